@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dm-cow: what the controller is told.
+ *
+ * Events are not stored: a read makes them from the state of the context, and
+ * what it has told leaves the queues only when the copy to the reader has
+ * succeeded.  In between it is marked as peeked; whatever changes meanwhile
+ * loses the mark and is told again.
+ */
+#include <linux/uaccess.h>
+
+#include "dm-cow.h"
+
+/* Records moved between locks and user space at once. */
+#define COW_READ_BATCH	(PAGE_SIZE / sizeof(struct dm_cow_event))
+
+static_assert(sizeof(struct dm_cow_event) == 64);
+static_assert(offsetof(struct dm_cow_event, reserved) == 56);
+
+/**
+ * __cow_notify - the controller has to be told what became of a run
+ * @ctx: the context; its lock is held
+ * @run: the run; a failed one belongs to the notices from now on
+ */
+void __cow_notify(struct cow_ctx *ctx, struct cow_run *run)
+{
+	bool failed = run->state == COW_RUN_FAILED;
+
+	lockdep_assert_held(&ctx->lock);
+	run->peeked = false;
+	if (!ctx->chan) {
+		if (failed)
+			cow_run_free(run);
+		return;
+	}
+	if (list_empty(&run->notice))
+		list_add_tail(&run->notice, &ctx->notices);
+	else
+		list_move_tail(&run->notice, &ctx->notices);
+	if (failed) {
+		ctx->nr_failed++;
+		wake_up_interruptible(&ctx->wait);
+	}
+}
+
+static void __notice_done(struct cow_ctx *ctx, struct cow_run *run)
+{
+	list_del_init(&run->notice);
+	run->picture = false;
+	run->peeked = false;
+	if (run->state == COW_RUN_FAILED) {
+		ctx->nr_failed--;
+		cow_run_free(run);
+	}
+}
+
+/**
+ * __cow_forget_notices - nobody is left to be told
+ * @ctx: the context; its lock is held
+ */
+void __cow_forget_notices(struct cow_ctx *ctx)
+{
+	struct cow_run *run, *next;
+
+	list_for_each_entry_safe(run, next, &ctx->notices, notice)
+		__notice_done(ctx, run);
+}
+
+static void event_run(const struct cow_run *run, struct dm_cow_event *event)
+{
+	static const u32 types[] = {
+		[COW_RUN_COPYING] = DM_COW_EV_ANSWERED,
+		[COW_RUN_PLACED] = DM_COW_EV_PLACED,
+		[COW_RUN_FAILED] = DM_COW_EV_FAILED,
+	};
+
+	event->type = types[run->state];
+	event->chunk = run->chunk;
+	event->count = run->count;
+	event->number = run->number;
+	event->sector = run->sector;
+	event->device = run->dev;
+	if (run->picture)
+		event->flags |= DM_COW_EVF_PICTURE;
+	if (run->state != COW_RUN_FAILED)
+		return;
+	event->error = -blk_status_to_errno(run->status);
+	if (run->write_side)
+		event->flags |= DM_COW_EVF_WRITE_SIDE;
+}
+
+/* Speaks of the part that has no answer yet. */
+static void event_fault(const struct cow_fault *fault,
+			struct dm_cow_event *event)
+{
+	event->type = fault->write ? DM_COW_EV_WRITE_FAULT :
+				     DM_COW_EV_READ_FAULT;
+	event->flags = fault->write && fault->unknown ? DM_COW_EVF_UNKNOWN : 0;
+	event->id = fault->id;
+	event->chunk = fault->chunk + fault->answered;
+	event->count = fault->count - fault->answered;
+}
+
+static struct dm_cow_event *next_event(struct cow_chan *chan, unsigned int *nr,
+				       unsigned int max)
+{
+	struct dm_cow_event *event;
+
+	if (*nr == max)
+		return NULL;
+	event = &chan->buf[(*nr)++];
+	memset(event, 0, sizeof(*event));
+	return event;
+}
+
+/* False when not all of them fit. */
+static bool __peek_notices(struct cow_chan *chan, unsigned int *nr,
+			   unsigned int max)
+{
+	struct cow_ctx *ctx = chan->ctx;
+	struct dm_cow_event *event;
+	struct cow_run *run;
+
+	list_for_each_entry(run, &ctx->notices, notice) {
+		event = next_event(chan, nr, max);
+		if (!event)
+			return false;
+		event_run(run, event);
+		run->peeked = true;
+	}
+	if (!ctx->picture)
+		return true;
+	event = next_event(chan, nr, max);
+	if (!event)
+		return false;
+	event->type = DM_COW_EV_PICTURE_END;
+	event->flags = DM_COW_EVF_PICTURE;
+	event->number = ctx->number;
+	chan->peeked_end = true;
+	return true;
+}
+
+static bool __peek_faults(struct cow_chan *chan, unsigned int *nr,
+			  unsigned int max)
+{
+	struct cow_ctx *ctx = chan->ctx;
+	struct dm_cow_event *event;
+	struct cow_fault *fault;
+
+	list_for_each_entry(fault, &ctx->asking, queue) {
+		event = next_event(chan, nr, max);
+		if (!event)
+			return false;
+		event_fault(fault, event);
+		fault->peeked = true;
+	}
+	return true;
+}
+
+static bool flush_due(const struct cow_ctx *ctx)
+{
+	return ctx->flush_wanted > ctx->flush_sent;
+}
+
+static bool gone_due(const struct cow_ctx *ctx)
+{
+	return ctx->gone && !ctx->gone_told;
+}
+
+static void __peek_rest(struct cow_chan *chan, unsigned int *nr,
+			unsigned int max)
+{
+	struct cow_ctx *ctx = chan->ctx;
+	struct dm_cow_event *event;
+
+	if (gone_due(ctx)) {
+		event = next_event(chan, nr, max);
+		if (!event)
+			return;
+		event->type = DM_COW_EV_GONE;
+		event->number = ctx->number;
+		chan->peeked_gone = true;
+		chan->peeked_flush = ctx->number;
+	} else if (flush_due(ctx)) {
+		event = next_event(chan, nr, max);
+		if (!event)
+			return;
+		event->type = DM_COW_EV_FLUSH;
+		event->number = ctx->flush_wanted;
+		event->flags = ctx->gone ? DM_COW_EVF_SELF_FLUSH : 0;
+		chan->peeked_flush = ctx->flush_wanted;
+	}
+}
+
+/*
+ * The order is a promise: the picture before everything, places before the
+ * flush that includes them.  Hence nothing that did not fit is overtaken.
+ */
+static unsigned int __peek(struct cow_chan *chan, unsigned int max)
+{
+	unsigned int nr = 0;
+
+	chan->peeked_end = false;
+	chan->peeked_gone = false;
+	chan->peeked_flush = 0;
+	if (__peek_notices(chan, &nr, max) && __peek_faults(chan, &nr, max))
+		__peek_rest(chan, &nr, max);
+	return nr;
+}
+
+/* What was peeked was told; or it was not, and stays. */
+static void __peek_done(struct cow_chan *chan, bool told)
+{
+	struct cow_ctx *ctx = chan->ctx;
+	struct cow_run *run, *next_run;
+	struct cow_fault *fault, *next;
+
+	list_for_each_entry_safe(run, next_run, &ctx->notices, notice) {
+		if (!run->peeked)
+			break;
+		run->peeked = false;
+		if (told)
+			__notice_done(ctx, run);
+	}
+	list_for_each_entry_safe(fault, next, &ctx->asking, queue) {
+		if (!fault->peeked)
+			break;
+		fault->peeked = false;
+		if (told)
+			list_move_tail(&fault->queue, &ctx->asked);
+	}
+	if (!told)
+		return;
+	if (chan->peeked_end)
+		ctx->picture = false;
+	if (chan->peeked_gone)
+		ctx->gone_told = true;
+	ctx->flush_sent = max(ctx->flush_sent, chan->peeked_flush);
+}
+
+/**
+ * __cow_is_ready - does somebody wait for the controller to read?
+ * @ctx: the context; its lock is held
+ *
+ * Places that are told ride along with what somebody waits for.
+ */
+bool __cow_is_ready(const struct cow_ctx *ctx)
+{
+	return ctx->picture || !list_empty(&ctx->asking) || flush_due(ctx) ||
+	       gone_due(ctx) || ctx->nr_failed;
+}
+
+/**
+ * cow_chan_ready - would a read return at once?
+ * @chan: an attached channel
+ */
+bool cow_chan_ready(struct cow_chan *chan)
+{
+	struct cow_ctx *ctx = chan->ctx;
+	bool ready;
+
+	spin_lock_irq(&ctx->lock);
+	ready = ctx->chan != chan || __cow_is_ready(ctx);
+	spin_unlock_irq(&ctx->lock);
+	return ready;
+}
+
+/**
+ * cow_events_read - as many events as there are and fit
+ * @chan: an attached channel; its read mutex is held
+ * @to: where to
+ * @count: bytes, enough for one event
+ *
+ * Return: bytes, 0 if there is nothing to tell, or an errno.
+ */
+ssize_t cow_events_read(struct cow_chan *chan, char __user *to, size_t count)
+{
+	unsigned int max = min_t(size_t, count / sizeof(struct dm_cow_event),
+				 COW_READ_BATCH);
+	struct cow_ctx *ctx = chan->ctx;
+	unsigned int nr = 0;
+	bool stale, failed;
+	size_t bytes;
+
+	spin_lock_irq(&ctx->lock);
+	stale = ctx->chan != chan;
+	if (!stale)
+		nr = __peek(chan, max);
+	spin_unlock_irq(&ctx->lock);
+	if (stale)
+		return -ESTALE;
+	bytes = nr * sizeof(struct dm_cow_event);
+	failed = bytes && copy_to_user(to, chan->buf, bytes);
+	spin_lock_irq(&ctx->lock);
+	stale = ctx->chan != chan;
+	if (!stale)
+		__peek_done(chan, !failed);
+	spin_unlock_irq(&ctx->lock);
+	if (stale)
+		return -ESTALE;
+	return failed ? -EFAULT : bytes;
+}

@@ -1,0 +1,736 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dm-cow: accesses that wait for the controller.
+ *
+ * map() sends what it can and holds the rest.  A held access begins a fault
+ * or joins the one that covers its chunk:
+ *
+ *   ctx->asking --read--> ctx->asked --PLACE--> ctx->ready (dm-cow-copy.c)
+ *        ^                   |   |
+ *        +---controller left-+   +--HOLD--> ctx->held --RETRY--> ctx->asking
+ *
+ * Writes that the copy can merge wait in fault->ios.  Everything else, that
+ * is reads, writes that came when the copy ran already, and writes on top
+ * of a full fault, waits in fault->late and is mapped again when the fault
+ * ends.  What may be mapped again is cut to one chunk when it is held, for then
+ * it is of one state whatever that will be, and need not be cut later.
+ *
+ * A fault lives in the per-bio data of its leader, so none of this allocates
+ * memory and none of it depends on what the controller does with its own.
+ */
+#include <linux/blkdev.h>
+#include <linux/hashtable.h>
+#include <linux/slab.h>
+
+#include "dm-cow.h"
+
+/* Not a DM_MAPIO_*: the chunk has changed, look again. */
+#define COW_AGAIN	(-EAGAIN)
+
+static struct kmem_cache *cow_run_cache;
+
+void cow_run_free(struct cow_run *run)
+{
+	kmem_cache_free(cow_run_cache, run);
+}
+
+static u64 io_chunk(const struct cow_io *io)
+{
+	return io->sector >> io->ctx->chunk_shift;
+}
+
+/* Chunks that the bio touches. */
+static u64 io_chunks(struct cow_io *io)
+{
+	u64 last = io->sector + bio_sectors(cow_io_bio(io)) - 1;
+
+	return (last >> io->ctx->chunk_shift) - io_chunk(io) + 1;
+}
+
+/*
+ * Cuts the bio to so many chunks.  Only map() may do so; accesses that are
+ * mapped again are short enough already.
+ */
+static void io_clip(struct cow_io *io, u64 chunks)
+{
+	struct cow_ctx *ctx = io->ctx;
+	struct bio *bio = cow_io_bio(io);
+	u64 end = (io_chunk(io) + chunks) << ctx->chunk_shift;
+
+	if (io->sector + bio_sectors(bio) > end)
+		dm_accept_partial_bio(bio, end - io->sector);
+	io->sectors = bio_sectors(bio);
+}
+
+static int io_zero(struct bio *bio)
+{
+	zero_fill_bio(bio);
+	bio_endio(bio);
+	return DM_MAPIO_SUBMITTED;
+}
+
+/* Sends the bio, or as much of it as the extent covers, to a device. */
+static int io_remap(struct cow_io *io, u64 chunks, u32 dev, u64 sector)
+{
+	struct cow_ctx *ctx = io->ctx;
+	struct bio *bio = cow_io_bio(io);
+	u64 at = sector + (io->sector & (cow_chunk_sectors(ctx) - 1));
+	struct block_device *bdev;
+	u64 size;
+
+	io_clip(io, chunks);
+	if (dev == DM_COW_DEV_ZERO)
+		return io_zero(bio);
+	bdev = ctx->devs[dev].bdev;
+	size = bdev_nr_sectors(bdev);
+	/* A source may end before the chunk does: zeros behind it. */
+	if (bio_op(bio) == REQ_OP_READ && at + io->sectors > size) {
+		if (at >= size)
+			return io_zero(bio);
+		zero_fill_bio(bio);
+		bio->bi_iter.bi_size = (size - at) << SECTOR_SHIFT;
+	}
+	bio_set_dev(bio, bdev);
+	bio->bi_iter.bi_sector = at;
+	return DM_MAPIO_REMAPPED;
+}
+
+static bool io_is_write(struct cow_io *io)
+{
+	return op_is_write(bio_op(cow_io_bio(io)));
+}
+
+/* Can the access go where the extent says, or must it wait? */
+static bool is_direct(struct cow_io *io, const struct cow_extent *ext)
+{
+	switch (ext->state) {
+	case COW_COMMITTED:
+		return true;
+	case COW_PLACED:
+		return !(io_is_write(io) &&
+			 (cow_io_bio(io)->bi_opf & REQ_FUA));
+	case COW_COPYING:
+		return !io_is_write(io) && ext->sourced;
+	case COW_NONE:
+		return !io_is_write(io);
+	default:
+		return false;
+	}
+}
+
+static int io_direct(struct cow_io *io, const struct cow_extent *ext)
+{
+	if (ext->state == COW_COPYING)
+		return io_remap(io, ext->count, ext->source_dev,
+				ext->source_sector);
+	return io_remap(io, ext->count, ext->dev, ext->sector);
+}
+
+/* The fault that covers a chunk; else NULL and in next the one behind it. */
+static struct cow_fault *fault_find(struct cow_ctx *ctx, u64 chunk,
+				    struct cow_fault **next)
+{
+	struct rb_node *node = ctx->faults.rb_node;
+
+	*next = NULL;
+	while (node) {
+		struct cow_fault *fault;
+
+		fault = rb_entry(node, struct cow_fault, node);
+		if (chunk < fault->chunk) {
+			*next = fault;
+			node = node->rb_left;
+		} else if (chunk >= fault->chunk + fault->count) {
+			node = node->rb_right;
+		} else {
+			return fault;
+		}
+	}
+	return NULL;
+}
+
+static void fault_insert(struct cow_ctx *ctx, struct cow_fault *fault)
+{
+	struct rb_node **link = &ctx->faults.rb_node, *parent = NULL;
+
+	while (*link) {
+		struct cow_fault *other;
+
+		parent = *link;
+		other = rb_entry(parent, struct cow_fault, node);
+		link = fault->chunk < other->chunk ? &parent->rb_left :
+						     &parent->rb_right;
+	}
+	rb_link_node(&fault->node, parent, link);
+	rb_insert_color(&fault->node, &ctx->faults);
+	hash_add(ctx->fault_ids, &fault->by_id, fault->id);
+	ctx->stat.outstanding++;
+}
+
+/* Sorted by sector; writes mostly come in order, so look from the end. */
+static void fault_merge(struct cow_fault *fault, struct cow_io *io)
+{
+	struct cow_io *before;
+
+	fault->nr_ios++;
+	list_for_each_entry_reverse(before, &fault->ios, list) {
+		if (before->sector <= io->sector) {
+			list_add(&io->list, &before->list);
+			return;
+		}
+	}
+	list_add(&io->list, &fault->ios);
+}
+
+static void fault_join(struct cow_fault *fault, struct cow_io *io)
+{
+	if (io_is_write(io) && fault->write && !fault->started &&
+	    fault->nr_ios < COW_MAX_MERGE) {
+		io_clip(io, fault->chunk + fault->count - io_chunk(io));
+		fault_merge(fault, io);
+		return;
+	}
+	io_clip(io, 1);
+	list_add_tail(&io->list, &fault->late);
+}
+
+static void fault_begin(struct cow_ctx *ctx, struct cow_io *io,
+			enum cow_state state, u64 count)
+{
+	struct cow_fault *fault = &io->fault;
+
+	io_clip(io, count);
+	INIT_LIST_HEAD(&fault->ios);
+	INIT_LIST_HEAD(&fault->late);
+	INIT_LIST_HEAD(&fault->runs);
+	fault->id = ++ctx->next_id;
+	fault->chunk = io_chunk(io);
+	fault->count = count;
+	fault->answered = 0;
+	fault->born = jiffies;
+	fault->nr_ios = 0;
+	fault->write = io_is_write(io);
+	fault->unknown = state == COW_UNKNOWN;
+	fault->started = false;
+	fault->peeked = false;
+	fault->cursor = fault->chunk << ctx->chunk_shift;
+	if (fault->write)
+		fault_merge(fault, io);
+	else
+		list_add_tail(&io->list, &fault->late);
+	fault_insert(ctx, fault);
+	list_add_tail(&fault->queue, &ctx->asking);
+	wake_up_interruptible(&ctx->wait);
+}
+
+/* A FUA write to a place that is not committed waits for the commit. */
+static int hold_fua(struct cow_io *io, bool in_map)
+{
+	io_clip(io, 1);
+	if (!in_map)
+		return COW_AGAIN;
+	list_add_tail(&io->list, &io->ctx->redo);
+	cow_queue(io->ctx);
+	return DM_MAPIO_SUBMITTED;
+}
+
+static int __hold(struct cow_io *io, struct cow_extent *ext, bool in_map)
+{
+	struct cow_ctx *ctx = io->ctx;
+	struct cow_fault *fault, *next;
+
+	lockdep_assert_held(&ctx->lock);
+	if (ctx->pushback)
+		return DM_MAPIO_REQUEUE;
+	if (ctx->gone || ctx->expired)
+		return DM_MAPIO_KILL;
+	/* Nothing changes under the lock, so this answer holds. */
+	cow_map_lookup(ctx, io_chunk(io), io_chunks(io), ext);
+	if (is_direct(io, ext))
+		return COW_AGAIN;
+	if (ext->state == COW_PLACED)
+		return hold_fua(io, in_map);
+	fault = fault_find(ctx, io_chunk(io), &next);
+	if (fault) {
+		fault_join(fault, io);
+		return DM_MAPIO_SUBMITTED;
+	}
+	if (WARN_ON_ONCE(ext->state == COW_COPYING))
+		return DM_MAPIO_KILL;
+	ext->count = min_t(u64, ext->count, COW_MAX_FAULT);
+	if (next)
+		ext->count = min(ext->count, next->chunk - io_chunk(io));
+	fault_begin(ctx, io, ext->state, ext->count);
+	return DM_MAPIO_SUBMITTED;
+}
+
+/**
+ * cow_map_io - send an access where it belongs, or hold it
+ * @io: the access, with ctx and sector set
+ * @in_map: called from map(): must not sleep, may cut the bio
+ *
+ * Return: DM_MAPIO_*; with DM_MAPIO_SUBMITTED the bio is not ours any more.
+ */
+int cow_map_io(struct cow_io *io, bool in_map)
+{
+	struct cow_ctx *ctx = io->ctx;
+	struct cow_extent ext;
+	unsigned long flags;
+	int r;
+
+	for (;;) {
+		enum cow_mode mode = READ_ONCE(ctx->mode);
+
+		if (mode == COW_MODE_FAIL ||
+		    (mode == COW_MODE_RO && io_is_write(io)))
+			return DM_MAPIO_KILL;
+		cow_map_lookup(ctx, io_chunk(io), io_chunks(io), &ext);
+		if (is_direct(io, &ext))
+			return io_direct(io, &ext);
+		if (!in_map && ext.state == COW_PLACED) {
+			cow_fua_io(io, ext.dev, ext.sector);
+			return DM_MAPIO_SUBMITTED;
+		}
+		spin_lock_irqsave(&ctx->lock, flags);
+		r = __hold(io, &ext, in_map);
+		spin_unlock_irqrestore(&ctx->lock, flags);
+		if (r != COW_AGAIN)
+			return r;
+	}
+}
+
+/**
+ * cow_end_ios - complete accesses
+ * @ios: a private list of them
+ * @status: of all
+ */
+void cow_end_ios(struct list_head *ios, blk_status_t status)
+{
+	struct cow_io *io, *next;
+
+	list_for_each_entry_safe(io, next, ios, list) {
+		struct bio *bio = cow_io_bio(io);
+
+		list_del(&io->list);
+		bio->bi_status = status;
+		bio_endio(bio);
+	}
+}
+
+static void redo_one(struct cow_io *io)
+{
+	struct bio *bio = cow_io_bio(io);
+
+	switch (cow_map_io(io, false)) {
+	case DM_MAPIO_REMAPPED:
+		submit_bio_noacct(bio);
+		break;
+	case DM_MAPIO_REQUEUE:
+		bio->bi_status = BLK_STS_DM_REQUEUE;
+		bio_endio(bio);
+		break;
+	case DM_MAPIO_KILL:
+		bio_io_error(bio);
+		break;
+	default:
+		break;
+	}
+}
+
+/**
+ * cow_redo - the worker maps again what waited for something
+ * @ctx: the context
+ */
+void cow_redo(struct cow_ctx *ctx)
+{
+	struct blk_plug plug;
+	struct cow_io *io, *next;
+	LIST_HEAD(ios);
+
+	spin_lock_irq(&ctx->lock);
+	list_splice_init(&ctx->redo, &ios);
+	spin_unlock_irq(&ctx->lock);
+	blk_start_plug(&plug);
+	list_for_each_entry_safe(io, next, &ios, list) {
+		list_del(&io->list);
+		redo_one(io);
+		cond_resched();
+	}
+	blk_finish_plug(&plug);
+}
+
+/* Takes an answer back: the chunks are what they were before. */
+static void __run_drop(struct cow_ctx *ctx, struct cow_run *run)
+{
+	cow_map_set(ctx, run, COW_UNKNOWN);
+	rb_erase(&run->by_place, &ctx->places);
+	list_del(&run->in_fault);
+	list_del(&run->list);
+	list_del(&run->notice);
+	cow_run_free(run);
+}
+
+/* Ends a fault that is not started; its accesses go to the caller. */
+static void __fault_dissolve(struct cow_ctx *ctx, struct cow_fault *fault,
+			     struct list_head *ios, struct list_head *late)
+{
+	struct cow_run *run, *next;
+
+	list_for_each_entry_safe(run, next, &fault->runs, in_fault)
+		__run_drop(ctx, run);
+	rb_erase(&fault->node, &ctx->faults);
+	hash_del(&fault->by_id);
+	list_del(&fault->queue);
+	ctx->stat.outstanding--;
+	/* The leader is in one of them, and the fault with it. */
+	list_splice_tail_init(&fault->late, late);
+	list_splice_tail_init(&fault->ios, ios);
+}
+
+static struct cow_fault *__first_waiting(struct cow_ctx *ctx)
+{
+	struct list_head *queues[] = { &ctx->asking, &ctx->asked, &ctx->held };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(queues); i++) {
+		if (!list_empty(queues[i]))
+			return list_first_entry(queues[i], struct cow_fault,
+						queue);
+	}
+	return NULL;
+}
+
+static void __release_late(struct cow_ctx *ctx, struct list_head *ios)
+{
+	struct list_head *queues[] = { &ctx->ready, &ctx->starved, &ctx->busy };
+	struct cow_fault *fault;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(queues); i++) {
+		list_for_each_entry(fault, queues[i], queue)
+			list_splice_tail_init(&fault->late, ios);
+	}
+	list_splice_tail_init(&ctx->redo, ios);
+	list_splice_tail_init(&ctx->flush_new, ios);
+	list_splice_tail_init(&ctx->flush_commit, ios);
+}
+
+/**
+ * cow_release_held - end everything that waits for the controller
+ * @ctx: the context
+ * @status: BLK_STS_DM_REQUEUE during a noflush suspend, else an error
+ *
+ * Copies that run end by themselves.  The caller has set the flag that lets
+ * nothing new be held.
+ * Context: process; may sleep.
+ */
+void cow_release_held(struct cow_ctx *ctx, blk_status_t status)
+{
+	struct cow_fault *fault;
+	LIST_HEAD(ios);
+
+	do {
+		unsigned int batch = 0;
+
+		spin_lock_irq(&ctx->lock);
+		while ((fault = __first_waiting(ctx)) && batch++ < 64)
+			__fault_dissolve(ctx, fault, &ios, &ios);
+		if (!fault)
+			__release_late(ctx, &ios);
+		spin_unlock_irq(&ctx->lock);
+		cow_end_ios(&ios, status);
+		cond_resched();
+	} while (fault);
+}
+
+/**
+ * cow_fault_by_id - the fault that a reply speaks of
+ * @ctx: the context; its lock is held
+ * @id: from the event
+ *
+ * Return: an unstarted fault, or NULL.
+ */
+struct cow_fault *cow_fault_by_id(struct cow_ctx *ctx, u64 id)
+{
+	struct cow_fault *fault;
+
+	hash_for_each_possible(ctx->fault_ids, fault, by_id, id) {
+		if (fault->id == id && !fault->started)
+			return fault;
+	}
+	return NULL;
+}
+
+/* No place is given twice while its data is on the way or uncommitted. */
+static bool place_insert(struct cow_ctx *ctx, struct cow_run *run)
+{
+	struct rb_node **link = &ctx->places.rb_node, *parent = NULL;
+	u64 end = run->sector + (run->count << ctx->chunk_shift);
+
+	while (*link) {
+		struct cow_run *other;
+
+		parent = *link;
+		other = rb_entry(parent, struct cow_run, by_place);
+		if (run->dev < other->dev ||
+		    (run->dev == other->dev && end <= other->sector))
+			link = &parent->rb_left;
+		else if (run->dev > other->dev ||
+			 run->sector >= other->sector +
+					(other->count << ctx->chunk_shift))
+			link = &parent->rb_right;
+		else
+			return false;
+	}
+	rb_link_node(&run->by_place, parent, link);
+	rb_insert_color(&run->by_place, &ctx->places);
+	return true;
+}
+
+static struct cow_run *run_make(const struct dm_cow_reply *r)
+{
+	struct cow_run *run;
+
+	run = kmem_cache_zalloc(cow_run_cache, GFP_KERNEL | __GFP_NOWARN);
+	if (!run)
+		return NULL;
+	INIT_LIST_HEAD(&run->notice);
+	run->chunk = r->chunk;
+	run->count = r->count;
+	run->sector = r->sector;
+	run->dev = r->device;
+	run->fill = r->fill;
+	run->source_dev = r->source_device;
+	run->source_sector = r->source_sector;
+	return run;
+}
+
+static int __fault_answer(struct cow_ctx *ctx, struct cow_fault *fault,
+			  struct cow_run *run)
+{
+	if (run->chunk != fault->chunk + fault->answered ||
+	    run->count > fault->count - fault->answered || !fault->write)
+		return -EINVAL;
+	if (ctx->mode != COW_MODE_RW)
+		return -EROFS;
+	if (!place_insert(ctx, run))
+		return -EBUSY;
+	cow_map_set(ctx, run, COW_COPYING);
+	run->state = COW_RUN_COPYING;
+	run->fault = fault;
+	list_add_tail(&run->list, &ctx->copying);
+	list_add_tail(&run->in_fault, &fault->runs);
+	fault->answered += run->count;
+	if (fault->answered < fault->count)
+		return 0;
+	fault->started = true;
+	ctx->nr_started++;
+	list_move_tail(&fault->queue, &ctx->ready);
+	cow_queue(ctx);
+	return 0;
+}
+
+/**
+ * cow_fault_place - PLACE: a fault, or the next part of it, has its place
+ * @ctx: the context; its control mutex is held
+ * @r: the record, whose ranges were checked
+ *
+ * Return: 0 or the errno of PROTOCOL.md.
+ */
+int cow_fault_place(struct cow_ctx *ctx, const struct dm_cow_reply *r)
+{
+	struct cow_fault *fault;
+	struct cow_run *run;
+	int err;
+
+	/* Long before it is locked, and bounded: hostile counts cost nothing. */
+	if (r->count > COW_MAX_FAULT)
+		return -EINVAL;
+	err = cow_map_reserve(ctx, r->chunk, r->count);
+	if (err)
+		return err;
+	run = run_make(r);
+	if (!run)
+		return -ENOMEM;
+	spin_lock_irq(&ctx->lock);
+	fault = cow_fault_by_id(ctx, r->id);
+	err = fault ? __fault_answer(ctx, fault, run) : -ENOENT;
+	spin_unlock_irq(&ctx->lock);
+	if (err)
+		cow_run_free(run);
+	return err;
+}
+
+/**
+ * cow_fault_error - ERROR: the accesses of a fault fail
+ * @ctx: the context
+ * @id: of the fault
+ * @error: positive errno
+ */
+int cow_fault_error(struct cow_ctx *ctx, u64 id, int error)
+{
+	struct cow_fault *fault;
+	LIST_HEAD(failed);
+	int r = 0;
+
+	spin_lock_irq(&ctx->lock);
+	fault = cow_fault_by_id(ctx, id);
+	if (!fault)
+		r = -ENOENT;
+	else if (fault->answered)
+		r = -EBUSY;
+	else if (fault->write)
+		/* What waits behind the writes asks for itself. */
+		__fault_dissolve(ctx, fault, &failed, &ctx->redo);
+	else
+		__fault_dissolve(ctx, fault, &failed, &failed);
+	if (!r) {
+		ctx->stat.errors++;
+		cow_queue(ctx);
+	}
+	spin_unlock_irq(&ctx->lock);
+	cow_end_ios(&failed, errno_to_blk_status(-error));
+	return r;
+}
+
+/**
+ * cow_fault_hold - HOLD: not to be asked again before RETRY
+ * @ctx: the context
+ * @id: of the fault
+ */
+int cow_fault_hold(struct cow_ctx *ctx, u64 id)
+{
+	struct cow_fault *fault;
+	int r = 0;
+
+	spin_lock_irq(&ctx->lock);
+	fault = cow_fault_by_id(ctx, id);
+	if (!fault)
+		r = -ENOENT;
+	else if (fault->answered)
+		r = -EBUSY;
+	else
+		list_move_tail(&fault->queue, &ctx->held);
+	spin_unlock_irq(&ctx->lock);
+	return r;
+}
+
+/**
+ * cow_fault_ask_again - faults go back to be read
+ * @ctx: the context; its lock is held
+ * @from: ctx->asked or ctx->held
+ */
+void cow_fault_ask_again(struct cow_ctx *ctx, struct list_head *from)
+{
+	struct cow_fault *fault;
+
+	list_for_each_entry(fault, from, queue)
+		fault->peeked = false;
+	list_splice_tail_init(from, &ctx->asking);
+	wake_up_interruptible(&ctx->wait);
+}
+
+/**
+ * cow_fault_forbids_map - is a place being asked for in these chunks?
+ * @ctx: the context; its control mutex is held
+ * @chunk: first chunk
+ * @count: chunks
+ *
+ * A fault on chunks that had no place may cover several of them, and ends with
+ * its own answer only.  One on an unknown chunk may be answered by MAP.
+ */
+bool cow_fault_forbids_map(struct cow_ctx *ctx, u64 chunk, u64 count)
+{
+	struct cow_fault *fault, *next;
+	bool forbids = false;
+
+	spin_lock_irq(&ctx->lock);
+	fault = fault_find(ctx, chunk, &next);
+	if (!fault)
+		fault = next;
+	while (fault && fault->chunk < chunk + count && !forbids) {
+		struct rb_node *node = rb_next(&fault->node);
+
+		forbids = fault->started || (fault->write && !fault->unknown);
+		fault = rb_entry_safe(node, struct cow_fault, node);
+	}
+	spin_unlock_irq(&ctx->lock);
+	return forbids;
+}
+
+/* MAP or KNOWN has told a fault something. */
+static void __fault_learn(struct cow_ctx *ctx, struct cow_fault *fault,
+			  bool mapped)
+{
+	if (fault->started)
+		return;
+	if (mapped || !fault->write)
+		__fault_dissolve(ctx, fault, &ctx->redo, &ctx->redo);
+	else
+		list_splice_tail_init(&fault->late, &ctx->redo);
+}
+
+/**
+ * cow_fault_told - accesses that waited to be told about these chunks go on
+ * @ctx: the context
+ * @chunk: first chunk
+ * @count: chunks
+ * @mapped: they have places now, else a source
+ */
+void cow_fault_told(struct cow_ctx *ctx, u64 chunk, u64 count, bool mapped)
+{
+	struct cow_fault *fault, *next;
+	u64 end = chunk + count;
+
+	spin_lock_irq(&ctx->lock);
+	fault = fault_find(ctx, chunk, &next);
+	if (!fault)
+		fault = next;
+	while (fault && fault->chunk < end) {
+		struct rb_node *node = rb_next(&fault->node);
+
+		next = rb_entry_safe(node, struct cow_fault, node);
+		__fault_learn(ctx, fault, mapped);
+		fault = next;
+	}
+	if (!list_empty(&ctx->redo))
+		cow_queue(ctx);
+	spin_unlock_irq(&ctx->lock);
+}
+
+/**
+ * cow_fault_oldest_ms - how long the oldest fault has waited
+ * @ctx: the context; its lock is held
+ */
+u64 cow_fault_oldest_ms(struct cow_ctx *ctx)
+{
+	struct list_head *queues[] = { &ctx->asking, &ctx->asked, &ctx->held };
+	unsigned long oldest = jiffies;
+	struct cow_fault *fault;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(queues); i++) {
+		fault = list_first_entry_or_null(queues[i], struct cow_fault,
+						 queue);
+		if (fault && time_before(fault->born, oldest))
+			oldest = fault->born;
+	}
+	return jiffies_to_msecs(jiffies - oldest);
+}
+
+/**
+ * cow_fault_init - what all contexts share
+ */
+int cow_fault_init(void)
+{
+	cow_run_cache = KMEM_CACHE(cow_run, 0);
+	return cow_run_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * cow_fault_exit - the reverse
+ */
+void cow_fault_exit(void)
+{
+	kmem_cache_destroy(cow_run_cache);
+}

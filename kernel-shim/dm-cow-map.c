@@ -1,0 +1,637 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dm-cow: where the chunks are.
+ *
+ * Chunks with a place are kept in groups of 256.  A group is thin, a short
+ * array of entries in no order, or full, one entry for each chunk.  Dense maps
+ * cost 8 bytes a chunk, a lone chunk 41.  Chunks without a place are known by
+ * ranges: few, since a controller usually says "all the rest is in the base".
+ *
+ * Readers take no lock.  An entry is one word, so that it is seen whole; a
+ * thin group only grows at its end; a group that must become larger is
+ * replaced.  A range may be published only when all places in it are in
+ * their groups, so readers look at the ranges first: who sees the range
+ * then sees the places.
+ *
+ * Memory is allocated when a place is answered, in the context of the
+ * controller; what happens to the place later changes its entry and needs none.
+ */
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "dm-cow.h"
+
+#define COW_GROUP_SHIFT	8
+#define COW_GROUP	BIT(COW_GROUP_SHIFT)
+/* Entries of the largest thin group; a full one costs no more per chunk. */
+#define COW_THIN_MAX	31
+/* Ranges; beyond that all but the newest are forgotten and asked for again. */
+#define COW_MAX_RANGES	4096
+
+/* An entry: index in the group, state, device, sector. */
+#define COW_E_INDEX_SHIFT	56
+#define COW_E_STATE_SHIFT	52
+#define COW_E_DEV_SHIFT		44
+#define COW_E_SECTOR_MASK	(COW_MAX_SECTORS - 1)
+
+#define COW_TAG_THIN	0UL
+#define COW_TAG_FULL	1UL
+
+struct cow_thin {
+	u16 nr;
+	u16 room;
+	u32 reserved;
+	u64 entries[];
+};
+
+static u64 entry_make(unsigned int index, enum cow_state state, u32 dev,
+		      u64 sector)
+{
+	return (u64)index << COW_E_INDEX_SHIFT |
+	       (u64)state << COW_E_STATE_SHIFT |
+	       (u64)dev << COW_E_DEV_SHIFT | sector;
+}
+
+static unsigned int entry_index(u64 entry)
+{
+	return entry >> COW_E_INDEX_SHIFT;
+}
+
+static enum cow_state entry_state(u64 entry)
+{
+	return (entry >> COW_E_STATE_SHIFT) & 0xf;
+}
+
+static u32 entry_dev(u64 entry)
+{
+	return (entry >> COW_E_DEV_SHIFT) & 0xff;
+}
+
+static u64 entry_sector(u64 entry)
+{
+	return entry & COW_E_SECTOR_MASK;
+}
+
+static bool is_full(void *group)
+{
+	return xa_pointer_tag(group) == COW_TAG_FULL;
+}
+
+/* The word that holds an index, or NULL where a thin group has none. */
+static u64 *group_slot(void *group, unsigned int index)
+{
+	struct cow_thin *thin;
+	u64 *full;
+	unsigned int i, nr;
+
+	if (!group)
+		return NULL;
+	if (is_full(group)) {
+		full = xa_untag_pointer(group);
+		return &full[index];
+	}
+	thin = xa_untag_pointer(group);
+	/* Pairs with the release in group_add(). */
+	nr = smp_load_acquire(&thin->nr);
+	for (i = 0; i < nr; i++) {
+		if (entry_index(READ_ONCE(thin->entries[i])) == index)
+			return &thin->entries[i];
+	}
+	return NULL;
+}
+
+static u64 map_entry(struct cow_map *map, u64 chunk)
+{
+	void *group = xa_load(&map->groups, chunk >> COW_GROUP_SHIFT);
+	u64 *slot = group_slot(group, chunk & (COW_GROUP - 1));
+
+	return slot ? READ_ONCE(*slot) : 0;
+}
+
+/* Chunks from chunk on, at most max, that have no entry. */
+static u64 map_gap(struct cow_map *map, u64 chunk, u64 max)
+{
+	u64 at = chunk, end = chunk + max;
+
+	while (at < end) {
+		void *group = xa_load(&map->groups, at >> COW_GROUP_SHIFT);
+		u64 group_end = min(end, (at | (COW_GROUP - 1)) + 1);
+
+		for (; group && at < group_end; at++) {
+			u64 *slot = group_slot(group, at & (COW_GROUP - 1));
+
+			if (slot && entry_state(READ_ONCE(*slot)))
+				return at - chunk;
+		}
+		at = group_end;
+	}
+	return max;
+}
+
+static const struct cow_range *range_find(const struct cow_known *known,
+					  u64 chunk)
+{
+	unsigned int low = 0, high = known ? known->nr : 0;
+
+	while (low < high) {
+		unsigned int mid = low + (high - low) / 2;
+		const struct cow_range *range = &known->ranges[mid];
+
+		if (chunk < range->chunk)
+			high = mid;
+		else if (chunk >= range->end)
+			low = mid + 1;
+		else
+			return range;
+	}
+	return NULL;
+}
+
+/* Where a chunk of a range reads from; zeros are everywhere alike. */
+static u64 range_sector(const struct cow_ctx *ctx,
+			const struct cow_range *range, u64 chunk)
+{
+	if (range->dev == DM_COW_DEV_ZERO)
+		return 0;
+	return range->sector + ((chunk - range->chunk) << ctx->chunk_shift);
+}
+
+/* Chunks from chunk on whose entries continue the first one. */
+static u64 map_run(struct cow_ctx *ctx, u64 chunk, u64 max, u64 first)
+{
+	u64 count = 1, sector = entry_sector(first);
+
+	for (; count < max; count++) {
+		u64 entry = map_entry(&ctx->map, chunk + count);
+
+		sector += cow_chunk_sectors(ctx);
+		if (entry_state(entry) != entry_state(first) ||
+		    entry_dev(entry) != entry_dev(first) ||
+		    entry_sector(entry) != sector)
+			break;
+	}
+	return count;
+}
+
+/**
+ * cow_map_lookup - what is known about a chunk and its successors
+ * @ctx: the context
+ * @chunk: the first chunk
+ * @max: chunks that the answer may cover, at least one
+ * @ext: the answer
+ *
+ * Context: any.  Takes no lock; under ctx->lock the answer stays true.
+ */
+void cow_map_lookup(struct cow_ctx *ctx, u64 chunk, u64 max,
+		    struct cow_extent *ext)
+{
+	const struct cow_range *range;
+	u64 entry;
+
+	memset(ext, 0, sizeof(*ext));
+	ext->count = 1;
+	rcu_read_lock();
+	range = range_find(rcu_dereference(ctx->map.known), chunk);
+	/* Ranges before places; pairs with the release in publish_known(). */
+	smp_rmb();
+	entry = map_entry(&ctx->map, chunk);
+	if (range) {
+		ext->sourced = true;
+		ext->source_dev = range->dev;
+		ext->source_sector = range_sector(ctx, range, chunk);
+		max = min(max, range->end - chunk);
+	}
+	if (entry_state(entry)) {
+		ext->state = entry_state(entry);
+		ext->dev = entry_dev(entry);
+		ext->sector = entry_sector(entry);
+		ext->count = map_run(ctx, chunk, max, entry);
+	} else if (range) {
+		ext->state = COW_NONE;
+		ext->dev = ext->source_dev;
+		ext->sector = ext->source_sector;
+		ext->count = max(1ULL, map_gap(&ctx->map, chunk, max));
+	}
+	rcu_read_unlock();
+}
+
+static size_t thin_bytes(unsigned int room)
+{
+	return sizeof(struct cow_thin) + room * sizeof(u64);
+}
+
+static size_t group_bytes(void *group)
+{
+	struct cow_thin *thin;
+
+	if (is_full(group))
+		return COW_GROUP * sizeof(u64);
+	thin = xa_untag_pointer(group);
+	return thin_bytes(thin->room);
+}
+
+/* A group with room for that many entries; the rooms fill kmalloc's sizes. */
+static void *group_alloc(unsigned int entries)
+{
+	struct cow_thin *thin;
+	unsigned int room = 3;
+	u64 *full;
+
+	if (entries > COW_THIN_MAX) {
+		full = kcalloc(COW_GROUP, sizeof(u64),
+			       GFP_KERNEL | __GFP_NOWARN);
+		return full ? xa_tag_pointer(full, COW_TAG_FULL) : NULL;
+	}
+	while (room < entries)
+		room = room * 2 + 1;
+	thin = kzalloc(thin_bytes(room), GFP_KERNEL | __GFP_NOWARN);
+	if (!thin)
+		return NULL;
+	thin->room = room;
+	return xa_tag_pointer(thin, COW_TAG_THIN);
+}
+
+/* Sets an entry for which there is room.  Under ctx->lock, or unpublished. */
+static void group_set(void *group, unsigned int index, u64 entry)
+{
+	u64 *slot = group_slot(group, index);
+	struct cow_thin *thin;
+
+	if (slot) {
+		WRITE_ONCE(*slot, entry);
+		return;
+	}
+	thin = xa_untag_pointer(group);
+	WRITE_ONCE(thin->entries[thin->nr], entry);
+	/* The entry before its number; pairs with the load in group_slot(). */
+	smp_store_release(&thin->nr, thin->nr + 1);
+}
+
+/* Carries all entries over.  Under ctx->lock, which keeps their states. */
+static void group_copy(void *to, void *from)
+{
+	unsigned int index;
+
+	for (index = 0; index < COW_GROUP; index++) {
+		u64 *slot = group_slot(from, index);
+
+		if (slot && entry_state(*slot))
+			group_set(to, index, *slot);
+	}
+}
+
+/* Indices of [first, end) that would need a new slot, and those in use. */
+static unsigned int group_needs(void *group, unsigned int first,
+				unsigned int end)
+{
+	unsigned int index, needs = 0;
+
+	for (index = first; index < end; index++)
+		needs += !group_slot(group, index);
+	return needs;
+}
+
+static bool group_has_room(void *group, unsigned int first, unsigned int end)
+{
+	struct cow_thin *thin;
+
+	if (!group)
+		return false;
+	if (is_full(group))
+		return true;
+	thin = xa_untag_pointer(group);
+	return thin->nr + group_needs(group, first, end) <= thin->room;
+}
+
+static int group_replace(struct cow_ctx *ctx, u64 key, void *old, void *new)
+{
+	struct cow_map *map = &ctx->map;
+	unsigned long flags;
+	void *stored;
+
+	if (!old) {
+		stored = xa_store_irq(&map->groups, key, new, GFP_KERNEL);
+		return xa_err(stored);
+	}
+	/* The slot is there already, so this allocates nothing. */
+	spin_lock_irqsave(&ctx->lock, flags);
+	group_copy(new, old);
+	xa_lock(&map->groups);
+	__xa_store(&map->groups, key, new, 0);
+	xa_unlock(&map->groups);
+	spin_unlock_irqrestore(&ctx->lock, flags);
+	atomic_long_sub(group_bytes(old), &map->bytes);
+	cow_kvfree_rcu(xa_untag_pointer(old));
+	return 0;
+}
+
+static int group_reserve(struct cow_ctx *ctx, u64 key, unsigned int first,
+			 unsigned int end)
+{
+	struct cow_map *map = &ctx->map;
+	void *old = xa_load(&map->groups, key), *new;
+	struct cow_thin *thin;
+	unsigned int used = 0;
+	int r;
+
+	if (group_has_room(old, first, end))
+		return 0;
+	if (old) {
+		thin = xa_untag_pointer(old);
+		used = thin->nr;
+	}
+	new = group_alloc(used + group_needs(old, first, end));
+	if (!new)
+		return -ENOMEM;
+	r = group_replace(ctx, key, old, new);
+	if (r) {
+		kfree(xa_untag_pointer(new));
+		return r;
+	}
+	atomic_long_add(group_bytes(new), &map->bytes);
+	return 0;
+}
+
+/**
+ * cow_map_reserve - make room for places, so that setting them cannot fail
+ * @ctx: the context; its control mutex is held
+ * @chunk: first chunk
+ * @count: chunks
+ *
+ * Context: process; may sleep.
+ * Return: 0 or -ENOMEM; then some room may have been made, nothing else.
+ */
+int cow_map_reserve(struct cow_ctx *ctx, u64 chunk, u64 count)
+{
+	u64 end = chunk + count;
+
+	while (chunk < end) {
+		u64 group_end = min(end, (chunk | (COW_GROUP - 1)) + 1);
+		int r = group_reserve(ctx, chunk >> COW_GROUP_SHIFT,
+				      chunk & (COW_GROUP - 1),
+				      ((group_end - 1) & (COW_GROUP - 1)) + 1);
+
+		if (r)
+			return r;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		chunk = group_end;
+	}
+	return 0;
+}
+
+static void map_put(struct cow_ctx *ctx, u64 chunk, enum cow_state state,
+		    u32 dev, u64 sector)
+{
+	void *group = xa_load(&ctx->map.groups, chunk >> COW_GROUP_SHIFT);
+	unsigned int index = chunk & (COW_GROUP - 1);
+
+	lockdep_assert_held(&ctx->lock);
+	group_set(group, index, entry_make(index, state, dev, sector));
+}
+
+/**
+ * cow_map_set - change the state of all chunks of a run
+ * @ctx: the context; its lock is held
+ * @run: the run, for which room was reserved
+ * @state: the new state; COW_UNKNOWN takes the entries away
+ */
+void cow_map_set(struct cow_ctx *ctx, const struct cow_run *run,
+		 enum cow_state state)
+{
+	u64 i;
+
+	for (i = 0; i < run->count; i++)
+		map_put(ctx, run->chunk + i, state, run->dev,
+			run->sector + (i << ctx->chunk_shift));
+}
+
+/**
+ * cow_map_may_map - may these chunks be told as committed?
+ * @ctx: the context; its control mutex is held
+ * @r: the MAP record, whose ranges were checked
+ *
+ * Return: 0, or -EEXIST where a chunk is known to be elsewhere.
+ */
+int cow_map_may_map(struct cow_ctx *ctx, const struct dm_cow_reply *r)
+{
+	struct cow_extent ext;
+	u64 done;
+
+	for (done = 0; done < r->count; done += ext.count) {
+		u64 sector = r->sector + (done << ctx->chunk_shift);
+
+		cow_map_lookup(ctx, r->chunk + done, r->count - done, &ext);
+		if (ext.state == COW_UNKNOWN)
+			continue;
+		if (ext.state < COW_PLACED || ext.dev != r->device ||
+		    ext.sector != sector)
+			return -EEXIST;
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * cow_map_commit_range - set chunks committed that have no entry
+ * @ctx: the context; its control mutex is held
+ * @r: the MAP record, which cow_map_may_map() has allowed
+ */
+void cow_map_commit_range(struct cow_ctx *ctx, const struct dm_cow_reply *r)
+{
+	u64 i;
+
+	for (i = 0; i < r->count; i++) {
+		u64 chunk = r->chunk + i;
+
+		spin_lock_irq(&ctx->lock);
+		if (!entry_state(map_entry(&ctx->map, chunk))) {
+			map_put(ctx, chunk, COW_COMMITTED, r->device,
+				r->sector + (i << ctx->chunk_shift));
+			ctx->stat.placed++;
+		}
+		spin_unlock_irq(&ctx->lock);
+		cond_resched();
+	}
+}
+
+static bool ranges_join(const struct cow_ctx *ctx, const struct cow_range *a,
+			const struct cow_range *b)
+{
+	return a->end == b->chunk && a->dev == b->dev &&
+	       range_sector(ctx, a, b->chunk) == b->sector;
+}
+
+static void range_append(const struct cow_ctx *ctx, struct cow_known *known,
+			 const struct cow_range *range)
+{
+	struct cow_range *last = known->ranges + known->nr - 1;
+
+	if (range->chunk >= range->end)
+		return;
+	if (known->nr && ranges_join(ctx, last, range))
+		last->end = range->end;
+	else
+		known->ranges[known->nr++] = *range;
+}
+
+/* The part of a range that starts at chunk. */
+static struct cow_range range_tail(const struct cow_ctx *ctx,
+				   const struct cow_range *range, u64 chunk)
+{
+	struct cow_range tail = *range;
+
+	tail.chunk = max(chunk, range->chunk);
+	tail.sector = tail.chunk < range->end ?
+		range_sector(ctx, range, tail.chunk) : 0;
+	return tail;
+}
+
+static void publish_known(struct cow_ctx *ctx, struct cow_known *new)
+{
+	struct cow_map *map = &ctx->map;
+	struct cow_known *old;
+
+	old = rcu_dereference_protected(map->known, true);
+	/* After all places in it; pairs with the barrier of the lookup. */
+	rcu_assign_pointer(map->known, new);
+	if (new)
+		atomic_long_add(struct_size(new, ranges, new->nr),
+				&map->bytes);
+	if (old) {
+		atomic_long_sub(struct_size(old, ranges, old->nr),
+				&map->bytes);
+		kvfree_rcu(old, rcu);
+	}
+}
+
+/**
+ * cow_map_known - chunks of this range without a place read from there
+ * @ctx: the context; its control mutex is held
+ * @range: the range; it replaces what older ones say
+ *
+ * Context: process; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int cow_map_known(struct cow_ctx *ctx, const struct cow_range *range)
+{
+	struct cow_known *old, *new;
+	unsigned int i, nr;
+
+	old = rcu_dereference_protected(ctx->map.known, true);
+	nr = old && old->nr < COW_MAX_RANGES ? old->nr : 0;
+	new = kvzalloc(struct_size(new, ranges, nr + 2),
+		       GFP_KERNEL | __GFP_NOWARN);
+	if (!new)
+		return -ENOMEM;
+	for (i = 0; i < nr && old->ranges[i].chunk < range->chunk; i++) {
+		struct cow_range head = old->ranges[i];
+
+		head.end = min(head.end, range->chunk);
+		range_append(ctx, new, &head);
+	}
+	range_append(ctx, new, range);
+	/* The one before may reach beyond the new range on both sides. */
+	for (i = i ? i - 1 : 0; i < nr; i++) {
+		struct cow_range tail;
+
+		tail = range_tail(ctx, &old->ranges[i], range->end);
+		range_append(ctx, new, &tail);
+	}
+	publish_known(ctx, new);
+	return 0;
+}
+
+/**
+ * cow_map_all_known - do the ranges cover the whole device?
+ * @ctx: the context; its control mutex is held
+ */
+bool cow_map_all_known(struct cow_ctx *ctx)
+{
+	struct cow_known *known;
+	unsigned int i;
+	u64 end = 0;
+
+	known = rcu_dereference_protected(ctx->map.known, true);
+	for (i = 0; known && i < known->nr; i++) {
+		if (known->ranges[i].chunk != end)
+			return false;
+		end = known->ranges[i].end;
+	}
+	return end >= cow_nr_chunks(ctx);
+}
+
+static void group_free(struct cow_map *map, unsigned long key, void *group)
+{
+	xa_erase_irq(&map->groups, key);
+	atomic_long_sub(group_bytes(group), &map->bytes);
+	kfree(xa_untag_pointer(group));
+}
+
+/* Takes committed entries away; true when nothing is left. */
+static bool group_forget(struct cow_ctx *ctx, void *group)
+{
+	unsigned int index, left = 0;
+
+	spin_lock_irq(&ctx->lock);
+	for (index = 0; index < COW_GROUP; index++) {
+		u64 *slot = group_slot(group, index);
+
+		if (!slot || !entry_state(*slot))
+			continue;
+		if (entry_state(*slot) != COW_COMMITTED) {
+			left++;
+			continue;
+		}
+		WRITE_ONCE(*slot, entry_make(index, COW_UNKNOWN, 0, 0));
+		ctx->stat.placed--;
+	}
+	spin_unlock_irq(&ctx->lock);
+	return !left;
+}
+
+/**
+ * cow_map_forget - the last line is gone: keep only what is not committed
+ * @ctx: the context; its control mutex is held, nobody looks anything up
+ */
+void cow_map_forget(struct cow_ctx *ctx)
+{
+	unsigned long key;
+	void *group;
+
+	publish_known(ctx, NULL);
+	xa_for_each(&ctx->map.groups, key, group) {
+		if (group_forget(ctx, group))
+			group_free(&ctx->map, key, group);
+		cond_resched();
+	}
+}
+
+/**
+ * cow_map_init - an empty map
+ * @map: the map
+ */
+void cow_map_init(struct cow_map *map)
+{
+	xa_init_flags(&map->groups, XA_FLAGS_LOCK_IRQ);
+	RCU_INIT_POINTER(map->known, NULL);
+	atomic_long_set(&map->bytes, 0);
+}
+
+/**
+ * cow_map_destroy - free all of it
+ * @map: the map, which nobody uses any more
+ */
+void cow_map_destroy(struct cow_map *map)
+{
+	unsigned long key;
+	void *group;
+
+	xa_for_each(&map->groups, key, group)
+		group_free(map, key, group);
+	xa_destroy(&map->groups);
+	kvfree(rcu_dereference_protected(map->known, true));
+}

@@ -1,0 +1,595 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * dm-cow: copy-on-write whose allocation is decided in userspace.
+ *
+ * What follows is shared between the files of the module:
+ *
+ *   dm-cow-target.c   the two target types: constructor, map, suspend, status
+ *   dm-cow-context.c  idents: who shares one, who may open what, when it ends
+ *   dm-cow-map.c      chunk -> where it reads from; lookup without a lock
+ *   dm-cow-fault.c    accesses that wait for the controller
+ *   dm-cow-copy.c     from an answered fault to a placed run
+ *   dm-cow-flush.c    FLUSH, FUA and the numbers that they wait for
+ *   dm-cow-events.c   what the controller is told
+ *   dm-cow-reply.c    what it answers
+ *   dm-cow-channel.c  /dev/dm-cow, and who is attached
+ *
+ * PROTOCOL.md is the design of all of it.
+ *
+ * Locks, outer before inner:
+ *
+ *   cow_registry (mutex)	the list of contexts, the lines of each, claims
+ *   chan->read_mutex		one reader of a channel at a time
+ *   ctx->control (mutex)	one reply at a time; whoever adds to the map
+ *   ctx->lock (irqsave)	all that changes while I/O runs, see below
+ *   map->groups.xa_lock	inside the xarray
+ *
+ * map() and the completions take ctx->lock and nothing else.  Nothing is
+ * submitted, completed or copied to user space under it.
+ */
+#ifndef DM_COW_H
+#define DM_COW_H
+
+#include <linux/bio.h>
+#include <linux/bits.h>
+#include <linux/device-mapper.h>
+#include <linux/hashtable.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include <linux/dm-cow.h>
+
+#define DM_MSG_PREFIX "cow"
+
+/* Largest chunk: 1 GiB. */
+#define COW_MAX_CHUNK_SHIFT	21
+/* A place is kept in 44 bits of sectors. */
+#define COW_MAX_SECTORS		BIT_ULL(44)
+/* Chunks that one fault covers at most. */
+#define COW_MAX_FAULT		1024
+/* Writes that are merged into one copy; later ones wait for its end. */
+#define COW_MAX_MERGE		256
+/* Pages of a copy buffer: 64 KiB. */
+#define COW_BUF_PAGES		(SZ_64K / PAGE_SIZE)
+#define COW_BUF_SECTORS		(SZ_64K >> SECTOR_SHIFT)
+/* Buffers of a context: kept for it alone, cached when free, at most. */
+#define COW_BUFS_RESERVED	2
+#define COW_BUFS_CACHED		8
+#define COW_BUFS_MAX		64
+/* Milliseconds that a flushing suspend waits for a commit. */
+#define COW_SUSPEND_WAIT	5000
+
+/**
+ * enum cow_state - what the map says about a chunk
+ * @COW_UNKNOWN: nothing; the controller must be asked
+ * @COW_NONE: no place; reads go to a known source
+ * @COW_COPYING: a place was answered, its data is on the way
+ * @COW_PLACED: the data is at the place, not committed
+ * @COW_COMMITTED: the place survives a power cut
+ */
+enum cow_state {
+	COW_UNKNOWN,
+	COW_NONE,
+	COW_COPYING,
+	COW_PLACED,
+	COW_COMMITTED,
+};
+
+/**
+ * enum cow_mode - how far a device has degraded; it only goes up
+ * @COW_MODE_RW: all is well
+ * @COW_MODE_RO: a commit failed: reads go on, writes fail
+ * @COW_MODE_FAIL: everything fails
+ */
+enum cow_mode {
+	COW_MODE_RW,
+	COW_MODE_RO,
+	COW_MODE_FAIL,
+};
+
+/**
+ * struct cow_extent - answer of a lookup
+ * @state: of all chunks in the extent
+ * @sourced: the chunks are in a known range (always so for COW_NONE)
+ * @count: chunks from the one asked for on
+ * @dev: of the place; COW_NONE: of the source
+ * @sector: of the first chunk on @dev
+ * @source_dev: COW_COPYING and @sourced: where it reads from until then
+ * @source_sector: the same
+ */
+struct cow_extent {
+	enum cow_state state;
+	bool sourced;
+	u64 count;
+	u32 dev;
+	u64 sector;
+	u32 source_dev;
+	u64 source_sector;
+};
+
+/**
+ * struct cow_known - ranges of chunks whose source is known
+ * @rcu: for readers that still look at it
+ * @nr: ranges
+ * @ranges: ascending, not overlapping
+ *
+ * Replaced as a whole under ctx->lock, read under RCU.
+ */
+struct cow_known {
+	struct rcu_head rcu;
+	unsigned int nr;
+	struct cow_range {
+		u64 chunk;
+		u64 end;
+		u64 sector;
+		u32 dev;
+	} ranges[];
+};
+
+/**
+ * struct cow_map - where the chunks are
+ * @groups: groups of COW_GROUP chunks that have places; see dm-cow-map.c
+ * @known: the ranges for those that have none
+ * @bytes: memory in use
+ *
+ * Written under ctx->control and ctx->lock, states alone under ctx->lock;
+ * read under RCU.
+ */
+struct cow_map {
+	struct xarray groups;
+	struct cow_known __rcu *known;
+	atomic_long_t bytes;
+};
+
+/**
+ * struct cow_device - a device of a context
+ * @bdev: valid while the context has a line
+ * @devt: the same for ever
+ * @kind: as in the table line
+ */
+struct cow_device {
+	struct block_device *bdev;
+	dev_t devt;
+	enum cow_device_kind {
+		COW_DEV_BASE,
+		COW_DEV_COW,
+		COW_DEV_LAYER,
+		COW_DEV_DATA,
+	} kind;
+};
+
+/**
+ * struct cow_run - adjoining chunks that were given adjoining places
+ * @list: ctx->copying, ctx->placed, or nowhere (failed, waiting to be told)
+ * @notice: ctx->notices, while the controller has to be told
+ * @in_fault: fault->runs until the copy ends
+ * @by_place: ctx->places, so that no place is given twice
+ * @chunk: first chunk
+ * @count: chunks
+ * @sector: place of the first
+ * @number: when its data became complete, 0 before
+ * @source_sector: where the first chunk is filled from
+ * @dev: device of the place
+ * @source_dev: device of the source
+ * @fill: DM_COW_FILL_*
+ * @state: what has become of it
+ * @picture: the notice is part of the picture
+ * @peeked: the notice is on its way to the reader
+ * @write_side: it was the place that failed
+ * @status: an error of its copy
+ * @fault: whose answer it is, until the copy ends
+ *
+ * Under ctx->lock, but for @status, which ends of I/O set.
+ */
+struct cow_run {
+	struct list_head list;
+	struct list_head notice;
+	struct list_head in_fault;
+	struct rb_node by_place;
+	u64 chunk;
+	u64 count;
+	u64 sector;
+	u64 number;
+	u64 source_sector;
+	u32 dev;
+	u32 source_dev;
+	u8 fill;
+	enum cow_run_state {
+		COW_RUN_COPYING,
+		COW_RUN_PLACED,
+		COW_RUN_FAILED,
+	} state;
+	bool picture;
+	bool peeked;
+	bool write_side;
+	blk_status_t status;
+	struct cow_fault *fault;
+};
+
+/**
+ * struct cow_fault - accesses that wait for the same run of chunks
+ * @node: ctx->faults, by chunk; no two overlap
+ * @by_id: ctx->fault_ids
+ * @queue: ctx->asking (to be read), ctx->asked (read) or ctx->held until it
+ *	is answered, then ctx->ready, ctx->starved and ctx->busy
+ * @ios: writes to be merged, ascending by sector
+ * @late: accesses to be mapped again when it ends
+ * @runs: what the controller answered so far
+ * @id: never used again
+ * @chunk: first chunk
+ * @count: chunks
+ * @answered: chunks that have a run, from the first on
+ * @born: jiffies
+ * @nr_ios: length of @ios
+ * @write: it asks for places, not for a source
+ * @unknown: its chunk was unknown when it began
+ * @started: completely answered; its copy runs or has to
+ * @peeked: the event is on its way to the reader
+ * @pending: copies under way, and one while they are being started
+ * @cursor: sector up to which copies have been started
+ *
+ * Lives in the per-bio data of the access that began it, its leader, so
+ * that asking allocates nothing.  The leader leaves only together with the
+ * fault.  Under ctx->lock; @cursor belongs to the worker.
+ */
+struct cow_fault {
+	struct rb_node node;
+	struct hlist_node by_id;
+	struct list_head queue;
+	struct list_head ios;
+	struct list_head late;
+	struct list_head runs;
+	u64 id;
+	u64 chunk;
+	u64 count;
+	u64 answered;
+	unsigned long born;
+	unsigned int nr_ios;
+	bool write;
+	bool unknown;
+	bool started;
+	bool peeked;
+	atomic_t pending;
+	u64 cursor;
+};
+
+/**
+ * struct cow_io - a bio while we have it
+ * @list: of a fault, of ctx->redo, or of a flush queue
+ * @ctx: whose it is
+ * @sector: first sector, from the start of the mapped device
+ * @sectors: length, once it is held
+ * @status: what its copy came to
+ * @number: flushes: the place number that it waits for
+ * @fault: the fault that it leads, if it leads one
+ *
+ * The per-bio data of both targets.
+ */
+struct cow_io {
+	struct list_head list;
+	struct cow_ctx *ctx;
+	u64 sector;
+	unsigned int sectors;
+	blk_status_t status;
+	u64 number;
+	struct cow_fault fault;
+};
+
+#define COW_FAULT_HASH_BITS	8
+
+/**
+ * struct cow_ctx - an ident: one mapped device with one state
+ * @ref: lines, channels, itself while it is an orphan, passing users
+ * @list: cow_contexts, under cow_registry
+ * @ident: its name
+ * @md: the mapped device; under cow_registry
+ * @lines: its table lines; under cow_registry
+ * @nr_lines: their number; under cow_registry
+ * @orphan: it holds a reference to itself and to the module, because it has
+ *	uncommitted places and no line; under cow_registry
+ * @userspace: target "userspace"
+ * @chunk_shift: sectors of a chunk, as a power of two
+ * @nr_devs: devices
+ * @devs: the devices; constant while there are lines
+ * @sectors: of the mapped device; grows with its lines
+ * @generation: of the device list
+ * @wq: runs @work; must not be shared, as a cow device may lie on another
+ * @work: copies, late accesses, flushes
+ * @event_work: raises a dm event
+ * @expire_work: no controller came in time
+ * @idle: waits for copies and flushes to end
+ * @wait: readers and pollers
+ * @control: one reply at a time; whoever adds to the map
+ * @map: see there
+ * @lock: guards all that follows
+ * @mode: only __cow_set_mode() writes it
+ * @pushback: noflush suspend: held bios go back to the core
+ * @waited: this suspend has waited for a commit already
+ * @gone: the last line went, @gone_told the controller knows
+ * @gone_told: see @gone
+ * @expired: accesses that need a controller fail
+ * @policy_error: they do so @policy_seconds after it went
+ * @policy_seconds: see @policy_error
+ * @chan: the attached channel, or NULL
+ * @epoch: counts attaches
+ * @faults: all faults by chunk
+ * @fault_ids: those that are not started, by id
+ * @next_id: of a fault
+ * @asking: faults that no reader has seen
+ * @asked: faults that were read
+ * @held: faults that wait for RETRY
+ * @ready: faults to be copied, for the worker
+ * @starved: faults whose copy waits for buffers, for the worker
+ * @busy: faults all of whose copies are under way
+ * @filled: buffers with source data, for the worker
+ * @redo: accesses to be mapped again, for the worker
+ * @nr_started: faults being copied
+ * @copying: runs being copied
+ * @placed: runs numbered and not committed, ascending
+ * @places: places of both
+ * @notices: runs that the controller has to be told about
+ * @nr_failed: how many of them failed
+ * @picture: PICTURE_END has not been read
+ * @number: the last one given to a run
+ * @committed: all runs up to it are committed
+ * @flush_new: flushes that wait for the device flush to begin
+ * @flush_dev: flushes in the device flush
+ * @flush_commit: flushes that wait for FLUSHED, ascending
+ * @flush_number: number of the device flush under way
+ * @flush_active: it is under way
+ * @commit_asked: a COMMIT waits for a device flush
+ * @flush_wanted: highest number that FLUSHED is wanted for
+ * @flush_sent: highest number that the controller has read
+ * @flush_pending: devices that the device flush waits for
+ * @flush_status: its first error
+ * @flush_bios: one for each writable device
+ * @flush_devs: how many of them
+ * @clones: for writes that need no copy
+ * @bufs: free buffers
+ * @nr_bufs_free: their number
+ * @nr_bufs: all buffers
+ * @stat: counters for status
+ */
+struct cow_ctx {
+	refcount_t ref;
+	struct list_head list;
+	char ident[DM_COW_IDENT_LEN];
+	struct mapped_device *md;
+	struct list_head lines;
+	unsigned int nr_lines;
+	bool orphan;
+
+	bool userspace;
+	unsigned int chunk_shift;
+	unsigned int nr_devs;
+	struct cow_device *devs;
+	u64 sectors;
+	u32 generation;
+
+	struct workqueue_struct *wq;
+	struct work_struct work;
+	struct work_struct event_work;
+	struct delayed_work expire_work;
+	wait_queue_head_t idle;
+	wait_queue_head_t wait;
+
+	/* One reply at a time; whoever adds to the map. */
+	struct mutex control;
+	struct cow_map map;
+
+	/* All that follows. */
+	spinlock_t lock;
+	enum cow_mode mode;
+	bool pushback;
+	bool waited;
+	bool gone;
+	bool gone_told;
+	bool expired;
+	bool policy_error;
+	unsigned int policy_seconds;
+	struct cow_chan *chan;
+	u64 epoch;
+
+	struct rb_root faults;
+	DECLARE_HASHTABLE(fault_ids, COW_FAULT_HASH_BITS);
+	u64 next_id;
+	struct list_head asking;
+	struct list_head asked;
+	struct list_head held;
+	struct list_head ready;
+	struct list_head starved;
+	struct list_head busy;
+	struct list_head filled;
+	struct list_head redo;
+	unsigned int nr_started;
+
+	struct list_head copying;
+	struct list_head placed;
+	struct rb_root places;
+	struct list_head notices;
+	unsigned int nr_failed;
+	bool picture;
+	u64 number;
+	u64 committed;
+
+	struct list_head flush_new;
+	struct list_head flush_dev;
+	struct list_head flush_commit;
+	u64 flush_number;
+	bool flush_active;
+	bool commit_asked;
+	u64 flush_wanted;
+	u64 flush_sent;
+	atomic_t flush_pending;
+	blk_status_t flush_status;
+	struct bio *flush_bios;
+	unsigned int flush_devs;
+
+	struct bio_set clones;
+	struct list_head bufs;
+	unsigned int nr_bufs_free;
+	unsigned int nr_bufs;
+
+	struct {
+		u64 placed;
+		u64 uncommitted;
+		u64 outstanding;
+		u64 served;
+		u64 copies;
+		u64 skipped;
+		u64 errors;
+	} stat;
+};
+
+/**
+ * struct cow_line - a line of a table
+ * @list: ctx->lines
+ * @ti: the line for the core
+ * @ctx: whose it is
+ * @policy_error: no_controller error
+ * @policy_seconds: its seconds
+ * @has_policy: no_controller was given
+ * @noflush: the suspend under way is a noflush one
+ * @nr_devs: length of @devs
+ * @devs: its references to the devices, in the order of the context's
+ * @kinds: what each of them is
+ */
+struct cow_line {
+	struct list_head list;
+	struct dm_target *ti;
+	struct cow_ctx *ctx;
+	bool policy_error;
+	unsigned int policy_seconds;
+	bool has_policy;
+	bool noflush;
+	unsigned int nr_devs;
+	struct dm_dev *devs[DM_COW_MAX_DEVICES];
+	enum cow_device_kind kinds[DM_COW_MAX_DEVICES];
+};
+
+/**
+ * struct cow_chan - an open file
+ * @read_mutex: one reader, or one attach, at a time
+ * @ctx: the context, once attached; never changes after that
+ * @owner: the process that attached
+ * @buf: events on their way, under @read_mutex
+ * @peeked_end: PICTURE_END is among them; all three under ctx->lock
+ * @peeked_gone: GONE is among them
+ * @peeked_flush: FLUSH of this number is among them, 0 if none
+ */
+struct cow_chan {
+	/* One reader, or one attach, at a time. */
+	struct mutex read_mutex;
+	struct cow_ctx *ctx;
+	struct pid *owner;
+	struct dm_cow_event *buf;
+	bool peeked_end;
+	bool peeked_gone;
+	u64 peeked_flush;
+};
+
+static inline struct bio *cow_io_bio(struct cow_io *io)
+{
+	return dm_bio_from_per_bio_data(io, sizeof(*io));
+}
+
+static inline u64 cow_chunk_sectors(const struct cow_ctx *ctx)
+{
+	return 1ULL << ctx->chunk_shift;
+}
+
+/* Chunks of the device, the last of which may be cut off. */
+static inline u64 cow_nr_chunks(const struct cow_ctx *ctx)
+{
+	u64 sectors = READ_ONCE(ctx->sectors);
+
+	return (sectors + cow_chunk_sectors(ctx) - 1) >> ctx->chunk_shift;
+}
+
+static inline bool cow_dev_writable(const struct cow_ctx *ctx, u32 dev)
+{
+	return ctx->devs[dev].kind == COW_DEV_COW ||
+	       ctx->devs[dev].kind == COW_DEV_DATA;
+}
+
+/* dm-cow-context.c */
+extern struct mutex cow_registry;
+int cow_ctx_join(struct cow_line *line, const char *ident, bool userspace,
+		 u64 chunk_sectors);
+void cow_ctx_leave(struct cow_line *line);
+struct cow_ctx *cow_ctx_find(const char *ident);
+struct cow_ctx *cow_ctx_next(const char *ident);
+void cow_ctx_put(struct cow_ctx *ctx);
+void cow_ctx_settled(struct cow_ctx *ctx);
+void __cow_set_mode(struct cow_ctx *ctx, enum cow_mode mode, const char *why);
+void cow_queue(struct cow_ctx *ctx);
+void cow_controller_left(struct cow_ctx *ctx);
+void cow_context_exit(void);
+
+/* dm-cow-map.c */
+void cow_map_init(struct cow_map *map);
+void cow_map_destroy(struct cow_map *map);
+void cow_map_lookup(struct cow_ctx *ctx, u64 chunk, u64 max,
+		    struct cow_extent *ext);
+int cow_map_reserve(struct cow_ctx *ctx, u64 chunk, u64 count);
+int cow_map_may_map(struct cow_ctx *ctx, const struct dm_cow_reply *r);
+void cow_map_commit_range(struct cow_ctx *ctx, const struct dm_cow_reply *r);
+void cow_map_set(struct cow_ctx *ctx, const struct cow_run *run,
+		 enum cow_state state);
+int cow_map_known(struct cow_ctx *ctx, const struct cow_range *range);
+bool cow_map_all_known(struct cow_ctx *ctx);
+void cow_map_forget(struct cow_ctx *ctx);
+
+/* dm-cow-fault.c */
+int cow_map_io(struct cow_io *io, bool in_map);
+void cow_redo(struct cow_ctx *ctx);
+struct cow_fault *cow_fault_by_id(struct cow_ctx *ctx, u64 id);
+int cow_fault_place(struct cow_ctx *ctx, const struct dm_cow_reply *r);
+int cow_fault_error(struct cow_ctx *ctx, u64 id, int error);
+int cow_fault_hold(struct cow_ctx *ctx, u64 id);
+bool cow_fault_forbids_map(struct cow_ctx *ctx, u64 chunk, u64 count);
+void cow_fault_told(struct cow_ctx *ctx, u64 chunk, u64 count, bool mapped);
+void cow_fault_ask_again(struct cow_ctx *ctx, struct list_head *from);
+void cow_release_held(struct cow_ctx *ctx, blk_status_t status);
+u64 cow_fault_oldest_ms(struct cow_ctx *ctx);
+void cow_end_ios(struct list_head *ios, blk_status_t status);
+void cow_run_free(struct cow_run *run);
+int cow_fault_init(void);
+void cow_fault_exit(void);
+
+/* dm-cow-copy.c */
+void cow_copy_work(struct cow_ctx *ctx);
+int cow_bufs_init(struct cow_ctx *ctx);
+void cow_bufs_exit(struct cow_ctx *ctx);
+
+/* dm-cow-flush.c */
+int cow_flush_io(struct cow_io *io);
+void __cow_flush_add(struct cow_ctx *ctx, struct cow_io *io);
+void cow_flush_work(struct cow_ctx *ctx);
+int cow_flushed(struct cow_ctx *ctx, u64 number, int error);
+int cow_abandon(struct cow_ctx *ctx);
+void cow_fua_io(struct cow_io *io, u32 dev, u64 sector);
+void __cow_commit_soon(struct cow_ctx *ctx);
+
+/* dm-cow-events.c */
+void __cow_notify(struct cow_ctx *ctx, struct cow_run *run);
+void __cow_forget_notices(struct cow_ctx *ctx);
+bool __cow_is_ready(const struct cow_ctx *ctx);
+bool cow_chan_ready(struct cow_chan *chan);
+ssize_t cow_events_read(struct cow_chan *chan, char __user *to, size_t count);
+
+/* dm-cow-reply.c */
+size_t cow_replies_write(struct cow_chan *chan, const char __user *from,
+			 size_t records, int *err);
+
+/* dm-cow-channel.c */
+int cow_channel_init(void);
+void cow_channel_exit(void);
+
+#endif
