@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+using Cow.DmIoctl.Abi;
+using Microsoft.Win32.SafeHandles;
+
+namespace Cow.DmIoctl;
+
+/// <summary>What a controller asks of block devices, and of files in their place. Any thread.</summary>
+public static class BlockDevice
+{
+    /// <summary>
+    /// Opens past the page cache (O_DIRECT), close-on-exec, without a lock. Buffers, offsets and lengths must then be
+    /// multiples of <see cref="LogicalBlockSize"/>. EINVAL: the file system has no direct I/O.
+    /// </summary>
+    /// <param name="path">A block device or file.</param>
+    /// <param name="write">Also for writing.</param>
+    public static SafeFileHandle OpenDirect(string path, bool write)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return FileOpen.Open(path, (write ? FileNumbers.ReadWrite : FileNumbers.ReadOnly) | FileNumbers.Direct);
+    }
+
+    /// <summary>Bytes of a block device or file.</summary>
+    /// <param name="handle">Open.</param>
+    public static unsafe ulong SizeBytes(SafeFileHandle handle)
+    {
+        ArgumentNullException.ThrowIfNull(handle);
+        ulong bytes;
+        int result = LibC.Ioctl(handle, BlockNumbers.SizeBytes, &bytes);
+        if (result < 0 && Syscall.LastError == Errno.ENOTTY)
+        {
+            return (ulong)RandomAccess.GetLength(handle);
+        }
+
+        Syscall.Check(result, "BLKGETSIZE64");
+        return bytes;
+    }
+
+    /// <summary>Bytes of the unit in which a block device is read and written; 512 for a file.</summary>
+    /// <param name="handle">Open.</param>
+    public static unsafe uint LogicalBlockSize(SafeFileHandle handle)
+    {
+        ArgumentNullException.ThrowIfNull(handle);
+        uint bytes;
+        int result = LibC.Ioctl(handle, BlockNumbers.LogicalBlockSize, &bytes);
+        if (result < 0 && Syscall.LastError == Errno.ENOTTY)
+        {
+            return Sectors.BytesPerSector;
+        }
+
+        Syscall.Check(result, "BLKSSZGET");
+        return bytes;
+    }
+
+    /// <summary>There is a block device at the path; links are followed.</summary>
+    /// <param name="path">Any path; false where there is nothing.</param>
+    public static bool IsBlockDevice(string path) => FileStatus.Find(path, follow: true) is { IsBlock: true };
+
+    /// <summary>The number of the device that a node stands for.</summary>
+    /// <param name="path">A block device node; <see cref="ArgumentException"/> for anything else.</param>
+    public static DeviceNumber NumberOf(string path)
+    {
+        var status = FileStatus.Of(path);
+        return status.IsBlock
+            ? status.Node
+            : throw new ArgumentException($"{path} is not a block device", nameof(path));
+    }
+
+    /// <summary>Which file a path leads to: two paths with the same answer are one file.</summary>
+    /// <param name="path">Links are followed.</param>
+    public static (DeviceNumber Device, ulong Inode) IdentityOf(string path)
+    {
+        var status = FileStatus.Of(path);
+        return (status.Device, status.Inode);
+    }
+
+    /// <summary>A path of a block device: /dev/sdb, and /dev/mapper/NAME for a mapped one that has such a node.</summary>
+    /// <param name="number">The device; ENODEV where the kernel has none of that number.</param>
+    public static string PathOf(DeviceNumber number) => BlockSysfs.PathOf(number);
+
+    /// <summary>The devices that are built upon this one (mapped devices, RAID).</summary>
+    /// <param name="number">The device; without holders, or unknown, the list is empty.</param>
+    public static IReadOnlyList<DeviceNumber> Holders(DeviceNumber number) => BlockSysfs.Holders(number);
+
+    /// <summary>Where a file system on the device is mounted in our mount namespace; null where it is not.</summary>
+    /// <param name="number">The device.</param>
+    /// <param name="readWrite">The file system is mounted for writing, there or elsewhere.</param>
+    public static string? MountedAt(DeviceNumber number, out bool readWrite) =>
+        MountInfo.Find(File.ReadLines("/proc/self/mountinfo"), number, out readWrite);
+
+    /// <summary>
+    /// Gives blocks to a range of a file, which reads as before and cannot fail for want of space any more. The file
+    /// grows where the range ends behind it. ENOSPC where there is not enough; EOPNOTSUPP where the file system
+    /// cannot.
+    /// </summary>
+    /// <param name="handle">A file open for writing.</param>
+    /// <param name="offset">First byte.</param>
+    /// <param name="length">Bytes, at least one.</param>
+    public static void Preallocate(SafeFileHandle handle, long offset, long length)
+    {
+        ArgumentNullException.ThrowIfNull(handle);
+        int result;
+        do
+        {
+            result = LibC.FAllocate(handle, 0, offset, length);
+        }
+        while (Syscall.Interrupted(result));
+        Syscall.Check(result, "fallocate");
+    }
+}

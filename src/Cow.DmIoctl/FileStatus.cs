@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+using Cow.DmIoctl.Abi;
+
+namespace Cow.DmIoctl;
+
+/// <summary>What statx says of a path, as far as we ask.</summary>
+/// <param name="Mode">Type and permissions, as in st_mode.</param>
+/// <param name="Node">The device that a device node stands for.</param>
+/// <param name="Device">The device that the file is on.</param>
+/// <param name="Inode">The file on it.</param>
+internal readonly record struct FileStatus(uint Mode, DeviceNumber Node, DeviceNumber Device, ulong Inode)
+{
+    /// <summary>It is a block device.</summary>
+    public bool IsBlock => (Mode & StatNumbers.TypeMask) == StatNumbers.Block;
+
+    /// <summary>It is a symbolic link (only when links were not followed).</summary>
+    public bool IsLink => (Mode & StatNumbers.TypeMask) == StatNumbers.SymbolicLink;
+
+    /// <summary>Asks; throws <see cref="LinuxException"/>.</summary>
+    /// <param name="path">A path; links are followed.</param>
+    public static FileStatus Of(string path) =>
+        Ask(path, 0) ?? throw new LinuxException(Syscall.LastError, "stat", path);
+
+    /// <summary>Asks; null where nothing is there, other failures throw.</summary>
+    /// <param name="path">A path.</param>
+    /// <param name="follow">Follow links.</param>
+    public static FileStatus? Find(string path, bool follow)
+    {
+        if (Ask(path, follow ? 0 : FileNumbers.NoFollow) is { } status)
+        {
+            return status;
+        }
+
+        var error = Syscall.LastError;
+        return error is Errno.ENOENT or Errno.ENOTDIR ? null : throw new LinuxException(error, "stat", path);
+    }
+
+    private static unsafe FileStatus? Ask(string path, int flags)
+    {
+        StatX status;
+        int result;
+        do
+        {
+            result = LibC.StatX(FileNumbers.CurrentDirectory, path, flags, StatNumbers.BasicStats, &status);
+        }
+        while (Syscall.Interrupted(result));
+        return result < 0
+            ? null
+            : new FileStatus(status.Mode, new DeviceNumber(status.NodeMajor, status.NodeMinor),
+                new DeviceNumber(status.DeviceMajor, status.DeviceMinor), status.Inode);
+    }
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+using System.Globalization;
+using Cow.DmIoctl.Abi;
+using Microsoft.Win32.SafeHandles;
+
+namespace Cow.DmIoctl;
+
+/// <summary>
+/// A file as a block device, /dev/loopN. It stays attached until <see cref="Detach"/>, also when this object is
+/// disposed or the process ends: a mapped device may still use it. Any thread, one at a time. linux/loop.h.
+/// </summary>
+public sealed class LoopDevice : IDisposable
+{
+    private const string ControlPath = "/dev/loop-control";
+    private const string Advice = "load the module: modprobe loop";
+    private const int Tries = 64;
+    private readonly SafeFileHandle _handle;
+
+    private LoopDevice(int index, SafeFileHandle handle)
+    {
+        Index = index;
+        _handle = handle;
+    }
+
+    /// <summary>The N of /dev/loopN.</summary>
+    public int Index { get; }
+
+    /// <summary>Its node.</summary>
+    public string Path => $"/dev/loop{Index}";
+
+    /// <summary>Its device number.</summary>
+    public DeviceNumber Number => BlockDevice.NumberOf(Path);
+
+    /// <summary>The file behind it, as sysfs names it; null where there is none (any more).</summary>
+    public string? BackingFile => LoopSysfs.BackingFile(Index);
+
+    /// <summary>Reads and writes pass the page cache of the file by.</summary>
+    public bool IsDirectIo => LoopSysfs.Attribute(Index, "dio") == "1";
+
+    /// <summary>Attaches a file to a free loop device. Takes no lock on the file.</summary>
+    /// <param name="path">A file, or a block device.</param>
+    /// <param name="readOnly">Open it for reading only.</param>
+    /// <param name="directIo">Pass its page cache by, where the file system can; see <see cref="IsDirectIo"/>.</param>
+    /// <param name="sectorSize">Logical block size in bytes: a power of two from 512 to 4096.</param>
+    public static LoopDevice Attach(string path, bool readOnly, bool directIo = true, uint sectorSize = 512)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        using var file = FileOpen.Open(path, readOnly ? FileNumbers.ReadOnly : FileNumbers.ReadWrite);
+        using var control = FileOpen.Open(ControlPath, FileNumbers.ReadWrite, Advice);
+        var flags = readOnly ? LoopFlags.ReadOnly : LoopFlags.None;
+        for (int attempt = 0; attempt < Tries; attempt++)
+        {
+            int index = (int)Syscall.Check(
+                LibC.Ioctl(control, LoopNumbers.CtlGetFree, 0), "LOOP_CTL_GET_FREE", ControlPath);
+            var device = OpenNode(index, !readOnly);
+            try
+            {
+                if (device.TryConfigure(file, path, flags, directIo, sectorSize))
+                {
+                    var attached = device;
+                    device = null;
+                    return attached;
+                }
+            }
+            finally
+            {
+                device?.Dispose();
+            }
+        }
+
+        throw new LinuxException(Errno.EBUSY, "LOOP_CONFIGURE", path, "every free loop device was taken by others");
+    }
+
+    /// <summary>Opens a loop device, attached or not.</summary>
+    /// <param name="index">The N of /dev/loopN.</param>
+    public static LoopDevice Open(int index) => OpenNode(index, write: false);
+
+    /// <summary>All loop devices that have a file behind them. Those that go away meanwhile are left out.</summary>
+    public static IReadOnlyList<LoopDeviceInfo> List()
+    {
+        var devices = new List<LoopDeviceInfo>();
+        foreach (int index in LoopSysfs.Attached())
+        {
+            if (Describe(index) is { } info)
+            {
+                devices.Add(info);
+            }
+        }
+
+        return devices;
+    }
+
+    /// <summary>The device to which a whole file is attached, under whatever path; null where there is none.</summary>
+    /// <param name="path">The file.</param>
+    public static LoopDevice? FindByBackingFile(string path)
+    {
+        var file = FileStatus.Of(path);
+        foreach (var info in List())
+        {
+            if (info.Device == file.Device && info.Inode == file.Inode && info.Offset == 0 && info.SizeLimit == 0)
+            {
+                return Open(info.Index);
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Takes the file's new length over, after it was extended.</summary>
+    public void SetCapacity() =>
+        Syscall.Check(LibC.Ioctl(_handle, LoopNumbers.SetCapacity, 0), "LOOP_SET_CAPACITY", Path);
+
+    /// <summary>
+    /// Takes the file away: at once, or, while somebody has the device open (kernels differ in whether this object
+    /// counts), when the last one closes it.
+    /// ENXIO where it has none.
+    /// </summary>
+    public void Detach() => Syscall.Check(LibC.Ioctl(_handle, LoopNumbers.ClearFd, 0), "LOOP_CLR_FD", Path);
+
+    /// <summary>Closes our descriptor; the file stays attached.</summary>
+    public void Dispose() => _handle.Dispose();
+
+    private static LoopDevice OpenNode(int index, bool write)
+    {
+        string path = string.Create(CultureInfo.InvariantCulture, $"/dev/loop{index}");
+        if (FileStatus.Find(path, follow: true) is null)
+        {
+            LoopSysfs.MakeNode(index, path);
+        }
+
+        return new LoopDevice(
+            index, FileOpen.Open(path, write ? FileNumbers.ReadWrite : FileNumbers.ReadOnly, Advice));
+    }
+
+    private static unsafe LoopDeviceInfo? Describe(int index)
+    {
+        try
+        {
+            using var device = Open(index);
+            LoopInfo64 info;
+            Syscall.Check(LibC.Ioctl(device._handle, LoopNumbers.GetStatus, &info), "LOOP_GET_STATUS64", device.Path);
+            return device.BackingFile is not { } file ? null : new LoopDeviceInfo(
+                index, file, DeviceNumber.Decode(info.Device), info.Inode, info.Offset, info.SizeLimit,
+                info.Flags.HasFlag(LoopFlags.ReadOnly));
+        }
+        catch (LinuxException e) when (e.Errno is Errno.ENXIO or Errno.ENOENT or Errno.ENODEV)
+        {
+            return null;
+        }
+    }
+
+    // False: somebody else has taken the device. Kernels since 6.15 refuse direct I/O that they cannot do, older
+    // ones leave it out by themselves.
+    private bool TryConfigure(
+        SafeFileHandle file, string path, LoopFlags flags, bool directIo, uint sectorSize)
+    {
+        var error = Configure(file, path, directIo ? flags | LoopFlags.DirectIo : flags, sectorSize);
+        if (error == Errno.EINVAL && directIo)
+        {
+            error = Configure(file, path, flags, sectorSize);
+        }
+
+        return error switch
+        {
+            Errno.None => true,
+            Errno.EBUSY => false,
+            _ => throw new LinuxException(error, "LOOP_CONFIGURE", path),
+        };
+    }
+
+    private unsafe Errno Configure(SafeFileHandle file, string path, LoopFlags flags, uint sectorSize)
+    {
+        var config = new LoopConfig { BlockSize = sectorSize, Info = new LoopInfo64 { Flags = flags } };
+        LoopSysfs.WriteName(path, config.Info.FileName);
+        bool held = false;
+        try
+        {
+            file.DangerousAddRef(ref held);
+            config.Descriptor = (uint)file.DangerousGetHandle();
+            return LibC.Ioctl(_handle, LoopNumbers.Configure, &config) < 0 ? Syscall.LastError : Errno.None;
+        }
+        finally
+        {
+            if (held)
+            {
+                file.DangerousRelease();
+            }
+        }
+    }
+}

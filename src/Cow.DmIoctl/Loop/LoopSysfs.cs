@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+using System.Globalization;
+using System.Text;
+using Cow.DmIoctl.Abi;
+
+namespace Cow.DmIoctl;
+
+/// <summary>What sysfs tells of loop devices, and the node that a machine without udev may lack.</summary>
+internal static class LoopSysfs
+{
+    private const uint OwnerAndGroup = 0x1b0; // 0660
+
+    /// <summary>The file behind a device; null where there is none.</summary>
+    /// <param name="index">The N of /dev/loopN.</param>
+    public static string? BackingFile(int index) => Attribute(index, "backing_file");
+
+    /// <summary>An attribute of an attached device; null where it is not attached.</summary>
+    /// <param name="index">The N of /dev/loopN.</param>
+    /// <param name="name">Its file.</param>
+    public static string? Attribute(int index, string name)
+    {
+        try
+        {
+            return File.ReadAllText($"/sys/block/loop{index}/loop/{name}").TrimEnd('\n');
+        }
+        catch (IOException)
+        {
+            return null; // the attribute goes with the file, also between open and read
+        }
+    }
+
+    /// <summary>The devices with a file behind them, in order.</summary>
+    public static IEnumerable<int> Attached()
+    {
+        const string root = "/sys/block";
+        return !Directory.Exists(root) ? [] : Directory.EnumerateFileSystemEntries(root, "loop*")
+            .Select(path => int.TryParse(
+                Path.GetFileName(path.AsSpan())["loop".Length..], NumberStyles.None, CultureInfo.InvariantCulture,
+                out int index) ? index : -1)
+            .Where(index => index >= 0 && BackingFile(index) is not null)
+            .Order();
+    }
+
+    /// <summary>Makes the node of a device that the kernel has.</summary>
+    /// <param name="index">The N of /dev/loopN.</param>
+    /// <param name="path">/dev/loopN.</param>
+    public static void MakeNode(int index, string path)
+    {
+        string attribute = $"/sys/block/loop{index}/dev";
+        if (!File.Exists(attribute))
+        {
+            throw new LinuxException(Errno.ENODEV, "open", path);
+        }
+
+        var number = DeviceNumber.Parse(File.ReadAllText(attribute));
+        if (LibC.MkNod(path, StatNumbers.Block | OwnerAndGroup, number.Encode()) < 0
+            && Syscall.LastError != Errno.EEXIST)
+        {
+            throw new LinuxException(Syscall.LastError, "mknod", path);
+        }
+    }
+
+    /// <summary>Writes the name that losetup shows where sysfs is missing: as much as has room.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="room">Zeroed; the last byte stays zero.</param>
+    public static void WriteName(string path, Span<byte> room)
+    {
+        var bytes = Encoding.UTF8.GetBytes(path).AsSpan();
+        bytes[..Math.Min(bytes.Length, room.Length - 1)].CopyTo(room);
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+using NUnit.Framework;
+
+namespace Cow.DmIoctl.Tests;
+
+[Category("Root")]
+internal sealed class LoopDeviceTests
+{
+    private const long Size = 1 << 20;
+    private TempFile _file = null!;
+
+    [SetUp]
+    public void NeedLoopDevices()
+    {
+        _file = new TempFile(Size);
+        try
+        {
+            LoopDevice.Attach(_file.Path, readOnly: true).DetachAndDispose();
+        }
+        catch (IOException e)
+        {
+            Assert.Ignore($"no loop devices here: {e.Message}");
+        }
+    }
+
+    [TearDown]
+    public void RemoveFile() => _file.Dispose();
+
+    [Test]
+    public void AFileBecomesADeviceAndIsFoundAgain()
+    {
+        using var loop = new Attached(_file.Path, readOnly: false);
+        Assert.That(loop.Device.BackingFile, Is.EqualTo(_file.Path));
+        Assert.That(BlockDevice.PathOf(loop.Device.Number), Is.EqualTo(loop.Device.Path));
+        using var found = LoopDevice.FindByBackingFile(_file.Path);
+        Assert.That(found?.Index, Is.EqualTo(loop.Device.Index));
+        var info = LoopDevice.List().Single(entry => entry.Index == loop.Device.Index);
+        Assert.That(info.IsReadOnly, Is.False);
+        Assert.That((info.Device, info.Inode), Is.EqualTo(BlockDevice.IdentityOf(_file.Path)));
+    }
+
+    [Test]
+    public void ADetachedFileIsNotFound()
+    {
+        LoopDevice.Attach(_file.Path, readOnly: false).DetachAndDispose();
+        Assert.That(LoopDevice.FindByBackingFile(_file.Path), Is.Null);
+    }
+
+    [Test]
+    public void AReadOnlyDeviceRefusesWriters()
+    {
+        using var loop = new Attached(_file.Path, readOnly: true);
+        Assert.That(LoopDevice.List().Single(entry => entry.Index == loop.Device.Index).IsReadOnly, Is.True);
+        Assert.That(() => File.WriteAllBytes(loop.Device.Path, new byte[512]),
+            Throws.InstanceOf<IOException>().Or.InstanceOf<UnauthorizedAccessException>());
+    }
+
+    [Test]
+    public void ItGrowsWithItsFile()
+    {
+        using var loop = new Attached(_file.Path, readOnly: false);
+        using var file = BlockDevice.OpenDirect(loop.Device.Path, write: false);
+        Assert.That(BlockDevice.SizeBytes(file), Is.EqualTo(Size));
+        File.OpenHandle(_file.Path, access: FileAccess.Write).Grow(2 * Size);
+        loop.Device.SetCapacity();
+        Assert.That(BlockDevice.SizeBytes(file), Is.EqualTo(2 * Size));
+        Assert.That(BlockDevice.LogicalBlockSize(file), Is.EqualTo(512));
+    }
+
+    [Test]
+    public void AMissingFileIsNamed() => Assert.That(() => LoopDevice.Attach("/nowhere/at/all", true),
+        Throws.TypeOf<LinuxException>().With.Message.StartsWith("/nowhere/at/all: open: "));
+
+    [Test]
+    public void ManyAtOnceGetDifferentDevices()
+    {
+        var all = new System.Collections.Concurrent.ConcurrentBag<Attached>();
+        Parallel.For(0, 4, _ => all.Add(new Attached(_file.Path, readOnly: true)));
+        Assert.That(all.Select(loop => loop.Device.Index), Is.Unique);
+        foreach (var loop in all)
+        {
+            loop.Dispose();
+        }
+    }
+}
