@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Io;
+
+namespace Cow.Formats.DmSnapshot;
+
+/// <summary>
+/// dm-snapshot's persistent exception store: a list of (chunk of the disk, chunk of the store), in the order of commit.
+/// </summary>
+/// <remarks>The store records no allocation: a place is used when the list names it, so places that were given out and never committed
+/// are free again after a reopen. The kernel's snapshot target reads what this writes and appends to it, and the reverse.</remarks>
+internal sealed class DmSnapshotStore : ICowFormat
+{
+    private readonly IImageFile _file;
+    private readonly DmSnapshotGeometry _geometry;
+    private readonly ExceptionLog _log;
+    private readonly FreePlaces _free;
+    private readonly ulong _diskChunks;
+    private readonly bool _readOnly;
+
+    // Chunk of the disk -> chunk of the store. _placed is in the list, _pending will be.
+    private readonly RunMap _placed = new();
+    private readonly RunMap _pending = new();
+    private ulong _abandoned;
+    private ulong _areasAnnounced;
+    private bool _failed;
+
+    public DmSnapshotStore(IImageFile file, DmSnapshotGeometry geometry, OpenOptions options)
+    {
+        _file = file;
+        _geometry = geometry;
+        _log = new ExceptionLog(file, geometry);
+        _free = new FreePlaces(geometry);
+        _diskChunks = geometry.DiskChunks(options.VirtualSizeBytes);
+        _readOnly = options.ReadOnly;
+
+        _free.GrowTo(geometry.Chunks(file.Length));
+        _log.Load(Load);
+        _areasAnnounced = _log.Count / geometry.EntriesPerArea;
+        if (!_readOnly)
+        {
+            _log.ClearTail();
+        }
+        Info = new FormatInfo(DmSnapshotDriver.FormatName, null, geometry.ChunkSectors, 0);
+    }
+
+    public FormatInfo Info { get; }
+
+    public Usage Usage
+    {
+        get
+        {
+            ulong chunks = _placed.Total + _pending.Total;
+            long metadata = (long)(2 + ((_log.Count + _pending.Total) / _geometry.EntriesPerArea)) * _geometry.ChunkBytes;
+            long data = (long)(chunks + _abandoned) * _geometry.ChunkBytes;
+            return new Usage(chunks, metadata + data, metadata, (long)_free.Capacity * _geometry.ChunkBytes);
+        }
+    }
+
+    public Extent Lookup(ulong chunk, ulong limit)
+    {
+        limit = ClipToDisk(chunk, limit);
+        if (!_placed.TryAtOrAfter(chunk, out MapRun run))
+        {
+            return new Extent(new ChunkRun(chunk, limit), ExtentKind.Base, default);
+        }
+        return run.Key <= chunk
+            ? new Extent(new ChunkRun(chunk, Math.Min(limit, run.End - chunk)), ExtentKind.Overlay, PlaceOf(run.ValueOf(chunk)))
+            : new Extent(new ChunkRun(chunk, Math.Min(limit, run.Key - chunk)), ExtentKind.Base, default);
+    }
+
+    public Allocation Allocate(ChunkRun wanted)
+    {
+        RefuseIfNotWritable();
+        ulong chunk = wanted.Chunk;
+        ulong count = ClipToDisk(chunk, wanted.Count);
+        if (_placed.TryAtOrAfter(chunk, out MapRun run) && !ClipTo(run, chunk, ref count))
+        {
+            return Answer(chunk, run.ValueOf(chunk), count, Fill.None, default);
+        }
+        if (_pending.TryAtOrAfter(chunk, out run) && !ClipTo(run, chunk, ref count))
+        {
+            return Answer(chunk, run.ValueOf(chunk), count, Fill.Copy, default);
+        }
+
+        ulong entries = _log.Count + _pending.Total;
+        (ulong place, count) = _free.Take(Math.Min(count, _geometry.MaxEntries(_free.Capacity) - entries));
+        if (count > 0)
+        {
+            _pending.Add(chunk, place, count);
+        }
+        return Answer(chunk, place, count, Fill.Copy, AnnounceArea());
+    }
+
+    public void Adopt(PlacedRun run)
+    {
+        RefuseIfNotWritable();
+        if (run.Place.Device != 0 || run.Place.Sector % _geometry.ChunkSectors != 0 || run.Run.Count > _diskChunks || run.Run.Chunk > _diskChunks - run.Run.Count)
+        {
+            throw Conflict(run.Run.Chunk, run.Place, "a run of whole chunks inside disk and store");
+        }
+        ulong first = run.Place.Sector / _geometry.ChunkSectors;
+        for (ulong i = 0; i < run.Run.Count; i++)
+        {
+            AdoptChunk(run.Run.Chunk + i, first + i);
+        }
+        AnnounceArea();
+    }
+
+    public void Abandon(ChunkRun run)
+    {
+        while (run.Count > 0 && _pending.TryAtOrAfter(run.Chunk, out MapRun pending) && pending.Key < run.End)
+        {
+            ulong from = Math.Max(run.Chunk, pending.Key);
+            ulong end = Math.Min(run.End, pending.End);
+            _pending.Remove(from, end - from);
+            _abandoned += end - from;
+            run = new ChunkRun(end, run.End - end);
+        }
+    }
+
+    public void Commit(ReadOnlySpan<PlacedRun> runs)
+    {
+        RefuseIfNotWritable();
+        // Until all is written the store counts as damaged: an exception leaves it so.
+        _failed = true;
+        foreach (PlacedRun run in runs)
+        {
+            CommitRun(run);
+        }
+        _log.WriteOut();
+        _failed = false;
+    }
+
+    public void Flush()
+    {
+        RefuseIfNotWritable();
+        _failed = true;
+        _file.Flush();
+        _failed = false;
+    }
+
+    public void Grow() => _free.GrowTo(_geometry.Chunks(_file.Length));
+
+    public CheckReport Check() => DmSnapshotCheck.Run(_file, _geometry, _diskChunks, Lookup, _log.Count);
+
+    public void Dispose()
+    {
+        // The caller's files stay open; see FormatFiles.
+    }
+
+    private void Load(DiskException entry, long offset)
+    {
+        if (entry.OldChunk >= _diskChunks)
+        {
+            throw new ImageFormatException(_file.Name, offset + DiskException.OldChunkAt, $"a chunk of the disk, which has {_diskChunks}", $"{entry.OldChunk}");
+        }
+        if (_placed.TryAt(entry.OldChunk, out _))
+        {
+            throw new ImageFormatException(_file.Name, offset + DiskException.OldChunkAt, "each chunk of the disk once", $"chunk {entry.OldChunk} again");
+        }
+        if (!_free.TryTake(entry.NewChunk))
+        {
+            throw new ImageFormatException(_file.Name, offset + DiskException.NewChunkAt, $"a data chunk of the store, which has {_free.Capacity} chunks, each once", $"{entry.NewChunk}");
+        }
+        _placed.Add(entry.OldChunk, entry.NewChunk, 1);
+    }
+
+    private void AdoptChunk(ulong chunk, ulong place)
+    {
+        if (_placed.TryAt(chunk, out MapRun run) || _pending.TryAt(chunk, out run))
+        {
+            if (run.ValueOf(chunk) != place)
+            {
+                throw Conflict(chunk, PlaceOf(place), $"sector {PlaceOf(run.ValueOf(chunk)).Sector}, which the store has for the chunk");
+            }
+            return;
+        }
+        if (_log.Count + _pending.Total >= _geometry.MaxEntries(_free.Capacity) || !_free.TryTake(place))
+        {
+            throw Conflict(chunk, PlaceOf(place), "a free place of the store");
+        }
+        _pending.Add(chunk, place, 1);
+    }
+
+    private void CommitRun(PlacedRun placed)
+    {
+        ulong chunk = placed.Run.Chunk;
+        ulong place = placed.Place.Sector / _geometry.ChunkSectors;
+        while (chunk < placed.Run.End)
+        {
+            bool known = _placed.TryAt(chunk, out MapRun run);
+            if ((!known && !_pending.TryAt(chunk, out run)) || run.ValueOf(chunk) != place)
+            {
+                throw new InvalidOperationException($"chunk {chunk} was never given the place at sector {PlaceOf(place).Sector}");
+            }
+            ulong count = Math.Min(run.End, placed.Run.End) - chunk;
+            if (!known)
+            {
+                CommitPiece(chunk, place, count);
+            }
+            chunk += count;
+            place += count;
+        }
+    }
+
+    private void CommitPiece(ulong chunk, ulong place, ulong count)
+    {
+        for (ulong i = 0; i < count; i++)
+        {
+            _log.Append(new DiskException(chunk + i, place + i));
+        }
+        _pending.Remove(chunk, count);
+        _placed.Add(chunk, place, count);
+    }
+
+    /// <summary>Cuts a run of chunks off where <paramref name="run"/> begins or, if it begins before, where it ends.</summary>
+    /// <returns>False if it begins before.</returns>
+    private static bool ClipTo(MapRun run, ulong chunk, ref ulong count)
+    {
+        bool behind = run.Key > chunk;
+        count = Math.Min(count, (behind ? run.Key : run.End) - chunk);
+        return behind;
+    }
+
+    private Allocation Answer(ulong chunk, ulong place, ulong count, Fill fill, ByteRange metadata)
+    {
+        ChunkRun run = new(chunk, count);
+        return new Allocation(new PlacedRun(run, count == 0 ? default : PlaceOf(place)), fill, new Extent(run, ExtentKind.Base, default), metadata);
+    }
+
+    /// <summary>The area that the latest places will need to be named, the first time that one does. A run has no more chunks than an area
+    /// has entries, so it needs one new area at most.</summary>
+    private ByteRange AnnounceArea()
+    {
+        ulong area = (_log.Count + _pending.Total) / _geometry.EntriesPerArea;
+        if (area <= _areasAnnounced)
+        {
+            return default;
+        }
+        _areasAnnounced = area;
+        return new ByteRange((long)_geometry.AreaChunk(area) * _geometry.ChunkBytes, _geometry.ChunkBytes);
+    }
+
+    private Place PlaceOf(ulong storeChunk) => new(0, storeChunk * _geometry.ChunkSectors);
+
+    private ulong ClipToDisk(ulong chunk, ulong count)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(chunk, _diskChunks);
+        ArgumentOutOfRangeException.ThrowIfZero(count);
+        return Math.Min(count, _diskChunks - chunk);
+    }
+
+    private void RefuseIfNotWritable()
+    {
+        if (_readOnly)
+        {
+            throw new InvalidOperationException($"{_file.Name} is open read-only");
+        }
+        if (_failed)
+        {
+            throw new IOException($"{_file.Name}: an earlier write failed; open the store again");
+        }
+    }
+
+    private ImageFormatException Conflict(ulong chunk, Place place, string expected) =>
+        new(_file.Name, 0, expected, $"sector {place.Sector} of device {place.Device}, adopted for chunk {chunk}");
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+namespace Cow.Formats.Tests;
+
+[TestFixture]
+internal sealed class RunMapTests
+{
+    [Test]
+    public void AnyHistoryIsThatOfASortedDictionary([Range(1, 10)] int seed)
+    {
+        Random random = new(seed);
+        RunMap map = new();
+        ulong?[] model = new ulong?[6000];
+        for (int i = 0; i < 20_000; i++)
+        {
+            int key = random.Next(model.Length);
+            int count = Math.Min(random.Next(1, 5), model.Length - key);
+            // In half of the histories neighbours join, in the others they do not.
+            ulong value = seed % 2 == 0 ? (ulong)key : (ulong)random.Next(1_000_000);
+            if (model.AsSpan(key, count).IndexOfAnyExcept((ulong?)null) < 0)
+            {
+                map.Add((ulong)key, value, (ulong)count);
+                for (int k = 0; k < count; k++)
+                {
+                    model[key + k] = value + (ulong)k;
+                }
+            }
+            else if (model[key] is not null && random.Next(3) > 0)
+            {
+                map.TryAt((ulong)key, out MapRun run);
+                count = (int)Math.Min((ulong)random.Next(1, 4), run.End - (ulong)key);
+                map.Remove((ulong)key, (ulong)count);
+                model.AsSpan(key, count).Clear();
+            }
+        }
+        RequireSame(map, model);
+    }
+
+    [Test]
+    public void RunsLongerThanARunCanBeAreSeveral()
+    {
+        RunMap map = new();
+        map.Add(5, 100, 10_000_000_000);
+        Assert.That(map.Total, Is.EqualTo(10_000_000_000));
+        Assert.That(map.TryAt(9_999_999_999, out MapRun run), Is.True);
+        Assert.That(run.ValueOf(9_999_999_999), Is.EqualTo(9_999_999_999 + 95));
+        Assert.That(map.TryAtOrAfter(10_000_000_005, out _), Is.False);
+    }
+
+    [Test]
+    public void MistakesAreRefused()
+    {
+        RunMap map = new();
+        map.Add(10, 0, 5);
+        Assert.That(() => map.Add(14, 0, 1), Throws.InvalidOperationException);
+        Assert.That(() => map.Add(8, 0, 3), Throws.InvalidOperationException);
+        Assert.That(() => map.Remove(9, 2), Throws.InvalidOperationException);
+        Assert.That(() => map.Remove(14, 2), Throws.InvalidOperationException);
+        Assert.That(() => map.Remove(100, 1), Throws.InvalidOperationException);
+    }
+
+    private static void RequireSame(RunMap map, ulong?[] model)
+    {
+        Assert.That(map.Total, Is.EqualTo((ulong)model.Count(v => v is not null)));
+        for (int key = 0; key < model.Length; key++)
+        {
+            bool found = map.TryAtOrAfter((ulong)key, out MapRun run);
+            int next = Array.FindIndex(model, key, v => v is not null);
+            Assert.That(found, Is.EqualTo(next >= 0));
+            if (found)
+            {
+                Assert.That(Math.Max(run.Key, (ulong)key), Is.EqualTo((ulong)next));
+                Assert.That(run.ValueOf((ulong)next), Is.EqualTo(model[next]));
+            }
+        }
+    }
+}
