@@ -1,0 +1,179 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The only entry point: ./build.sh help
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. tests/vm/common.sh
+
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
+# Idle build nodes would outlive the script, and keep a pipe open that its caller reads from.
+export MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_UI_LANGUAGE=en
+
+usage() {
+    cat <<'END'
+usage: ./build.sh COMMAND
+
+  demo                          copy-on-write at work, in a virtual machine
+  build                         libraries, cowctl (artifacts/cowctl) and the module for both kernels
+  test [options] [pattern...]   unit tests, then the cases in a virtual machine on both kernels
+       --unit-only, --vm-only   one half of them
+       pattern                  only virtual-machine cases of that name (a glob or a part of it)
+  check                         warnings, formatting, sparse, checkpatch, kernel-doc, shellcheck
+  bench                         the benchmarks, in a virtual machine that counts instructions
+  package                       a Debian package in artifacts/
+  install                       builds the package and installs it
+
+Debian packages that are missing are installed. Kernels and the guests' root file system are kept in
+$COW_CACHE (otherwise ~/.cache/dm-cow).
+END
+}
+
+need_dotnet() {
+    if command -v dotnet >/dev/null && dotnet --list-sdks | grep -q '^10\.'; then
+        return 0
+    fi
+    [ -n "$(candidate dotnet-sdk-10.0)" ] ||
+        die "the .NET 10 SDK is missing and this system does not package it; get it from https://dot.net/download"
+    need_packages dotnet-sdk-10.0
+}
+
+need_solution() {
+    [ -f Cow.slnx ] || die "Cow.slnx is missing: there is nothing to build"
+    need_dotnet
+}
+
+build_managed() {
+    need_solution
+    dotnet build Cow.slnx -c Release --nologo -v quiet -clp:NoSummary
+}
+
+# A folder rather than a single file (nothing to unpack), compiled ahead of time where the package
+# source has the compiler: it starts faster, most of all on the guests' emulated processor.
+publish_cowctl() {
+    need_solution
+    local log
+    local publish=(dotnet publish src/Cow.Controller -c Release -r linux-x64 --self-contained
+        --nologo -v quiet -o "$ARTIFACTS/cowctl")
+    if log=$("${publish[@]}" -p:PublishReadyToRun=true 2>&1); then
+        return 0
+    fi
+    grep -q 'NU110[12].*Crossgen2' <<<"$log" || die "publishing cowctl failed:"$'\n'"$log"
+    "${publish[@]}"
+}
+
+build_modules() {
+    local kernel
+    for kernel in "${KERNELS[@]}"; do
+        # Only here is a newer kernel looked for: what was built and what is booted must agree.
+        tests/vm/kernels "$kernel" fetch
+        tests/vm/module "$kernel" >/dev/null
+    done
+}
+
+build() {
+    build_managed
+    publish_cowctl
+    build_modules
+}
+
+passed=0 failed=0 skipped=0
+
+# Adds up the summary of each test project ("Passed!  - Failed:     0, Passed:     2, Skipped: ...");
+# a run that broke before it could count is a failure too.
+unit_tests() {
+    local status=0 good bad ignored projects log=$ARTIFACTS/unit-tests.log
+    dotnet test Cow.slnx -c Release --no-build --nologo -v quiet --logger "console;verbosity=minimal" |
+        tee "$log" || status=$?
+    read -r bad good ignored projects < <(awk -F '[:,]' '/^[A-Z][a-z]+! +- Failed:/ {
+        bad += $2; good += $4; ignored += $6; projects++
+    } END { print bad + 0, good + 0, ignored + 0, projects + 0 }' "$log")
+    passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + ignored))
+    if [ $status -ne 0 ] && [ "$bad" -eq 0 ] || [ "$projects" -eq 0 ]; then
+        echo "dotnet test did not finish (exit status $status)"
+        failed=$((failed + 1))
+    fi
+}
+
+# Both kernels at once. What a runner says matters less than what it wrote: a runner that broke
+# without a failed case is a failure of its own.
+vm_tests() {
+    local kernel results
+    declare -A runner
+    for kernel in "${KERNELS[@]}"; do
+        rm -rf "$ARTIFACTS/vm/$kernel"
+        tests/vm/run "$kernel" "$@" &
+        runner[$kernel]=$!
+    done
+    trap 'kill "${runner[@]}" 2>/dev/null' INT TERM
+    for kernel in "${KERNELS[@]}"; do
+        results=$ARTIFACTS/vm/$kernel/results
+        if ! wait "${runner[$kernel]}" && ! grep -qs '^FAIL' "$results"; then
+            echo "$kernel: the virtual machine could not be run"
+            failed=$((failed + 1))
+        fi
+        [ -f "$results" ] || continue
+        passed=$((passed + $(grep -c '^PASS' "$results" || true)))
+        failed=$((failed + $(grep -c '^FAIL' "$results" || true)))
+        skipped=$((skipped + $(grep -c '^SKIP' "$results" || true)))
+    done
+}
+
+run_tests() {
+    local unit=1 vm=1
+    while [[ ${1:-} == --* ]]; do
+        case $1 in
+        --unit-only) vm= ;;
+        --vm-only) unit= ;;
+        *) die "no such option: $1; see ./build.sh help" ;;
+        esac
+        shift
+    done
+    [ -n "$unit$vm" ] || die "--unit-only and --vm-only together leave nothing"
+    # What both runners need is fetched before they start, so that they do not wait for each other.
+    if [ -n "$vm" ]; then
+        build_modules
+        publish_cowctl
+        tests/vm/image >/dev/null
+    fi
+    if [ -n "$unit" ]; then
+        build_managed
+        unit_tests
+    fi
+    [ -z "$vm" ] || vm_tests "$@"
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ]
+}
+
+demo() {
+    build_modules
+    publish_cowctl
+    # The base of the demo: this source tree, whether or not it is a git checkout.
+    tar -cf "$ARTIFACTS/tree.tar" --exclude=./artifacts --exclude=./.git --exclude=bin --exclude=obj .
+    tests/vm/script 6.1 tests/vm/demo.sh "$ARTIFACTS/tree.tar"
+}
+
+bench() {
+    [ -f tests/vm/bench.sh ] || die "tests/vm/bench.sh is missing: there is nothing to measure"
+    build_modules
+    publish_cowctl
+    tests/vm/script --icount 6.1 tests/vm/bench.sh "$@"
+}
+
+package() {
+    publish_cowctl
+    build/package
+}
+
+command=${1:-help}
+shift || true
+case $command in
+build) build ;;
+test) run_tests "$@" ;;
+check) need_solution; exec build/check ;;
+demo) demo ;;
+bench) bench "$@" ;;
+package) package ;;
+install) package; as_root apt-get install -y "$ARTIFACTS"/dm-cow_*.deb ;;
+help | -h | --help) usage ;;
+*) usage >&2; exit 2 ;;
+esac
