@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+using Cow.Controller.Ipc;
+
+namespace Cow.Controller.Cli.Doctor;
+
+/// <summary>From facts to findings. Looks at nothing itself.</summary>
+internal static class Diagnosis
+{
+    // 6.1 and 6.12 are tested; older ones lack parts of the interface that the module is written against.
+    private static readonly Version OldestKernel = new(6, 1);
+
+    /// <summary>Judges.</summary>
+    /// <param name="facts">The machine.</param>
+    /// <param name="daemon">The daemon about itself; null when it does not run.</param>
+    /// <param name="devices">The devices that it serves.</param>
+    /// <param name="daemonProblem">Why a daemon that runs could not be asked.</param>
+    public static IReadOnlyList<Finding> Judge(
+        MachineFacts facts, DaemonReport? daemon, IReadOnlyList<DeviceReport> devices, Failure? daemonProblem) =>
+        [
+            .. Kernel(facts),
+            .. Daemon(facts, daemon, daemonProblem),
+            .. Orphans(facts, daemon, devices),
+            .. Idents(facts),
+            .. Loops(facts),
+            .. Devices(devices),
+        ];
+
+    private static IEnumerable<Finding> Kernel(MachineFacts facts)
+    {
+        if (KernelVersion(facts.Kernel) is { } version && version < OldestKernel)
+        {
+            yield return new Finding($"kernel {facts.Kernel}", "is older than any that dm-cow was tested on", $"boot {OldestKernel} or newer");
+        }
+
+        if (facts.DeviceMapper is null)
+        {
+            yield return new Finding("device-mapper", "is not in this kernel or not loaded", "run \"modprobe dm-mod\"");
+        }
+        else if (!facts.ModuleLoaded)
+        {
+            yield return new Finding("module dm-cow", "is not loaded", "run \"modprobe dm-cow\"; create does so by itself");
+        }
+        else if (facts.ChannelProblem is not null)
+        {
+            yield return new Finding("/dev/dm-cow", facts.ChannelProblem, "install module and cowctl of one version and load the module again");
+        }
+        else if (facts.Targets.Count == 0)
+        {
+            yield return new Finding("module dm-cow", "is loaded but has no targets", "see the kernel log (dmesg)");
+        }
+    }
+
+    private static IEnumerable<Finding> Daemon(MachineFacts facts, DaemonReport? daemon, Failure? problem)
+    {
+        if (problem is not null)
+        {
+            yield return new Finding("daemon", problem.Reason, problem.Cure);
+        }
+        else if (daemon is null && (facts.Mapped.Count > 0 || facts.StateFiles.Count > 0))
+        {
+            yield return new Finding("daemon", "does not run though there are devices, so first writes wait", "run \"cowctl list\": it starts it");
+        }
+        else if (daemon is { Pinned: false })
+        {
+            yield return new Finding(
+                "daemon", "is not pinned in memory, so it may wait for its own devices when memory is short", "allow it to lock memory (ulimit -l)");
+        }
+
+        if (daemon is not null && daemon.Version != ProductVersion.Text)
+        {
+            yield return new Finding(
+                "daemon", $"is version {daemon.Version}, this cowctl is {ProductVersion.Text}", "run \"cowctl daemon stop\"; devices stay");
+        }
+    }
+
+    private static IEnumerable<Finding> Orphans(MachineFacts facts, DaemonReport? daemon, IReadOnlyList<DeviceReport> devices)
+    {
+        HashSet<string> served = [.. devices.Select(static device => device.Name)];
+        HashSet<string> stated = [.. facts.StateFiles];
+        foreach (string name in facts.Mapped)
+        {
+            // Without a daemon the state file says who will be served once there is one.
+            if (daemon is not null ? !served.Contains(name) : !stated.Contains(name))
+            {
+                yield return new Finding(
+                    name, "has a cow table but the daemon does not know it", $"create it again with cowctl, or run \"dmsetup remove {name}\"");
+            }
+        }
+
+        HashSet<string> mapped = [.. facts.Mapped];
+        foreach (string name in facts.StateFiles.Where(name => !mapped.Contains(name) && !served.Contains(name)))
+        {
+            yield return new Finding(
+                name, "has a state file under /run/dm-cow but no device", $"run \"cowctl remove {name}\", or create it again");
+        }
+    }
+
+    private static IEnumerable<Finding> Idents(MachineFacts facts)
+    {
+        foreach (IdentFact ident in facts.Idents.Where(static ident => ident.Gone && ident.Uncommitted > 0))
+        {
+            yield return new Finding(
+                ident.Name,
+                $"was removed with {ident.Uncommitted} runs of changes that are not yet in its store",
+                "create it again with the same CoW device: they are kept until then");
+        }
+
+        foreach (IdentFact ident in facts.Idents.Where(static ident => !ident.Gone && !ident.Controlled))
+        {
+            yield return new Finding(ident.Name, "has no controller, so first writes wait", "run \"cowctl list\": it starts the daemon");
+        }
+    }
+
+    private static IEnumerable<Finding> Loops(MachineFacts facts) => facts.LostLoops.Select(static loop => new Finding(
+        loop.Device,
+        $"its file {loop.File} is gone" + (loop.Users.Count > 0 ? $" while {string.Join(", ", loop.Users)} uses it" : ""),
+        loop.Users.Count > 0 ? "copy the data away before the device is removed" : $"run \"losetup -d {loop.Device}\""));
+
+    private static IEnumerable<Finding> Devices(IReadOnlyList<DeviceReport> devices)
+    {
+        foreach (DeviceReport device in devices)
+        {
+            if (device.Problem is not null)
+            {
+                yield return new Finding(device.Name, device.Problem, $"see \"cowctl status {device.Name}\"");
+            }
+
+            if (device.WaitingForSpace)
+            {
+                yield return new Finding(device.Name, "is full and writers wait", $"run \"cowctl extend {device.Name} SIZE\"");
+            }
+        }
+    }
+
+    // "6.12.43+deb12-cloud-amd64" is 6.12.
+    private static Version? KernelVersion(string release)
+    {
+        string[] parts = release.Split('.', '-', '+');
+        return parts.Length > 1 && Version.TryParse($"{parts[0]}.{parts[1]}", out Version? version) ? version : null;
+    }
+}

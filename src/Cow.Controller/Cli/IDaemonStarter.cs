@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+namespace Cow.Controller.Cli;
+
+/// <summary>Brings up what a verb needs before the daemon can answer it.</summary>
+internal interface IDaemonStarter
+{
+    /// <summary>Whether a daemon, once started, would find devices: otherwise a question need not start one.</summary>
+    bool HasDevices { get; }
+
+    /// <summary>On return a daemon answers.</summary>
+    /// <exception cref="CliException">It could not be started, or the module is missing.</exception>
+    void Start();
+
+    /// <summary>Runs the daemon in this process until it is told to stop.</summary>
+    int RunHere();
+
+    /// <summary>On return the process that answered as <paramref name="pid"/> has ended.</summary>
+    void AwaitEnd(int pid);
+}

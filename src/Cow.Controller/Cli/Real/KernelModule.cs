@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+namespace Cow.Controller.Cli.Real;
+
+/// <summary>The module dm-cow.</summary>
+internal static class KernelModule
+{
+    private const string Name = "dm-cow";
+
+    // sysfs writes '_' where a module's file has '-'; a module without attributes has a directory there all the same.
+    public static bool IsLoaded => Directory.Exists("/sys/module/dm_cow");
+
+    /// <summary>Loads it when it is not.</summary>
+    /// <exception cref="CliException">It cannot be loaded.</exception>
+    public static void Load()
+    {
+        if (IsLoaded)
+        {
+            return;
+        }
+
+        (int code, string said) = Tool.Run("modprobe", Name);
+        if (code != 0 || !IsLoaded)
+        {
+            throw new CliException(
+                ExitCode.NoModule,
+                $"module {Name}",
+                said.Length > 0 ? $"cannot be loaded ({said})" : "cannot be loaded",
+                $"build and install it for kernel {KernelRelease} (dkms install {Name}), then run \"modprobe {Name}\"");
+        }
+    }
+
+    public static string KernelRelease => File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
+}

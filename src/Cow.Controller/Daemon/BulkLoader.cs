@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>
+/// Tells the kernel all that the store knows, in slices between which faults are answered: every place by MAP, and then, by KNOWN, what the chunks
+/// without one read from.
+/// </summary>
+/// <remarks>
+/// A KNOWN may cover chunks with a place when the kernel was told of these places before; so one record serves a stretch of base with thousands
+/// of places in it. It is kept open until the source changes, and sent behind the MAPs of all that it covers.
+/// </remarks>
+internal sealed class BulkLoader
+{
+    private readonly ChunkGeometry _geometry;
+    private readonly ChunkRun[] _uncommitted;
+    private int _skip;
+    private ulong _next;
+    private Extent _open;
+
+    /// <summary>Starts at the first chunk.</summary>
+    /// <param name="geometry">The device.</param>
+    /// <param name="uncommitted">What the kernel's picture named, in any order. A place that is also on disk, because the former controller
+    /// died before it could say so, is still uncommitted to the kernel, which would refuse a MAP of it.</param>
+    public BulkLoader(ChunkGeometry geometry, IEnumerable<ChunkRun> uncommitted)
+    {
+        _geometry = geometry;
+        _uncommitted = [.. uncommitted.OrderBy(run => run.Chunk)];
+    }
+
+    /// <summary>Adds up to <paramref name="records"/> replies.</summary>
+    /// <returns>False when all was said.</returns>
+    public bool Step(ICowFormat format, ReplyBuffer replies, int records)
+    {
+        int end = replies.Count + records;
+        // Bounds a step also where lookups give no record.
+        for (int seen = 0; seen < records && replies.Count < end && _next < _geometry.Chunks; seen++)
+        {
+            bool told = Limit(out ulong limit);
+            Extent extent = format.Lookup(_next, limit);
+            _next = extent.Run.End;
+            if (extent.Kind != ExtentKind.Overlay)
+            {
+                Know(extent, replies);
+            }
+            else if (!told)
+            {
+                replies.Map(new PlacedRun(extent.Run, extent.Place));
+            }
+        }
+
+        if (_next < _geometry.Chunks)
+        {
+            return true;
+        }
+
+        Close(replies);
+        return false;
+    }
+
+    /// <summary>How far the next look-up may go so that it does not cross the border of a run of the picture; true inside one.</summary>
+    private bool Limit(out ulong limit)
+    {
+        while (_skip < _uncommitted.Length && _uncommitted[_skip].End <= _next)
+        {
+            _skip++;
+        }
+
+        limit = _geometry.Chunks - _next;
+        if (_skip == _uncommitted.Length)
+        {
+            return false;
+        }
+
+        ChunkRun run = _uncommitted[_skip];
+        bool inside = run.Chunk <= _next;
+        limit = Math.Min(limit, inside ? run.End - _next : run.Chunk - _next);
+        return inside;
+    }
+
+    private void Know(in Extent extent, ReplyBuffer replies)
+    {
+        if (_open.Run.Count > 0 && GoesOn(extent))
+        {
+            _open = _open with { Run = new ChunkRun(_open.Run.Chunk, extent.Run.End - _open.Run.Chunk) };
+            return;
+        }
+
+        Close(replies);
+        _open = extent;
+    }
+
+    private bool GoesOn(in Extent extent)
+    {
+        if (extent.Kind != _open.Kind)
+        {
+            return false;
+        }
+
+        ulong distance = _geometry.SectorOf(extent.Run.Chunk - _open.Run.Chunk);
+        return extent.Kind != ExtentKind.Layer
+            || (extent.Place.Device == _open.Place.Device && extent.Place.Sector == _open.Place.Sector + distance);
+    }
+
+    private void Close(ReplyBuffer replies)
+    {
+        if (_open.Run.Count > 0)
+        {
+            replies.Known(_open);
+            _open = default;
+        }
+    }
+}

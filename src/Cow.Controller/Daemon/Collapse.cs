@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+using System.Diagnostics;
+using Cow.Controller.Ipc;
+using Cow.DmIoctl;
+using Cow.Formats;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>
+/// Gives a device a table in which the longest committed runs are <c>linear</c> lines. Runs on a thread that answers no faults: the swap waits for
+/// copies, which may wait for answers.
+/// </summary>
+internal sealed class Collapse(DmControl dm, DmName name, DeviceTable table, ChunkGeometry geometry, int segments, bool readOnly)
+{
+    private const int ExtentsPerStep = 4096;
+
+    /// <summary>An automatic reload must turn at least this part of the device into lines.</summary>
+    private const ulong WorthPart = 32;
+
+    private static readonly TimeSpan Apart = TimeSpan.FromSeconds(5);
+
+    private List<PlannedLine> _lines = [new(0, geometry.Sectors, Linear: false, 0, 0)];
+    private ulong _placedAtPlan;
+    private DateTime _last = DateTime.UtcNow;
+
+    public int Lines => _lines.Count;
+
+    public int Segments => segments;
+
+    public ulong CollapsedChunks => TablePlanner.CollapsedChunks(geometry, _lines);
+
+    public bool AllLinear => _lines.TrueForAll(line => line.Linear);
+
+    public double LongestPauseMilliseconds { get; private set; }
+
+    /// <summary>Takes over the table that a former daemon left.</summary>
+    /// <returns>False when it is not one of ours.</returns>
+    public bool Adopt()
+    {
+        List<PlannedLine>? found = table.FromKernel(dm.Table(name));
+        _lines = found ?? _lines;
+        return found is not null;
+    }
+
+    /// <summary>The line that serves a sector.</summary>
+    public PlannedLine LineOf(ulong sector) => _lines.Find(line => sector >= line.Start && sector < line.End);
+
+    /// <summary>Whether an automatic reload may pay: enough was placed since the last plan, and it is long enough ago.</summary>
+    public bool MayPay(ulong placedChunks) =>
+        DateTime.UtcNow - _last >= Apart
+        && !AllLinear
+        && placedChunks > _placedAtPlan
+        && (placedChunks - _placedAtPlan >= Math.Max(1, geometry.Chunks / WorthPart) || placedChunks >= geometry.Chunks);
+
+    /// <summary>Plans, and swaps the table if the plan is better by enough.</summary>
+    /// <param name="loop">The device's loop.</param>
+    /// <param name="force">Also for a small gain.</param>
+    public CompactReport Run(FaultLoop loop, bool force)
+    {
+        _last = DateTime.UtcNow;
+        int before = _lines.Count;
+        (List<PlannedLine> next, ulong placed) = Plan(loop);
+        _placedAtPlan = placed;
+        ulong now = CollapsedChunks;
+        ulong then = TablePlanner.CollapsedChunks(geometry, next);
+        bool worth = force || then >= now + Math.Max(1, geometry.Chunks / WorthPart) || next.TrueForAll(line => line.Linear);
+        if (next.SequenceEqual(_lines) || !worth)
+        {
+            return new CompactReport(before, before, now, 0);
+        }
+
+        double pause = Swap(loop, next);
+        return new CompactReport(before, next.Count, then, pause);
+    }
+
+    private (List<PlannedLine> Lines, ulong Placed) Plan(FaultLoop loop)
+    {
+        var collector = new RunCollector(geometry, segments);
+        // In slices, since the loop's thread answers no faults while it walks the store.
+        while (loop.AskStore(format => collector.Step(format, ExtentsPerStep)).GetAwaiter().GetResult())
+        {
+        }
+
+        ulong placed = loop.AskStore(format => format.Usage.PlacedChunks).GetAwaiter().GetResult();
+        return (TablePlanner.Plan(geometry, collector.Result(), segments), placed);
+    }
+
+    private double Swap(FaultLoop loop, List<PlannedLine> next)
+    {
+        dm.Load(name, table.ToKernel(next), readOnly);
+        try
+        {
+            Return(loop, next);
+            long start = Stopwatch.GetTimestamp();
+            // Never suspend first: resume swaps, and pushes back what is held instead of waiting for it.
+            _ = dm.Resume(name, SuspendFlags.Quick, waitForNode: false);
+            double pause = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+            LongestPauseMilliseconds = Math.Max(LongestPauseMilliseconds, pause);
+            _lines = next;
+            _last = DateTime.UtcNow;
+            return pause;
+        }
+        catch (LinuxException)
+        {
+            _ = dm.Clear(name);
+            throw;
+        }
+    }
+
+    /// <summary>Tells the kernel, before the swap, of places whose <c>linear</c> lines go. It has kept them, unless no <c>cow</c> line was left.</summary>
+    private void Return(FaultLoop loop, List<PlannedLine> next)
+    {
+        if (AllLinear && next.Exists(line => !line.Linear))
+        {
+            _ = loop.Reload().GetAwaiter().GetResult();
+            return;
+        }
+
+        foreach (PlannedLine old in _lines.FindAll(line => line.Linear))
+        {
+            foreach (PlannedLine cow in next.FindAll(line => !line.Linear && line.Start < old.End && old.Start < line.End))
+            {
+                ulong start = Math.Max(old.Start, cow.Start);
+                ulong sectors = Math.Min(old.End, cow.End) - start;
+                var run = new PlacedRun(
+                    new ChunkRun(geometry.ChunkOf(start), ((sectors - 1) / geometry.ChunkSectors) + 1),
+                    new Place(old.Device, old.Sector + start - old.Start));
+                _ = loop.Ask((_, replies) => Tell(replies, run)).GetAwaiter().GetResult();
+            }
+        }
+    }
+
+    private static bool Tell(ReplyBuffer replies, PlacedRun run)
+    {
+        replies.Map(run);
+        return true;
+    }
+}

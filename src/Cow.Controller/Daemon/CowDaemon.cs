@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Cow.Controller.Ipc;
+using Cow.DmIoctl;
+using Microsoft.Extensions.Logging;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>
+/// All devices of one process. It must never need one of them to make progress: memory locked, no log and no state file on a device that it serves,
+/// no allocation between a request and its reply.
+/// </summary>
+internal sealed class CowDaemon : IDisposable
+{
+    private static readonly TimeSpan TickEvery = TimeSpan.FromSeconds(1);
+
+    private readonly ConcurrentDictionary<string, CowDevice> _devices = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Lock> _names = new(StringComparer.Ordinal);
+    private readonly ManualResetEventSlim _recovered = new();
+    private readonly ManualResetEventSlim _stop = new();
+    private readonly long _start = Stopwatch.GetTimestamp();
+    private readonly DmControl _dm;
+    private readonly StateStore _states;
+    private readonly DeviceFactory _factory;
+    private readonly ILogger _log;
+    private readonly bool _pinned;
+
+    public CowDaemon(DmControl dm, DaemonPaths paths, bool pinned, ILogger log)
+    {
+        _dm = dm;
+        _pinned = pinned;
+        _log = log;
+        _states = new StateStore(paths);
+        _factory = new DeviceFactory(dm, _states, new FingerprintGuard(paths), OnGone, log);
+    }
+
+    /// <summary>Runs the daemon in this process until it is stopped.</summary>
+    /// <returns>An <see cref="ExitCode"/>.</returns>
+    public static int Run(CancellationToken stop) => (int)new DaemonProgram(DaemonPaths.Default).Run(stop);
+
+    /// <summary>Takes over what a former daemon left, and creates what is configured to exist.</summary>
+    public void Recover()
+    {
+        foreach (CowDevice device in new Recovery(_dm, _states, _factory, _log).Run())
+        {
+            _devices[device.Name] = device;
+        }
+
+        foreach (CreateSpec spec in _states.ReadConfigurations())
+        {
+            if (!_devices.ContainsKey(spec.Name) && Try(spec.Name, () => Create(spec)) is { } failure)
+            {
+                DaemonLog.Trouble(_log, spec.Name, $"is not created: {failure.Reason}");
+            }
+        }
+
+        _recovered.Set();
+    }
+
+    /// <summary>Looks after the devices until somebody asks for the end.</summary>
+    public void Serve(CancellationToken stop)
+    {
+        WaitHandle[] ends = [_stop.WaitHandle, stop.WaitHandle];
+        var ticks = new Dictionary<string, Task>();
+        while (WaitHandle.WaitAny(ends, TickEvery) == WaitHandle.WaitTimeout)
+        {
+            foreach (CowDevice device in _devices.Values)
+            {
+                if (!ticks.TryGetValue(device.Name, out Task? last) || last.IsCompleted)
+                {
+                    ticks[device.Name] = Task.Run(() => Tick(device), CancellationToken.None);
+                }
+            }
+        }
+    }
+
+    /// <summary>Answers one request. Every failure is a value.</summary>
+    public Response Answer(Request request)
+    {
+        Response response = new();
+        if (request.Verb != Verbs.Ping)
+        {
+            _recovered.Wait();
+        }
+
+        Failure? failure = Try(request.Name ?? request.Create?.Name ?? "daemon", () => response = Do(request));
+        return failure is null ? response : new Response(Error: failure);
+    }
+
+    /// <summary>Commits what can be, and lets go of all devices; they stay up.</summary>
+    public void Leave()
+    {
+        foreach (CowDevice device in _devices.Values)
+        {
+            if (Try(device.Name, device.Settle) is { } failure)
+            {
+                DaemonLog.Trouble(_log, device.Name, failure.Reason);
+            }
+
+            device.Dispose();
+        }
+
+        _devices.Clear();
+    }
+
+    public void Dispose()
+    {
+        _recovered.Dispose();
+        _stop.Dispose();
+    }
+
+    private Response Do(Request request) => request.Verb switch
+    {
+        Verbs.Ping => new(Daemon: Report()),
+        Verbs.Create => new(Devices: [Create(request.Create ?? throw new ArgumentException("a create without a specification"))]),
+        Verbs.Remove => Remove(Named(request), request.Force),
+        Verbs.List => new(Devices: [.. _devices.Values.OrderBy(device => device.Name, StringComparer.Ordinal).Select(device => device.Report())]),
+        Verbs.Status when request.Name is null => Do(request with { Verb = Verbs.List }),
+        Verbs.Status => new(Devices: [Find(Named(request)).Report()]),
+        Verbs.Explain => new(Explanation: Find(Named(request)).Explain(request.Sector ?? throw new ArgumentException("no sector"))),
+        Verbs.Compact => new(Compaction: Find(Named(request)).Compact()),
+        Verbs.Extend => new(Devices: [Find(Named(request)).Extend(request.Bytes)]),
+        Verbs.Stop => Stop(),
+        _ => throw new ArgumentException($"\"{request.Verb}\" is no verb of this daemon"),
+    };
+
+    private DaemonReport Report()
+    {
+        using Process self = Process.GetCurrentProcess();
+        return new DaemonReport(
+            Environment.ProcessId, Cli.ProductVersion.Text, Stopwatch.GetElapsedTime(_start).TotalSeconds, _devices.Count, self.WorkingSet64, _pinned);
+    }
+
+    private DeviceReport Create(CreateSpec spec)
+    {
+        lock (_names.GetOrAdd(spec.Name, _ => new Lock()))
+        {
+            Reap(spec.Name);
+            CowDevice device = _factory.Create(spec);
+            _devices[spec.Name] = device;
+            DaemonLog.Device(_log, spec.Name, "created");
+            return device.Report();
+        }
+    }
+
+    private Response Remove(string name, bool force)
+    {
+        lock (_names.GetOrAdd(name, _ => new Lock()))
+        {
+            Find(name).Remove(force);
+            _ = _devices.TryRemove(name, out _);
+            _states.DeleteConfiguration(name);
+            return new Response();
+        }
+    }
+
+    private Response Stop()
+    {
+        // All of them first: a daemon that cannot end goes on serving all.
+        foreach (CowDevice device in _devices.Values)
+        {
+            device.Settle();
+        }
+
+        _stop.Set();
+        return new Response();
+    }
+
+    private static string Named(Request request) => request.Name ?? throw new ArgumentException($"{request.Verb} of which device?");
+
+    private CowDevice Find(string name) => _devices.TryGetValue(name, out CowDevice? device)
+        ? device
+        : throw new RefusedException(ExitCode.NotFound, name, "there is no such device", "see \"cowctl list\"");
+
+    /// <summary>Takes away what is left of a device that was removed by hand.</summary>
+    private void Reap(string name)
+    {
+        if (_devices.TryGetValue(name, out CowDevice? device) && device.Orphaned)
+        {
+            device.Bury(force: false);
+            _ = _devices.TryRemove(name, out _);
+        }
+    }
+
+    /// <summary>The last line of a device's table is gone. Either everything is linear now, which is fine, or it was removed by hand.</summary>
+    private void OnGone(string name) => _ = Try(name, () =>
+    {
+        lock (_names.GetOrAdd(name, _ => new Lock()))
+        {
+            Reap(name);
+        }
+    });
+
+    private void Tick(CowDevice device)
+    {
+        Failure? failure = Try(device.Name, () =>
+        {
+            if (device.Orphaned)
+            {
+                OnGone(device.Name);
+            }
+            else
+            {
+                device.Tick();
+            }
+        });
+        if (failure is not null)
+        {
+            DaemonLog.Trouble(_log, device.Name, failure.Reason);
+        }
+    }
+
+#pragma warning disable CA1031 // One device's exception never touches another; it is the failure of this verb.
+    private Failure? Try(string about, Action act)
+    {
+        try
+        {
+            act();
+            return null;
+        }
+        catch (Exception e)
+        {
+            Failure failure = RefusedException.Of(e, about);
+            if (failure.Code == ExitCode.Internal)
+            {
+                DaemonLog.Defect(_log, e, about);
+            }
+
+            return failure;
+        }
+    }
+#pragma warning restore CA1031
+}

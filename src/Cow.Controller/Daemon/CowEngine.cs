@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+using Cow.DmIoctl;
+using Cow.Formats;
+using Microsoft.Extensions.Logging;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>
+/// The controller's side of kernel-shim/PROTOCOL.md: state and event give replies. Does no I/O but through the format, knows no clock and no thread.
+/// </summary>
+/// <remarks>
+/// Errors are values here: whatever a format throws becomes the error of the one request that met it, and, when metadata could not be written, a
+/// step down the ladder.
+/// </remarks>
+internal sealed class CowEngine
+{
+    /// <summary>How far the answer to one read reaches: a wide one saves questions, an endless one would make the format walk its whole map.</summary>
+    private const ulong WideRead = 1 << 16;
+
+    private readonly ICowFormat _format;
+    private readonly ChunkGeometry _geometry;
+    private readonly DeviceIndices _indices;
+    private readonly ISpaceKeeper _space;
+    private readonly Ladder _ladder;
+    private readonly Placer _placer;
+    private readonly Refusals _refusals;
+    private readonly HeldFaults _held = new();
+    private readonly PlacedQueue _placed = new();
+    private readonly List<ChunkRun> _picture = [];
+    private ulong _faults;
+    private ulong _commits;
+
+    public CowEngine(ICowFormat format, ChunkGeometry geometry, DeviceIndices indices, ISpaceKeeper space, ILogger log)
+    {
+        _format = format;
+        _geometry = geometry;
+        _indices = indices;
+        _space = space;
+        _ladder = new Ladder(log);
+        _placer = new Placer(format, space);
+        _refusals = new Refusals(geometry, _placed, _held, _ladder);
+    }
+
+    /// <summary>Whether a full store makes writers wait; else they get ENOSPC.</summary>
+    public bool WaitForSpace { get; init; } = true;
+
+    public EngineMode Mode => _ladder.Mode;
+
+    /// <summary>Writers wait for room.</summary>
+    public bool WaitingForSpace { get; private set; }
+
+    /// <summary>The picture is complete: what the kernel holds has been adopted.</summary>
+    public bool PictureComplete { get; private set; }
+
+    /// <summary>The last line of the table is gone, and nothing came since.</summary>
+    public bool Gone { get; private set; }
+
+    /// <summary>There is something that a commit would make durable.</summary>
+    public bool NeedsCommit => _placed.Count > 0 && Mode == EngineMode.ReadWrite;
+
+    /// <summary>Runs of the picture, for the bulk load.</summary>
+    public IReadOnlyList<ChunkRun> Picture => _picture;
+
+    public EngineStatus Status
+    {
+        get
+        {
+            Usage usage = _format.Usage;
+            return new(
+                Mode, _ladder.Problem, WaitingForSpace, Gone, usage.PlacedChunks, _placed.Chunks, usage.UsedBytes,
+                usage.CapacityBytes, _faults, _commits, _ladder.Errors);
+        }
+    }
+
+#pragma warning disable CA1031 // A defect of a format is the error of one request, never the end of the daemon.
+
+    /// <summary>Adds the replies that an event asks for.</summary>
+    public void Handle(in CowEvent e, ReplyBuffer replies)
+    {
+        int mark = replies.Count;
+        try
+        {
+            Dispatch(e, replies);
+        }
+        catch (Exception x)
+        {
+            replies.Truncate(mark);
+            AnswerFailure(e, x, replies);
+        }
+    }
+
+#pragma warning restore CA1031
+
+    /// <summary>The kernel refused a reply; adds what is to be sent instead.</summary>
+    public void Refused(in CowReply reply, Errno error, ReplyBuffer replies) => _refusals.Handle(reply, error, replies);
+
+    /// <summary>There may be room now: everything that waits for it is tried again.</summary>
+    public void Retry(ReplyBuffer replies)
+    {
+        WaitingForSpace = false;
+        replies.Retry();
+        foreach (CowEvent fault in _held.TakeParked())
+        {
+            Handle(fault, replies);
+        }
+    }
+
+    /// <summary>The store became larger.</summary>
+    public void Grow(ReplyBuffer replies)
+    {
+        _format.Grow();
+        Retry(replies);
+    }
+
+    /// <summary>What a chunk reads from now, as the store and the uncommitted places say.</summary>
+    public Extent Where(ulong chunk, out bool uncommitted)
+    {
+        uncommitted = _placed.Find(chunk, out PlacedRun run);
+        return uncommitted
+            ? new Extent(
+                new ChunkRun(chunk, 1),
+                ExtentKind.Overlay,
+                run.Place with { Sector = run.Place.Sector + _geometry.SectorOf(chunk - run.Run.Chunk) })
+            : _format.Lookup(chunk, 1);
+    }
+
+    private void Dispatch(in CowEvent e, ReplyBuffer replies)
+    {
+        switch (e.Type)
+        {
+            case CowEventType.WriteFault:
+                AnswerWrite(e, replies);
+                break;
+            case CowEventType.ReadFault:
+                AnswerRead(e, replies);
+                break;
+            case CowEventType.Answered:
+                _ = Adopt(e);
+                break;
+            case CowEventType.Placed:
+                TakePlaced(e);
+                break;
+            case CowEventType.Failed:
+                TakeFailed(e);
+                break;
+            case CowEventType.Flush:
+                Commit(e, flushFirst: e.Flags.HasFlag(CowEventFlags.SelfFlush), replies);
+                break;
+            case CowEventType.Gone:
+                Gone = true;
+                Commit(e, flushFirst: true, replies);
+                break;
+            case CowEventType.PictureEnd:
+                PictureComplete = true;
+                break;
+            default:
+                _ladder.Trouble($"the kernel sent an event of unknown type {e.Type}");
+                break;
+        }
+    }
+
+    private void AnswerWrite(in CowEvent e, ReplyBuffer replies)
+    {
+        _faults++;
+        Gone = false;
+        if (!_geometry.Contains(e.Chunk, e.Count) || Mode != EngineMode.ReadWrite)
+        {
+            AnswerUnwritable(e, replies);
+            return;
+        }
+
+        if (_placer.TryAnswer(e, replies))
+        {
+            return;
+        }
+
+        _held.Add(e);
+        WaitingForSpace |= WaitForSpace;
+        if (WaitForSpace)
+        {
+            replies.Hold(e.Id);
+        }
+        else
+        {
+            replies.Error(e.Id, Errno.ENOSPC);
+        }
+    }
+
+    /// <summary>No new places any more; a chunk that has one all the same is told.</summary>
+    private void AnswerUnwritable(in CowEvent e, ReplyBuffer replies)
+    {
+        bool has = Mode == EngineMode.ReadOnly
+            && e.Flags.HasFlag(CowEventFlags.Unknown)
+            && _geometry.Contains(e.Chunk, e.Count)
+            && _placer.TryMap(new ChunkRun(e.Chunk, e.Count), replies, out _);
+        if (!has)
+        {
+            replies.Error(e.Id, Errno.EIO);
+        }
+    }
+
+    private void AnswerRead(in CowEvent e, ReplyBuffer replies)
+    {
+        _faults++;
+        Gone = false;
+        if (!_geometry.Contains(e.Chunk, e.Count) || Mode == EngineMode.Failed)
+        {
+            replies.Error(e.Id, Errno.EIO);
+            return;
+        }
+
+        Extent extent = _format.Lookup(e.Chunk, Math.Min(WideRead, _geometry.Chunks - e.Chunk));
+        if (extent.Kind == ExtentKind.Overlay)
+        {
+            replies.Map(new PlacedRun(extent.Run, extent.Place));
+        }
+        else
+        {
+            replies.Known(extent);
+        }
+    }
+
+    private PlacedRun Adopt(in CowEvent e)
+    {
+        PlacedRun run = _indices.ToRun(e, _geometry);
+        if (e.Flags.HasFlag(CowEventFlags.Picture))
+        {
+            _format.Adopt(run);
+            _picture.Add(run.Run);
+        }
+
+        return run;
+    }
+
+    private void TakePlaced(in CowEvent e)
+    {
+        PlacedRun run = Adopt(e);
+        if (!_placed.Add(e.Number, run))
+        {
+            throw new InvalidDataException($"place {e.Number} was told after place {_placed.Last}");
+        }
+    }
+
+    private void TakeFailed(in CowEvent e)
+    {
+        if (e.Error == Errno.ENOSPC)
+        {
+            // The kernel holds the fault; the place is as good as before once there is room.
+            WaitingForSpace = true;
+        }
+        else if (e.Flags.HasFlag(CowEventFlags.WriteSide))
+        {
+            _format.Abandon(new ChunkRun(e.Chunk, e.Count));
+        }
+
+        string side = e.Flags.HasFlag(CowEventFlags.WriteSide) ? "place" : "source";
+        _ladder.CopyFailed($"copying chunks {e.Chunk}..{e.Chunk + e.Count - 1} failed at the {side} ({e.Error})");
+    }
+
+    /// <summary>Writes the metadata of places up to the number and of no other: only their data has been flushed.</summary>
+    private void Commit(in CowEvent e, bool flushFirst, ReplyBuffer replies)
+    {
+        if (Mode != EngineMode.ReadWrite)
+        {
+            replies.Flushed(e.Number, Errno.EIO);
+            return;
+        }
+
+        if (flushFirst)
+        {
+            _space.FlushData();
+        }
+
+        _placed.CommitUpTo(e.Number, _format);
+        _commits++;
+        replies.Flushed(e.Number, Errno.None);
+    }
+
+    private void AnswerFailure(in CowEvent e, Exception x, ReplyBuffer replies)
+    {
+        switch (e.Type)
+        {
+            case CowEventType.WriteFault or CowEventType.ReadFault:
+                _ladder.Trouble(x.Message);
+                replies.Error(e.Id, Errno.EIO);
+                break;
+            case CowEventType.Flush or CowEventType.Gone:
+                _ladder.StepDown(EngineMode.ReadOnly, $"metadata could not be written: {x.Message}");
+                replies.Flushed(e.Number, Errno.EIO);
+                break;
+            case CowEventType.Answered or CowEventType.Placed:
+                _ladder.StepDown(EngineMode.Failed, $"the store and the kernel disagree: {x.Message}");
+                break;
+            default:
+                _ladder.Trouble(x.Message);
+                break;
+        }
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+using System.Runtime.InteropServices;
+using Cow.Controller.Ipc;
+using Cow.DmIoctl;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+using Microsoft.Win32.SafeHandles;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>The process around a <see cref="CowDaemon"/>: pinned, alone, told when to end.</summary>
+internal sealed class DaemonProgram(DaemonPaths paths)
+{
+    private const UnixFileMode OwnerDirectory = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    public ExitCode Run(CancellationToken stop)
+    {
+        using ILoggerFactory logging = Logging();
+        ILogger log = logging.CreateLogger("dm-cow");
+        bool pinned = Pinning.Apply(log);
+        try
+        {
+            _ = Directory.CreateDirectory(paths.Run, OwnerDirectory);
+            using SafeFileHandle? alone = Alone();
+            if (alone is null)
+            {
+                DaemonLog.Warning(log, "a daemon runs already: see \"cowctl daemon status\"");
+                return ExitCode.InUse;
+            }
+
+            return Serve(pinned, log, stop);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            DaemonLog.Trouble(log, "daemon", $"{e.Message} Run it as root.");
+            return ExitCode.Permission;
+        }
+        catch (LinuxException e)
+        {
+            DaemonLog.Trouble(log, "daemon", e.Message);
+            return e.Errno is Errno.EPERM or Errno.EACCES ? ExitCode.Permission : ExitCode.NoModule;
+        }
+    }
+
+    private ExitCode Serve(bool pinned, ILogger log, CancellationToken stop)
+    {
+        using DmControl dm = DmControl.Open();
+        // Asked for nothing but to fail early, with the module's own advice, when it is missing.
+        _ = CowChannel.List();
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        using PosixSignalRegistration term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => End(context, ended));
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => End(context, ended));
+        using var daemon = new CowDaemon(dm, paths, pinned, log);
+        using var server = new Server(paths.Socket, daemon.Answer, e => DaemonLog.Defect(log, e, "request"));
+        server.Start();
+        daemon.Recover();
+        ServiceManager.Notify("READY=1");
+        DaemonLog.Serving(log, Environment.ProcessId, pinned);
+        daemon.Serve(ended.Token);
+        ServiceManager.Notify("STOPPING=1");
+        daemon.Leave();
+        return ExitCode.Done;
+    }
+
+    private static void End(PosixSignalContext context, CancellationTokenSource ended)
+    {
+        context.Cancel = true;
+        ended.Cancel();
+    }
+
+    /// <summary>Null when another daemon runs. The lock goes with the process, however it ends.</summary>
+    private SafeFileHandle? Alone()
+    {
+        try
+        {
+            // FileShare.None is an exclusive flock.
+            return File.OpenHandle(paths.Lock, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e) when (e is not (FileNotFoundException or DirectoryNotFoundException))
+        {
+            return null;
+        }
+    }
+
+    /// <summary>To stderr, and never waiting for it: whoever reads it may wait for one of our devices.</summary>
+    private static ILoggerFactory Logging() => LoggerFactory.Create(builder =>
+    {
+        _ = builder.AddSimpleConsole(options =>
+        {
+            options.SingleLine = true;
+            options.ColorBehavior = LoggerColorBehavior.Disabled;
+            options.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fff ";
+            options.UseUtcTimestamp = true;
+        });
+        _ = builder.Services.Configure<ConsoleLoggerOptions>(options =>
+        {
+            options.LogToStandardErrorThreshold = LogLevel.Trace;
+            options.MaxQueueLength = 1024;
+            options.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite;
+        });
+    });
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+using Cow.Controller.Ipc;
+using Cow.DmIoctl;
+using Cow.Formats;
+using Microsoft.Extensions.Logging;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>Brings devices up: all of one, or nothing.</summary>
+#pragma warning disable CA2000 // The unwinder owns what is open until the device does.
+internal sealed class DeviceFactory(DmControl dm, StateStore states, FingerprintGuard fingerprints, Action<string> onGone, ILogger log)
+{
+    /// <summary>How long a place may stay uncommitted when nobody flushes.</summary>
+    private static readonly TimeSpan CommitInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>Makes a device. When it returns, /dev/mapper/NAME exists; when it throws, nothing is left behind.</summary>
+    public CowDevice Create(CreateSpec spec)
+    {
+        DmName name = Checked(spec);
+        using var undo = new Unwinder(log);
+        var locks = new ImageLocks();
+        undo.Add("unlock the images", locks.Dispose);
+        var parts = new PartsBuilder(states, undo, DeviceState.Of(spec));
+        undo.Add("write the state", () => states.Delete(spec.Name));
+        parts.Set(parts.State);
+        Resolve(parts, spec, locks);
+
+        var store = new OpenedStore(parts.State, spec.ReadOnly);
+        undo.Add("open the store", store.Dispose);
+        OpenStore(parts, store, spec);
+
+        undo.Add($"create {name}", () => Unmap(name));
+        parts.Set(parts.State);
+        _ = dm.Create(name, "COWCTL-" + name.Value);
+        LoadCow(name, parts.State);
+        // Attached, adopted and loaded before the first request can come in: nothing ever reads base where the store has a place.
+        var runtime = new DeviceRuntime(parts.State, store, locks, CommitInterval, () => onGone(spec.Name), log);
+        undo.Add("attach", runtime.Dispose);
+        _ = dm.Resume(name, SuspendFlags.None);
+        parts.Set(parts.State with { Phase = DevicePhase.Active });
+        if (spec.AtBoot)
+        {
+            states.WriteConfiguration(spec);
+        }
+
+        undo.Keep();
+        return new CowDevice(dm, states, parts.State, runtime, log);
+    }
+
+    /// <summary>Attaches to a device that a former daemon made.</summary>
+    /// <param name="state">Its state, phase active.</param>
+    public CowDevice Adopt(DeviceState state)
+    {
+        using var undo = new Unwinder(log);
+        var locks = new ImageLocks();
+        undo.Add("unlock the images", locks.Dispose);
+        Lock(locks, state.Spec);
+        var name = new DmName(state.Spec.Name);
+        bool known = CowChannel.List().Any(entry => entry.Ident == state.Spec.Name);
+        if (!known)
+        {
+            // All lines are linear, and nobody held the context: an inactive line brings it back, for as long as we hold it then.
+            LoadCow(name, state);
+        }
+
+        var store = new OpenedStore(state, state.Spec.ReadOnly);
+        undo.Add("open the store", store.Dispose);
+        StoreOpener.Reopen(store, state);
+        var runtime = new DeviceRuntime(state, store, locks, CommitInterval, () => onGone(state.Spec.Name), log);
+        if (!known)
+        {
+            _ = dm.Clear(name);
+        }
+
+        undo.Keep();
+        return new CowDevice(dm, states, state, runtime, log);
+    }
+
+    /// <summary>Takes back what a daemon that died had begun.</summary>
+    public void Undo(DeviceState state)
+    {
+        Unmap(new DmName(state.Spec.Name));
+        PartsBuilder.Undo(state);
+        states.Delete(state.Spec.Name);
+    }
+
+    private void Unmap(DmName name)
+    {
+        if (dm.Find(name) is not null)
+        {
+            dm.Remove(name);
+        }
+    }
+
+    private void LoadCow(DmName name, DeviceState state) => dm.Load(
+        name, new DeviceTable(state).ToKernel([new PlannedLine(0, state.Sectors, Linear: false, 0, 0)]), state.Spec.ReadOnly);
+
+    private DmName Checked(CreateSpec spec)
+    {
+        if (!DmName.TryParse(spec.Name, out DmName? name))
+        {
+            throw new RefusedException(
+                ExitCode.Usage, spec.Name, "is not a device name", "use 1 to 127 letters, digits and #+-.:=@_");
+        }
+
+        if (dm.Find(name) is not null)
+        {
+            throw new RefusedException(ExitCode.InUse, spec.Name, "there is a mapped device of this name already", "choose another name, or remove that one");
+        }
+
+        if (!dm.Targets().Any(target => target.Name == "cow"))
+        {
+            throw new RefusedException(ExitCode.NoModule, spec.Name, "the kernel has no target \"cow\"", "load the module: modprobe dm-cow");
+        }
+
+        _ = StoreOpener.Chunk(spec, StoreOpener.DriverFor(spec));
+        return spec.Base is not null
+            ? name
+            : throw new RefusedException(ExitCode.Usage, spec.Name, "has no base", "give a base device or file");
+    }
+
+    private void Resolve(PartsBuilder parts, CreateSpec spec, ImageLocks locks)
+    {
+        string basePath = PartsBuilder.Existing(spec.Base!);
+        bool device = BlockDevice.IsBlockDevice(spec.Cow);
+        bool exists = device || File.Exists(spec.Cow);
+        if (exists && BlockDevice.IdentityOf(spec.Cow) == BlockDevice.IdentityOf(basePath))
+        {
+            throw new RefusedException(ExitCode.Usage, spec.Cow, "is the base itself", "give another device or file for the changes");
+        }
+
+        var uses = new UseChecks(dm);
+        uses.Base(basePath);
+        parts.Base(basePath);
+        ulong bytes = SizeOf(parts, spec) * ChunkGeometry.SectorBytes;
+        if (exists)
+        {
+            UseChecks.Store(spec.Cow);
+        }
+        else
+        {
+            Make(parts, spec, bytes);
+        }
+
+        Lock(locks, spec);
+        parts.Cow(spec.Cow, spec.ReadOnly);
+        Bitmap(parts, spec, bytes);
+        parts.Layers(spec.Layers);
+    }
+
+    private static void Make(PartsBuilder parts, CreateSpec spec, ulong bytes)
+    {
+        if (spec.Cow.StartsWith("/dev/", StringComparison.Ordinal) || spec.ReadOnly)
+        {
+            throw new RefusedException(ExitCode.NotFound, spec.Cow, "does not exist", "check the path");
+        }
+
+        parts.CreateFile(spec.Cow, checked((long)Room(spec, bytes).TotalBytes));
+    }
+
+    private static void Bitmap(PartsBuilder parts, CreateSpec spec, ulong bytes)
+    {
+        if (spec.BitmapDevice is not { } bitmap)
+        {
+            return;
+        }
+
+        if (!BlockDevice.IsBlockDevice(bitmap) && !File.Exists(bitmap))
+        {
+            long room = checked((long)Room(spec, bytes).MetadataBytes);
+            parts.CreateFile(bitmap, (room + ChunkGeometry.SectorBytes - 1) / ChunkGeometry.SectorBytes * ChunkGeometry.SectorBytes);
+        }
+        else
+        {
+            UseChecks.Store(bitmap);
+        }
+
+        parts.Bitmap(bitmap, spec.ReadOnly);
+    }
+
+    private static SpaceEstimate Room(CreateSpec spec, ulong bytes)
+    {
+        IFormatDriver driver = StoreOpener.DriverFor(spec);
+        return driver.Estimate(new CreateOptions(bytes, StoreOpener.Chunk(spec, driver) ?? driver.DefaultChunkSectors));
+    }
+
+    private static ulong SizeOf(PartsBuilder parts, CreateSpec spec)
+    {
+        using var handle = BlockDevice.OpenDirect(parts.State.BaseDevice!, write: false);
+        ulong sectors = BlockDevice.SizeBytes(handle) / ChunkGeometry.SectorBytes;
+        ulong wanted = spec.SizeSectors ?? sectors;
+        if (sectors == 0 || wanted > sectors)
+        {
+            throw new RefusedException(
+                ExitCode.Usage, spec.Base!, $"has {sectors} sectors, {Math.Max(wanted, 1)} are asked for", "give a smaller --size, or a larger base");
+        }
+
+        parts.Set(parts.State with { Sectors = wanted });
+        return wanted;
+    }
+
+    private static void Lock(ImageLocks locks, CreateSpec spec)
+    {
+        if (!BlockDevice.IsBlockDevice(spec.Base!))
+        {
+            locks.LockBase(spec.Base!);
+        }
+
+        if (!BlockDevice.IsBlockDevice(spec.Cow))
+        {
+            locks.LockStore(spec.Cow);
+        }
+    }
+
+    private void OpenStore(PartsBuilder parts, OpenedStore store, CreateSpec spec)
+    {
+        string format = StoreOpener.OpenOrCreate(store, spec, parts.State.Sectors * ChunkGeometry.SectorBytes, out bool created);
+        if (created)
+        {
+            fingerprints.Remember(spec.Cow, spec.Base!, parts.State.BaseDevice!);
+        }
+        else
+        {
+            fingerprints.Check(spec.Cow, spec.Base!, parts.State.BaseDevice!, spec.Force);
+        }
+
+        parts.Set(parts.State with { Format = format, ChunkSectors = store.Format.Info.ChunkSectors });
+    }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+using Cow.DmIoctl;
+using Cow.Formats;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>
+/// The kernel's device list against a format's own devices. The list of a <c>cow</c> line is: 0 the base, 1 the CoW device, then its features
+/// in order, which we always write as layers first and further data devices after them.
+/// </summary>
+/// <param name="Layers">Read-only layers in the line.</param>
+internal readonly record struct DeviceIndices(int Layers)
+{
+    public const uint Base = CowProtocol.BaseDevice;
+    public const uint Cow = CowProtocol.CowDevice;
+
+    /// <summary>Not a device: reads as zeros.</summary>
+    public const uint Zero = CowProtocol.ZeroDevice;
+
+    private const uint FirstFeature = 2;
+
+    /// <summary>Kernel index of a format's writable device.</summary>
+    public uint OfOverlay(int device) =>
+        device == 0 ? Cow : FirstFeature + checked((uint)(Layers + device - 1));
+
+    /// <summary>Kernel index of a layer.</summary>
+    public static uint OfLayer(int layer) => FirstFeature + checked((uint)layer);
+
+    /// <summary>Kernel index of what an extent reads from.</summary>
+    public uint OfSource(in Extent extent) => extent.Kind switch
+    {
+        ExtentKind.Base => Base,
+        ExtentKind.Zero => Zero,
+        ExtentKind.Layer => OfLayer(extent.Place.Device),
+        _ => OfOverlay(extent.Place.Device),
+    };
+
+    /// <summary>The format's place behind an index and a sector that the kernel named; null when that device is not writable.</summary>
+    public Place? ToPlace(uint device, ulong sector)
+    {
+        if (device == Cow)
+        {
+            return new Place(0, sector);
+        }
+
+        long further = (long)device - FirstFeature - Layers;
+        return further < 0 || device == Zero ? null : new Place(checked((int)further) + 1, sector);
+    }
+
+    /// <summary>The run that ANSWERED or PLACED speaks of.</summary>
+    /// <exception cref="InvalidDataException">It is not one of this device.</exception>
+    public PlacedRun ToRun(in CowEvent e, ChunkGeometry geometry) =>
+        ToPlace(e.Device, e.Sector.Value) is { } place && geometry.Contains(e.Chunk, e.Count)
+            ? new PlacedRun(new ChunkRun(e.Chunk, e.Count), place)
+            : throw new InvalidDataException($"chunk {e.Chunk} on device {e.Device} is not of this device");
+}

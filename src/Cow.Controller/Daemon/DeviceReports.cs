@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+using Cow.Controller.Ipc;
+using Cow.Formats;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>What a device tells cowctl, put together from its parts.</summary>
+internal static class DeviceReports
+{
+    public static DeviceReport Make(
+        DeviceState state, DeviceRuntime runtime, Collapse collapse, in EngineStatus engine, in KernelCounters kernel, bool lost, string? problem) => new(
+        Name: state.Spec.Name,
+        State: lost ? "failed" : state.Phase == DevicePhase.Removing ? "removing" : "active",
+        Format: state.Format ?? "",
+        Base: state.Spec.Base,
+        Cow: state.Spec.Cow,
+        Sectors: state.Sectors,
+        ChunkSectors: state.ChunkSectors,
+        TotalChunks: runtime.Geometry.Chunks,
+        PlacedChunks: engine.PlacedChunks,
+        UncommittedChunks: engine.UncommittedChunks,
+        CollapsedChunks: collapse.CollapsedChunks,
+        UsedBytes: engine.UsedBytes,
+        CapacityBytes: engine.CapacityBytes,
+        FaultsServed: Math.Max(engine.Faults, kernel.Served),
+        FaultsOutstanding: kernel.Outstanding,
+        OldestFaultMilliseconds: kernel.OldestMilliseconds,
+        Copies: kernel.Copies,
+        CopiesSkipped: kernel.Skipped,
+        Errors: engine.Errors + kernel.Errors,
+        KernelMapBytes: kernel.MapBytes,
+        TableLines: collapse.Lines,
+        SegmentBudget: collapse.Segments,
+        NoSpace: state.Spec.NoSpace == NoSpacePolicy.Wait ? "wait" : "error",
+        WaitingForSpace: engine.WaitingForSpace,
+        Mode: Mode(engine, kernel),
+        Problem: problem,
+        AttachMilliseconds: runtime.AttachMilliseconds,
+        LongestReloadMilliseconds: collapse.LongestPauseMilliseconds);
+
+    public static ExplainReport Explain(DeviceState state, ChunkGeometry geometry, ulong sector, in Extent where, bool uncommitted, bool linear)
+    {
+        ulong chunk = geometry.ChunkOf(sector);
+        ulong inside = sector - geometry.SectorOf(chunk);
+        (string name, string? device, ulong? at, string words) = where.Kind switch
+        {
+            ExtentKind.Zero => ("zero", null, null, "was never written and reads as zeros"),
+            ExtentKind.Base => ("base", state.BaseDevice, (ulong?)sector, "was never written and reads from the base"),
+            ExtentKind.Layer => ("layer", state.LayerDevices[where.Place.Device], where.Place.Sector + inside, "reads from a layer"),
+            _ when linear => ("linear", state.CowDevice, where.Place.Sector + inside, "is committed and collapsed: the kernel maps it without us"),
+            _ when uncommitted => ("placed", state.CowDevice, where.Place.Sector + inside, "was changed; the change is not committed yet"),
+            _ => ("committed", state.CowDevice, where.Place.Sector + inside, "was changed, and the change is committed"),
+        };
+        string to = device is null ? "" : $", sector {at} of {device}";
+        return new ExplainReport(state.Spec.Name, sector, chunk, name, device, at, $"sector {sector} lies in chunk {chunk}, which {words}{to}");
+    }
+
+    private static string Mode(in EngineStatus engine, in KernelCounters kernel) => engine.Mode switch
+    {
+        EngineMode.Failed => "fail",
+        EngineMode.ReadOnly => "ro",
+        _ => kernel.Mode,
+    };
+}

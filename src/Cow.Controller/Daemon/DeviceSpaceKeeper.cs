@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+using Cow.DmIoctl;
+using Cow.Formats;
+using Microsoft.Win32.SafeHandles;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>Space of a store on a block device, all of which is there; and, when the device is a loop, of the sparse file behind it.</summary>
+internal sealed class DeviceSpaceKeeper : ISpaceKeeper, IDisposable
+{
+    /// <summary>How far ahead blocks are taken while places are given out one behind the other: a call for each would cost more than the fault.</summary>
+    private const long Ahead = 8 << 20;
+
+    private readonly SafeFileHandle _device;
+    private readonly SafeFileHandle? _file;
+    private long _from;
+    private long _to;
+
+    /// <summary>Opens the device.</summary>
+    /// <param name="device">Block device of the store.</param>
+    /// <param name="file">The file behind it, or null.</param>
+    /// <param name="readOnly">Nothing will be placed.</param>
+    public DeviceSpaceKeeper(string device, string? file, bool readOnly)
+    {
+        _device = BlockDevice.OpenDirect(device, !readOnly);
+        _file = file is null || readOnly ? null : File.OpenHandle(file, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+    }
+
+    public bool Ensure(int device, ByteRange bytes)
+    {
+        if (_file is null || device != 0 || bytes.Length == 0 || (bytes.Offset >= _from && bytes.Offset + bytes.Length <= _to))
+        {
+            return true;
+        }
+
+        long end = bytes.Offset + bytes.Length;
+        bool goesOn = bytes.Offset >= _to - Ahead && bytes.Offset <= _to && _to > 0;
+        long ahead = Math.Min(end + Ahead, RandomAccess.GetLength(_file));
+        if (goesOn && ahead > end && Preallocate(_to, ahead - _to))
+        {
+            _to = ahead;
+            return true;
+        }
+
+        if (!Preallocate(bytes.Offset, bytes.Length))
+        {
+            return false;
+        }
+
+        _from = goesOn ? Math.Min(_from, bytes.Offset) : bytes.Offset;
+        _to = goesOn ? Math.Max(_to, end) : end;
+        return true;
+    }
+
+    public void FlushData() => RandomAccess.FlushToDisk(_device);
+
+    public void Dispose()
+    {
+        _device.Dispose();
+        _file?.Dispose();
+    }
+
+    private bool Preallocate(long offset, long length)
+    {
+        try
+        {
+            BlockDevice.Preallocate(_file!, offset, length);
+            return true;
+        }
+        catch (LinuxException e) when (e.Errno == Errno.EOPNOTSUPP)
+        {
+            // This file system cannot promise; then a copy that meets ENOSPC is failed by the kernel.
+            return true;
+        }
+        catch (LinuxException e) when (e.Errno is Errno.ENOSPC or Errno.EFBIG)
+        {
+            return false;
+        }
+    }
+}

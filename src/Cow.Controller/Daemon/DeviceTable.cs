@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+using System.Globalization;
+using Cow.DmIoctl;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>Table lines of one device, as the kernel takes and prints them. Devices are named by number: no path of ours need exist for the kernel.</summary>
+internal sealed class DeviceTable
+{
+    private readonly string _cowParameters;
+    private readonly string _cow;
+
+    /// <summary>The table of a device in a state.</summary>
+    public DeviceTable(DeviceState state)
+    {
+        string baseNumber = NumberOf(state.BaseDevice!);
+        _cow = NumberOf(state.CowDevice);
+        string features = string.Concat(state.LayerDevices.Select(layer => $" layer {NumberOf(layer)}"));
+        string count = state.LayerDevices.Count == 0
+            ? ""
+            : " " + (state.LayerDevices.Count * 2).ToString(CultureInfo.InvariantCulture);
+        _cowParameters = $"{state.Spec.Name} {baseNumber} {_cow} {state.ChunkSectors}{count}{features}";
+    }
+
+    public List<TargetLine> ToKernel(IEnumerable<PlannedLine> lines) => [.. lines.Select(line => new TargetLine(
+        new Sectors(line.Start),
+        new Sectors(line.Length),
+        line.Linear ? "linear" : "cow",
+        line.Linear ? $"{_cow} {line.Sector}" : _cowParameters))];
+
+    /// <summary>A table that the kernel printed; null when a line of it is not ours.</summary>
+    public List<PlannedLine>? FromKernel(IReadOnlyList<TargetLine> lines)
+    {
+        var planned = new List<PlannedLine>(lines.Count);
+        foreach (TargetLine line in lines)
+        {
+            ulong sector = 0;
+            string[] words = line.Parameters.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            bool linear = line.Type == "linear" && words.Length == 2 && words[0] == _cow
+                && ulong.TryParse(words[1], CultureInfo.InvariantCulture, out sector);
+            if (!linear && line.Type != "cow")
+            {
+                return null;
+            }
+
+            planned.Add(new PlannedLine(line.Start.Value, line.Length.Value, linear, 0, sector));
+        }
+
+        return planned.Count == 0 ? null : planned;
+    }
+
+    private static string NumberOf(string path) => BlockDevice.NumberOf(path).ToString();
+}

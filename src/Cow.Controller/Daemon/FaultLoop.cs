@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+using System.Collections.Concurrent;
+using Cow.DmIoctl;
+using Cow.Formats;
+using Microsoft.Extensions.Logging;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>
+/// The thread of one device, and the only one that touches its channel and its format. Others hand it work.
+/// </summary>
+/// <remarks>It never waits for anything but the channel and the store's own files: whoever waits for the device waits for this thread.</remarks>
+internal sealed class FaultLoop : IDisposable
+{
+    private const int StackBytes = 256 << 10;
+    private const int EventsPerRead = 1024;
+    private const int LoadRecords = 256;
+
+    private readonly IFaultChannel _channel;
+    private readonly CowEngine _engine;
+    private readonly ICowFormat _format;
+    private readonly FaultLoopOptions _options;
+    private readonly CommitTimer _timer;
+    private readonly ILogger _log;
+    private readonly Thread _thread;
+    private readonly CowEvent[] _events = new CowEvent[EventsPerRead];
+    private readonly ConcurrentQueue<LoopWork> _work = new();
+    private readonly TaskCompletionSource _loaded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ReplyBuffer _replies;
+    private ReplyBuffer _instead;
+    private BulkLoader? _loader;
+    private bool _loaderMade;
+    private bool _toldGone;
+    private volatile bool _stopping;
+
+    public FaultLoop(IFaultChannel channel, CowEngine engine, ICowFormat format, FaultLoopOptions options, ILogger log)
+    {
+        _channel = channel;
+        _engine = engine;
+        _format = format;
+        _options = options;
+        _log = log;
+        _timer = new CommitTimer(options.CommitInterval);
+        _replies = new ReplyBuffer(options.Geometry, options.Indices, options.Generation);
+        _instead = new ReplyBuffer(options.Geometry, options.Indices, options.Generation);
+        _thread = new Thread(Run, StackBytes) { IsBackground = true, Name = "cow " + options.Name };
+    }
+
+    /// <summary>Called from the pool when the last line of the table is gone and all is committed.</summary>
+    public Action? OnGone { get; init; }
+
+    /// <summary>Ends when the kernel knows all that the store knows.</summary>
+    public Task Loaded => _loaded.Task;
+
+    /// <summary>Ends with the thread; faulted when the channel was lost.</summary>
+    public Task Ended => _ended.Task;
+
+    public void Start() => _thread.Start();
+
+    /// <summary>Has the loop's thread do something between two batches, once the picture is adopted.</summary>
+    public Task<T> Ask<T>(Func<CowEngine, ReplyBuffer, T> job)
+    {
+        var work = new LoopWork<T>(job);
+        _work.Enqueue(work);
+        _channel.Wake();
+        if (_ended.Task.IsCompleted)
+        {
+            DrainWork();
+        }
+
+        return work.Result;
+    }
+
+    /// <summary>As <see cref="Ask"/>, for questions to the store.</summary>
+    public Task<T> AskStore<T>(Func<ICowFormat, T> job) => Ask((_, _) => job(_format));
+
+    /// <summary>Tells the kernel once more all that the store knows: the last <c>cow</c> line had gone, and one comes back.</summary>
+    public Task<bool> Reload() => Ask((engine, _) =>
+    {
+        _loader = new BulkLoader(_options.Geometry, engine.Picture);
+        return true;
+    });
+
+    /// <summary>On return the thread has ended, the channel is closed, and no reply is on its way.</summary>
+    public void Dispose()
+    {
+        _stopping = true;
+        _channel.Wake();
+        if (_thread.ThreadState.HasFlag(ThreadState.Unstarted))
+        {
+            _channel.Dispose();
+        }
+        else
+        {
+            _thread.Join();
+        }
+    }
+
+#pragma warning disable CA1031 // The end of one device's thread, whatever it is, must not be the end of the others.
+    private void Run()
+    {
+        Exception? end = null;
+        try
+        {
+            while (!_stopping)
+            {
+                Turn();
+            }
+        }
+        catch (Exception e)
+        {
+            end = e;
+            EngineLog.ChannelLost(_log, e.Message);
+        }
+
+        _channel.Dispose();
+        Finish(end);
+    }
+#pragma warning restore CA1031
+
+    private void Finish(Exception? end)
+    {
+        var why = end ?? new OperationCanceledException("the device's thread has ended");
+        _ = _loaded.TrySetException(why);
+        // Observed here: nobody need wait for it.
+        _ = _loaded.Task.Exception;
+        if (end is null)
+        {
+            _ended.SetResult();
+        }
+        else
+        {
+            _ended.SetException(end);
+            _ = _ended.Task.Exception;
+        }
+
+        DrainWork();
+    }
+
+    private void DrainWork()
+    {
+        while (_work.TryDequeue(out LoopWork? work))
+        {
+            work.Cancel();
+        }
+    }
+
+    /// <summary>One round. The thread does nothing else, so tests may drive it without one.</summary>
+    internal void Turn()
+    {
+        bool loading = Load();
+        _channel.Wait(loading || (_engine.PictureComplete && !_work.IsEmpty) ? 0 : _timer.Timeout(_engine));
+        int count = _channel.Read(_events);
+        for (int i = 0; i < count; i++)
+        {
+            _engine.Handle(_events[i], _replies);
+        }
+
+        _timer.Saw(_events.AsSpan(0, count));
+        if (_engine.PictureComplete)
+        {
+            DoWork();
+            _timer.Tick(_engine, _replies);
+        }
+
+        Send();
+        TellGone();
+    }
+
+    /// <summary>A slice of the bulk load. Places must not be told before the picture: some of them may be uncommitted to the kernel.</summary>
+    private bool Load()
+    {
+        if (!_engine.PictureComplete)
+        {
+            return false;
+        }
+
+        if (!_loaderMade)
+        {
+            _loaderMade = true;
+            _loader = _options.BulkLoad ? new BulkLoader(_options.Geometry, _engine.Picture) : null;
+        }
+
+        bool more = _loader is not null && LoadStep(_loader);
+        Send();
+        if (!more)
+        {
+            _loader = null;
+            _ = _loaded.TrySetResult();
+        }
+
+        return more;
+    }
+
+    /// <summary>A store that cannot be walked still answers what it can: the rest is asked for, fault by fault.</summary>
+    private bool LoadStep(BulkLoader loader)
+    {
+        try
+        {
+            return loader.Step(_format, _replies, LoadRecords);
+        }
+        catch (Exception e) when (e is ImageFormatException or IOException)
+        {
+            EngineLog.Trouble(_log, $"the bulk load stops: {e.Message}");
+            return false;
+        }
+    }
+
+    private void DoWork()
+    {
+        while (_work.TryDequeue(out LoopWork? work))
+        {
+            work.Do(_engine, _replies);
+        }
+    }
+
+    private void Send()
+    {
+        while (_replies.Count > 0)
+        {
+            _timer.Sends(_replies.Replies);
+            SendBatch(_replies.Replies);
+            (_replies, _instead) = (_instead, _replies);
+            _instead.Clear();
+        }
+    }
+
+    private void SendBatch(ReadOnlySpan<CowReply> replies)
+    {
+        for (int sent = 0; sent < replies.Length && !_stopping;)
+        {
+            sent += _channel.Write(replies[sent..], out Errno refused);
+            switch (refused)
+            {
+                case Errno.None:
+                    break;
+                case Errno.ENOMEM or Errno.EAGAIN or Errno.EINTR:
+                    // Nothing changed, and the kernel asks to be tried again.
+                    Thread.Sleep(1);
+                    break;
+                case Errno.ESTALE:
+                    throw new LinuxException(refused, "write", _options.Name, "another controller took this device over");
+                default:
+                    _engine.Refused(replies[sent], refused, _instead);
+                    sent++;
+                    break;
+            }
+        }
+    }
+
+    private void TellGone()
+    {
+        bool gone = _engine.Gone;
+        if (gone && !_toldGone && OnGone is { } tell)
+        {
+            _ = ThreadPool.UnsafeQueueUserWorkItem(_ => tell(), null);
+        }
+
+        _toldGone = gone;
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+using System.Security.Cryptography;
+using System.Text;
+using Cow.Controller.Ipc;
+using Cow.DmIoctl;
+using Cow.Formats.Io;
+using Microsoft.Win32.SafeHandles;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>Sees to it that an overlay is opened on the base that it was made on. The stores have no room for that, so it is kept beside them.</summary>
+internal sealed class FingerprintGuard(DaemonPaths paths)
+{
+    private const int Blocks = 16;
+    private const int BlockBytes = 4096;
+
+    /// <summary>Remembers the base of a new store.</summary>
+    public void Remember(string cow, string basePath, string baseDevice) =>
+        JsonFile.Write(paths.FingerprintOf(IdOf(cow)), Take(basePath, baseDevice), JsonContext.Default.BaseFingerprint);
+
+    /// <summary>Checks the base of an existing store. One that was never seen before is remembered: it may come from another machine.</summary>
+    public void Check(string cow, string basePath, string baseDevice, bool force)
+    {
+        BaseFingerprint? known = JsonFile.Read(paths.FingerprintOf(IdOf(cow)), JsonContext.Default.BaseFingerprint);
+        BaseFingerprint now = Take(basePath, baseDevice);
+        bool same = known is null || (known.Bytes == now.Bytes && known.Samples.SequenceEqual(now.Samples));
+        if (!same && !force)
+        {
+            throw new RefusedException(
+                ExitCode.BadStore,
+                basePath,
+                $"is not the base that {cow} was made on ({known!.Base}), or was changed since",
+                "give the right base, or --force if the change is known not to matter");
+        }
+
+        if (known is null || !same)
+        {
+            JsonFile.Write(paths.FingerprintOf(IdOf(cow)), now, JsonContext.Default.BaseFingerprint);
+        }
+    }
+
+    private static string IdOf(string cow) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(cow))).AsSpan(0, 12));
+
+#pragma warning disable CA2000 // The image file owns the handle.
+    private static BaseFingerprint Take(string basePath, string device)
+    {
+        SafeFileHandle handle = BlockDevice.OpenDirect(device, write: false);
+        long bytes = checked((long)BlockDevice.SizeBytes(handle));
+        using var file = new ImageFile(handle, device, checked((int)BlockDevice.LogicalBlockSize(handle)), () => bytes);
+        var samples = new List<FingerprintSample>();
+        byte[] block = new byte[Math.Min(BlockBytes, bytes)];
+        for (int i = 0; i < Blocks && bytes > 0; i++)
+        {
+            // Spread over the whole base, its first and its last block among them.
+            long offset = (bytes - block.Length) / Math.Max(1, Blocks - 1) * i / BlockBytes * BlockBytes;
+            file.ReadAt(block, offset);
+            samples.Add(new FingerprintSample(offset, Crc32(block)));
+        }
+
+        return new BaseFingerprint(basePath, bytes, samples);
+    }
+
+    /// <summary>CRC-32 of ISO 3309, reflected: enough against mistakes, which is what this is about.</summary>
+    private static uint Crc32(ReadOnlySpan<byte> data)
+    {
+        uint crc = uint.MaxValue;
+        foreach (byte b in data)
+        {
+            crc ^= b;
+            for (int bit = 0; bit < 8; bit++)
+            {
+                crc = (crc & 1) != 0 ? (crc >> 1) ^ 0xedb88320 : crc >> 1;
+            }
+        }
+
+        return ~crc;
+    }
+}

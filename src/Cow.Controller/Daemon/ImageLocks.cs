@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+using Cow.DmIoctl;
+using Microsoft.Win32.SafeHandles;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>
+/// Locks on image files as QEMU takes them, so that a virtual machine and we never write the same file. QEMU's block/file-posix.c: for each permission
+/// that it uses a shared lock on byte 100 + n, for each that it does not grant to others one on byte 200 + n; who wants either asks about the other.
+/// </summary>
+internal sealed class ImageLocks : IDisposable
+{
+    private const long Used = 100;
+    private const long Denied = 200;
+
+    // Permissions of QEMU's include/block/block-common.h.
+    private const int ConsistentRead = 0;
+    private const int Write = 1;
+    private const int Resize = 3;
+
+    private static readonly int[] Changes = [Write, Resize];
+
+    private readonly List<SafeFileHandle> _files = [];
+
+    /// <summary>A file that we read, and that nobody may change meanwhile.</summary>
+    public void LockBase(string file) => Lock(file, [ConsistentRead], Changes);
+
+    /// <summary>A file that we alone write.</summary>
+    public void LockStore(string file) => Lock(file, [ConsistentRead, Write, Resize], Changes);
+
+    public void Dispose()
+    {
+        foreach (SafeFileHandle file in _files)
+        {
+            file.Dispose();
+        }
+    }
+
+    private void Lock(string file, int[] used, int[] denied)
+    {
+        // ReadWrite: .NET would else take an flock, which others than QEMU respect.
+        SafeFileHandle handle = File.OpenHandle(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        _files.Add(handle);
+        bool taken = Array.TrueForAll(used, permission => FileLock.TryLock(handle, Used + permission, 1, exclusive: false))
+            && Array.TrueForAll(denied, permission => FileLock.TryLock(handle, Denied + permission, 1, exclusive: false))
+            && !Array.Exists(used, permission => FileLock.IsHeldByOthers(handle, Denied + permission, 1, exclusive: true))
+            && !Array.Exists(denied, permission => FileLock.IsHeldByOthers(handle, Used + permission, 1, exclusive: true));
+        if (!taken)
+        {
+            throw new RefusedException(
+                ExitCode.InUse, file, "is in use by a virtual machine (QEMU holds its image lock)", "stop the machine, or use another file");
+        }
+    }
+}

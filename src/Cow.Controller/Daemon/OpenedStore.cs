@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+using Cow.DmIoctl;
+using Cow.Formats;
+using Cow.Formats.Io;
+using Microsoft.Win32.SafeHandles;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>A store that is open, with the files that it lives in.</summary>
+internal sealed class OpenedStore : IDisposable
+{
+    private readonly List<IImageFile> _files = [];
+    private readonly FormatFiles _formatFiles;
+    private ICowFormat? _format;
+
+    /// <summary>Opens the files past the page cache: the kernel writes the same device under it.</summary>
+    public OpenedStore(DeviceState state, bool readOnly)
+    {
+        IImageFile store = Open(state.CowDevice, !readOnly);
+        IImageFile? bitmap = state.BitmapDevice is null ? null : Open(state.BitmapDevice, !readOnly);
+        var layers = new List<LayerFiles>();
+        for (int i = 0; i < state.LayerDevices.Count; i++)
+        {
+            string? layerBitmap = state.LayerBitmaps[i];
+            layers.Add(new LayerFiles(Open(state.LayerDevices[i], write: false), layerBitmap is null ? null : Open(layerBitmap, write: false)));
+        }
+
+        _formatFiles = new FormatFiles(store, bitmap, layers);
+    }
+
+    public ICowFormat Format => _format ?? throw new InvalidOperationException("the store is not open yet");
+
+    /// <summary>The file whose first bytes say what it is.</summary>
+    public IImageFile Head => _formatFiles.Metadata ?? _formatFiles.Store;
+
+    /// <summary>The file that the data goes to.</summary>
+    public IImageFile Data => _formatFiles.Store;
+
+    public void Open(IFormatDriver driver, OpenOptions options) => _format = driver.Open(_formatFiles, options);
+
+    public void Create(IFormatDriver driver, CreateOptions options) => _format = driver.Create(_formatFiles, options);
+
+    public void Dispose()
+    {
+        _format?.Dispose();
+        foreach (IImageFile file in _files)
+        {
+            file.Dispose();
+        }
+    }
+
+#pragma warning disable CA2000 // The image file owns the handle, and this owns the image file.
+    private ImageFile Open(string path, bool write)
+    {
+        SafeFileHandle handle = BlockDevice.OpenDirect(path, write);
+        int block = Math.Max(ChunkGeometry.SectorBytes, checked((int)BlockDevice.LogicalBlockSize(handle)));
+        var file = new ImageFile(handle, path, block, () => checked((long)BlockDevice.SizeBytes(handle)));
+        _files.Add(file);
+        return file;
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+using Cow.DmIoctl;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>
+/// Turns the paths of a specification into block devices, files through loop devices with direct I/O. Writes the state before each step, and leaves
+/// word how to undo it.
+/// </summary>
+internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState state)
+{
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+
+    public DeviceState State { get; private set; } = state;
+
+    /// <summary>Forgets all of it: what had existed before exists again.</summary>
+    public static void Undo(DeviceState state)
+    {
+        foreach (string loop in state.Loops.Reverse())
+        {
+            DetachLoop(loop);
+        }
+
+        foreach (string file in state.CreatedFiles)
+        {
+            File.Delete(file);
+        }
+    }
+
+    public static void DetachLoop(string path)
+    {
+        using LoopDevice loop = LoopDevice.Open(int.Parse(path.AsSpan("/dev/loop".Length), System.Globalization.CultureInfo.InvariantCulture));
+        try
+        {
+            loop.Detach();
+        }
+        catch (LinuxException e) when (e.Errno == Errno.ENXIO)
+        {
+            // Nothing behind it any more.
+        }
+    }
+
+    /// <summary>The next step is on record before it is done.</summary>
+    public void Set(DeviceState next)
+    {
+        State = next;
+        store.Write(next);
+    }
+
+    public void Base(string path) => Set(State with { BaseDevice = Block(path, readOnly: true) });
+
+    public void Cow(string path, bool readOnly) => Set(State with { CowDevice = Block(path, readOnly) });
+
+    public void Bitmap(string path, bool readOnly) => Set(State with { BitmapDevice = Block(path, readOnly) });
+
+    /// <summary>Layers, each DATA or DATA,BITMAP, lowest first.</summary>
+    public void Layers(IReadOnlyList<string> layers)
+    {
+        foreach (string layer in layers)
+        {
+            string[] parts = layer.Split(',', 2);
+            string data = Block(Existing(parts[0]), readOnly: true);
+            string? bitmap = parts.Length == 2 ? Block(Existing(parts[1]), readOnly: true) : null;
+            Set(State with { LayerDevices = [.. State.LayerDevices, data], LayerBitmaps = [.. State.LayerBitmaps, bitmap] });
+        }
+    }
+
+    /// <summary>A sparse file of that size, which asks for nothing until it is written.</summary>
+    public void CreateFile(string path, long bytes)
+    {
+        Set(State with { CreatedFiles = [.. State.CreatedFiles, path] });
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly };
+        using var file = new FileStream(path, options);
+        undo.Add($"create {path}", () => File.Delete(path));
+        file.SetLength(bytes);
+        file.Flush(flushToDisk: true);
+    }
+
+    public static string Existing(string path) => File.Exists(path) || BlockDevice.IsBlockDevice(path)
+        ? path
+        : throw new RefusedException(ExitCode.NotFound, path, "does not exist", "check the path");
+
+    private string Block(string path, bool readOnly)
+    {
+        if (BlockDevice.IsBlockDevice(path))
+        {
+            return path;
+        }
+
+        using LoopDevice loop = LoopDevice.Attach(path, readOnly);
+        string node = loop.Path;
+        undo.Add($"attach {node}", () => DetachLoop(node));
+        Set(State with { Loops = [.. State.Loops, node] });
+        return node;
+    }
+}

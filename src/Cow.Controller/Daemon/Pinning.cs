@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+using Cow.DmIoctl;
+using Microsoft.Extensions.Logging;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>Makes this process one that never waits for a device that it serves. Starts it anew once: the runtime's threads exist before Main.</summary>
+internal static class Pinning
+{
+    private const string Mark = "COWCTL_PINNED";
+    private const int NeverKilled = -1000;
+
+    /// <summary>128 MiB, in the hexadecimal that the runtime reads. Bounded, since all of it is locked into memory.</summary>
+    private const string HeapLimit = "8000000";
+
+    /// <summary>May not return: the process goes on in a new image.</summary>
+    /// <returns>All of it succeeded.</returns>
+    public static bool Apply(ILogger log)
+    {
+        if (Environment.GetEnvironmentVariable(Mark) is null)
+        {
+            Try(log, () => ProcessPinning.SetOomScore(NeverKilled));
+            Try(log, ProcessPinning.SetIoFlusher);
+            Try(log, () => ProcessPinning.ExecSelf([.. Environment.GetCommandLineArgs().Skip(1)], new Dictionary<string, string?>
+            {
+                [Mark] = "1",
+                ["DOTNET_GCHeapHardLimit"] = HeapLimit,
+                ["DOTNET_GCConserveMemory"] = "5",
+                ["DOTNET_DbgEnableMiniDump"] = "0",
+            }));
+        }
+
+        bool locked = Try(log, ProcessPinning.LockMemory);
+        return Try(log, ProcessPinning.DisableCoreDumps) && locked && ProcessPinning.IsIoFlusher;
+    }
+
+    /// <summary>A machine that does not allow it is served all the same; <c>cowctl daemon status</c> says so.</summary>
+    private static bool Try(ILogger log, Action act)
+    {
+        try
+        {
+            act();
+            return true;
+        }
+        catch (IOException e)
+        {
+            DaemonLog.Warning(log, $"not pinned: {e.Message}");
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            DaemonLog.Warning(log, $"not pinned: {e.Message}");
+        }
+
+        return false;
+    }
+}

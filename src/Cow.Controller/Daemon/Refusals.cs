@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+using Cow.DmIoctl;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>What follows when the kernel refuses a reply (PROTOCOL.md section 4, refusals). A refused reply has changed nothing.</summary>
+internal sealed class Refusals(ChunkGeometry geometry, PlacedQueue placed, HeldFaults held, Ladder ladder)
+{
+    private ulong _givenUp;
+
+    /// <summary>Adds what is to be sent instead.</summary>
+    public void Handle(in CowReply reply, Errno error, ReplyBuffer replies)
+    {
+        switch (reply.Op)
+        {
+            case var _ when error == Errno.ENOENT:
+                // The fault was answered, pushed back by a table swap or failed meanwhile.
+                break;
+            case CowOp.Place:
+                Place(reply, error, replies);
+                break;
+            case CowOp.Map when error == Errno.EEXIST:
+                Map(reply, replies);
+                break;
+            case CowOp.Hold or CowOp.Error when error == Errno.EBUSY && held.Park(reply.Id):
+                break;
+            default:
+                ladder.Trouble($"the kernel refused {reply.Op} of chunk {reply.Chunk} ({error})");
+                break;
+        }
+    }
+
+    private void Place(in CowReply reply, Errno error, ReplyBuffer replies)
+    {
+        if (reply.Id == _givenUp)
+        {
+            // A further piece of a fault that has been given up.
+            return;
+        }
+
+        _givenUp = reply.Id;
+        if (error == Errno.EROFS)
+        {
+            ladder.StepDown(EngineMode.ReadOnly, "the kernel has made the device read-only");
+        }
+        else
+        {
+            ladder.Trouble($"the kernel refused the place of chunk {reply.Chunk} at sector {reply.Sector} ({error})");
+        }
+
+        replies.Error(reply.Id, Errno.EIO);
+    }
+
+    /// <summary>Some chunk of the run is uncommitted to the kernel, or being placed. Halves find it, and tell of all others.</summary>
+    private void Map(in CowReply reply, ReplyBuffer replies)
+    {
+        if (reply.Count > 1)
+        {
+            ulong half = reply.Count / 2;
+            replies.Add(reply with { Count = half });
+            replies.Add(reply with
+            {
+                Chunk = reply.Chunk + half,
+                Count = reply.Count - half,
+                Sector = new Sectors(reply.Sector.Value + geometry.SectorOf(half)),
+            });
+        }
+        else if (!placed.Find(reply.Chunk, out _))
+        {
+            ladder.Trouble($"the kernel takes chunk {reply.Chunk} for one without a place, and the store has one");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+using Cow.DmIoctl;
+using Cow.Formats;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>
+/// The replies to one batch of events, written with one call. Reused, so that it stops growing. What a failed answer put in is taken out again by
+/// <see cref="Truncate"/>: a request is answered whole or with an error.
+/// </summary>
+internal sealed class ReplyBuffer(ChunkGeometry geometry, DeviceIndices indices, uint generation)
+{
+    private CowReply[] _replies = new CowReply[512];
+
+    public int Count { get; private set; }
+
+    public ReadOnlySpan<CowReply> Replies => _replies.AsSpan(0, Count);
+
+    public void Clear() => Count = 0;
+
+    public void Truncate(int count) => Count = count;
+
+    public void Add(in CowReply reply)
+    {
+        if (Count == _replies.Length)
+        {
+            Array.Resize(ref _replies, _replies.Length * 2);
+        }
+
+        _replies[Count++] = reply;
+    }
+
+    /// <summary>A run with committed places.</summary>
+    public void Map(in PlacedRun run) => Add(CowReply.Map(
+        generation, run.Run.Chunk, run.Run.Count, indices.OfOverlay(run.Place.Device), new Sectors(run.Place.Sector)));
+
+    /// <summary>A run without places, and what it reads from.</summary>
+    public void Known(in Extent extent) => Add(CowReply.Known(
+        generation, extent.Run.Chunk, extent.Run.Count, indices.OfSource(extent), SourceSector(extent)));
+
+    /// <summary>Places for the next chunks of a fault.</summary>
+    public void Place(ulong id, in Allocation allocation)
+    {
+        PlacedRun placed = allocation.Placed;
+        bool zeros = allocation.Fill == Fill.Copy && allocation.Source.Kind == ExtentKind.Zero;
+        Add(CowReply.Place(
+            generation,
+            id,
+            placed.Run.Chunk,
+            placed.Run.Count,
+            indices.OfOverlay(placed.Place.Device),
+            new Sectors(placed.Place.Sector),
+            zeros ? CowFill.Zero : ToKernel(allocation.Fill),
+            indices.OfSource(allocation.Source),
+            SourceSector(allocation.Source)));
+    }
+
+    public void Error(ulong id, Errno error) => Add(CowReply.Error(generation, id, error));
+
+    public void Hold(ulong id) => Add(CowReply.Hold(generation, id));
+
+    public void Retry() => Add(CowReply.Retry(generation));
+
+    public void Flushed(ulong number, Errno error) => Add(CowReply.Flushed(generation, number, error));
+
+    public void Commit() => Add(CowReply.Commit(generation));
+
+    public void Abandon() => Add(CowReply.Abandon(generation));
+
+    /// <summary>The bytes that a run of places takes on its device.</summary>
+    public ByteRange BytesOf(in PlacedRun run) => geometry.BytesOf(run);
+
+    /// <summary>First sector that an extent reads from, on its own device. The base reads at the chunk's own offset.</summary>
+    private Sectors SourceSector(in Extent extent) => extent.Kind switch
+    {
+        ExtentKind.Base => new Sectors(geometry.SectorOf(extent.Run.Chunk)),
+        ExtentKind.Zero => Sectors.Zero,
+        _ => new Sectors(extent.Place.Sector),
+    };
+
+    private static CowFill ToKernel(Fill fill) => fill switch
+    {
+        Fill.Copy => CowFill.Copy,
+        Fill.Zero => CowFill.Zero,
+        _ => CowFill.Nothing,
+    };
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+using Cow.Controller.Ipc;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>The state files of live devices, and the configuration of those that are created at boot.</summary>
+/// <param name="paths">Where they are.</param>
+internal sealed class StateStore(DaemonPaths paths)
+{
+    public void Write(DeviceState state) =>
+        JsonFile.Write(paths.StateOf(state.Spec.Name), state, JsonContext.Default.DeviceState);
+
+    public DeviceState? Read(string name) => JsonFile.Read(paths.StateOf(name), JsonContext.Default.DeviceState);
+
+    public void Delete(string name) => Delete(paths.Run, paths.StateOf(name));
+
+    /// <summary>States of all devices, by name.</summary>
+    public List<DeviceState> ReadAll() =>
+        [.. Names(paths.Run).Select(Read).OfType<DeviceState>()];
+
+    public void WriteConfiguration(CreateSpec spec) =>
+        JsonFile.Write(paths.ConfigurationOf(spec.Name), spec, JsonContext.Default.CreateSpec);
+
+    public CreateSpec? ReadConfiguration(string name) =>
+        JsonFile.Read(paths.ConfigurationOf(name), JsonContext.Default.CreateSpec);
+
+    public void DeleteConfiguration(string name) => Delete(paths.Configuration, paths.ConfigurationOf(name));
+
+    /// <summary>What is to be created at boot.</summary>
+    public List<CreateSpec> ReadConfigurations() =>
+        [.. Names(paths.Configuration).Select(ReadConfiguration).OfType<CreateSpec>()];
+
+    private static IEnumerable<string> Names(string directory) =>
+        Directory.Exists(directory)
+            ? Directory.EnumerateFiles(directory, "*.json").Order(StringComparer.Ordinal).Select(path => Path.GetFileNameWithoutExtension(path))
+            : [];
+
+    private static void Delete(string directory, string path)
+    {
+        if (Directory.Exists(directory))
+        {
+            File.Delete(path);
+        }
+    }
+}

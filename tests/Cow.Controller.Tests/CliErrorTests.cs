@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+using System.Text.RegularExpressions;
+using Cow.Controller.Ipc;
+using Cow.DmIoctl;
+using Cow.Formats;
+using NUnit.Framework;
+
+namespace Cow.Controller.Tests;
+
+/// <summary>Errors: the form, the exit code, and what was done before them.</summary>
+[TestFixture]
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+internal sealed partial class CliErrorTests
+{
+    private static readonly ExitCode[] Failures = [.. Enum.GetValues<ExitCode>().Where(static code => code != ExitCode.Done)];
+
+    private readonly CliFakeWorld _world = new();
+
+    [GeneratedRegex(@"^cowctl: [^\n]+?: [^\n]+; [^\n]+\n$")]
+    private static partial Regex Form();
+
+    [TestCase("", "cowctl: command: none is given; take one of create, list, ")]
+    [TestCase("lst", "cowctl: lst: there is no such command; did you mean \"list\"?")]
+    [TestCase("frobnicate", "cowctl: frobnicate: there is no such command; see \"cowctl --help\"")]
+    [TestCase("--bogus", "cowctl: --bogus: there is no such option; see \"cowctl --help\"")]
+    [TestCase("list --jsn", "cowctl: --jsn: list has no such option; did you mean \"--json\"?")]
+    [TestCase("create", "cowctl: create: NAME is missing; see \"cowctl create --help\"")]
+    [TestCase("create a", "cowctl: create: BASE is missing; see \"cowctl create --help\"")]
+    [TestCase("create a b", "cowctl: create: COW is missing; see \"cowctl create --help\"")]
+    [TestCase("create a b c 8 9", "cowctl: 9: is one argument too many for create; ")]
+    [TestCase("create a b c --size", "cowctl: create: --size needs a value; ")]
+    [TestCase("create a b c --no-space maybe", "cowctl: no-space maybe: is not a policy; say wait or error")]
+    [TestCase("create a b c 1000", "cowctl: chunk 1000: is not a power of two; ")]
+    [TestCase("create a b c --segments 0", "cowctl: segments 0: is not a number of table lines; ")]
+    [TestCase("create a/b b c", "cowctl: a/b: cannot name a device; ")]
+    [TestCase("create control b c", "cowctl: control: cannot name a device; ")]
+    [TestCase("status .", "cowctl: .: cannot name a device; ")]
+    [TestCase("explain a x", "cowctl: sector x: is not the number of a sector; ")]
+    [TestCase("extend a 0", "cowctl: size 0: is zero; ")]
+    [TestCase("format c", "cowctl: c: the size of the device is not known; give --base BASE or --size S")]
+    [TestCase("daemon", "cowctl: daemon: none is given; take one of run, status, stop")]
+    [TestCase("daemon rn", "cowctl: rn: there is no such command; did you mean \"run\"?")]
+    [TestCase("daemon status x", "cowctl: x: is one argument too many for daemon status; ")]
+    public void AWrongCommandLineIsOneSentenceAndCodeTwo(string line, string start)
+    {
+        ExitCode code = _world.Run(line);
+        Assert.Multiple(() =>
+        {
+            Assert.That(code, Is.EqualTo(ExitCode.Usage));
+            Assert.That(_world.Error.ToString(), Does.StartWith(start).And.Match(Form()));
+            Assert.That(_world.Out.ToString(), Is.Empty);
+            Assert.That(_world.Requests, Is.Empty);
+            Assert.That(_world.Starts, Is.Zero);
+        });
+    }
+
+    [Test]
+    public void WhatTheDaemonRefusesBecomesItsExitCode([ValueSource(nameof(Failures))] ExitCode code)
+    {
+        _world.Answer = _ => new Response(new Failure(code, "/dev/vdc", "it is so", "do this"));
+        Assert.That(_world.Run("create a /b /dev/vdc"), Is.EqualTo(code));
+        Assert.That(_world.Error.ToString(), Is.EqualTo("cowctl: /dev/vdc: it is so; do this\n"));
+        Assert.That(_world.Out.ToString(), Is.Empty);
+    }
+
+    [TestCase("create a b c")]
+    [TestCase("list")]
+    [TestCase("status")]
+    [TestCase("table a")]
+    [TestCase("explain a 0")]
+    [TestCase("compact a")]
+    [TestCase("extend a")]
+    [TestCase("remove a")]
+    [TestCase("daemon run")]
+    [TestCase("daemon status")]
+    [TestCase("daemon stop")]
+    [TestCase("doctor")]
+    public void WithoutRootNothingIsTried(string line)
+    {
+        _world.IsRoot = false;
+        _world.IsRunning = false;
+        Assert.That(_world.Run(line), Is.EqualTo(ExitCode.Permission));
+        Assert.That(_world.Error.ToString(), Does.EndWith("only root may do this; run it with sudo\n"));
+        Assert.That(_world.Starts, Is.Zero);
+        Assert.That(_world.Requests, Is.Empty);
+    }
+
+    [Test]
+    public void CreateStartsTheDaemon()
+    {
+        _world.IsRunning = false;
+        _world.HasDevices = false;
+        Assert.That(_world.Run("create a /b /c"), Is.EqualTo(ExitCode.Done));
+        Assert.That(_world.Starts, Is.EqualTo(1));
+    }
+
+    [Test]
+    public void AMissingModuleIsSaidByCreate()
+    {
+        _world.IsRunning = false;
+        _world.StartFailure = new Failure(ExitCode.NoModule, "module dm-cow", "cannot be loaded", "install it");
+        Assert.That(_world.Run("create a /b /c"), Is.EqualTo(ExitCode.NoModule));
+        Assert.That(_world.Error.ToString(), Is.EqualTo("cowctl: module dm-cow: cannot be loaded; install it\n"));
+        Assert.That(_world.Requests, Is.Empty);
+    }
+
+    [Test]
+    public void AskingAboutNothingStartsNoDaemon()
+    {
+        _world.IsRunning = false;
+        _world.HasDevices = false;
+        Assert.Multiple(() =>
+        {
+            Assert.That(_world.Run("list"), Is.EqualTo(ExitCode.Done));
+            Assert.That(_world.Run("remove a"), Is.EqualTo(ExitCode.NotFound));
+            Assert.That(_world.Run("daemon stop"), Is.EqualTo(ExitCode.Done));
+            Assert.That(_world.Run("daemon status"), Is.EqualTo(ExitCode.NoDaemon));
+            Assert.That(_world.Starts, Is.Zero);
+        });
+    }
+
+    [Test]
+    public void ADaemonThatDiedIsStartedForItsDevices()
+    {
+        _world.IsRunning = false;
+        Assert.That(_world.Run("remove a"), Is.EqualTo(ExitCode.Done));
+        Assert.That(_world.Starts, Is.EqualTo(1));
+    }
+
+    [Test]
+    public void ARequestThatGotNoAnswerIsNotSentAgain()
+    {
+        _world.Answer = static _ => new Response(new Failure(ExitCode.NoDaemon, "daemon", "ended before it answered", "look at its log"));
+        Assert.That(_world.Run("create a /b /c"), Is.EqualTo(ExitCode.NoDaemon));
+        Assert.That(_world.Requests, Has.Count.EqualTo(1));
+    }
+
+    [Test]
+    public void WhatADefectThrowsIsASentenceToo()
+    {
+        _world.Answer = static _ => throw new InvalidOperationException("oops");
+        Assert.That(_world.Run("list"), Is.EqualTo(ExitCode.Internal));
+        Assert.That(_world.Error.ToString(), Does.Match(Form()).And.Contain("InvalidOperationException: oops"));
+    }
+
+    [TestCase(Errno.EBUSY, ExitCode.InUse)]
+    [TestCase(Errno.EACCES, ExitCode.Permission)]
+    [TestCase(Errno.ENOENT, ExitCode.NotFound)]
+    [TestCase(Errno.EIO, ExitCode.Kernel)]
+    public void WhatTheKernelRefusesIsClassified(Errno errno, ExitCode code)
+    {
+        _world.Answer = _ => throw new LinuxException(errno, "open", "/dev/vdc", "advice");
+        Assert.That(_world.Run("list"), Is.EqualTo(code));
+        Assert.That(_world.Error.ToString(), Does.StartWith("cowctl: /dev/vdc: open: ").And.EndWith("; advice\n"));
+    }
+
+    [Test]
+    public void AMissingDriverIsNoModule()
+    {
+        _world.Answer = static _ => throw new LinuxException(Errno.ENODEV, "open", "/dev/mapper/control");
+        Assert.That(_world.Run("list"), Is.EqualTo(ExitCode.NoModule));
+    }
+
+    [Test]
+    public void NothingThatATerminalObeysIsPrinted()
+    {
+        _world.Answer = static _ => throw new ImageFormatException("/srv/\u001b[2Jx\ny", 8, "magic", "\u0007");
+        Assert.That(_world.Run("list"), Is.EqualTo(ExitCode.BadStore));
+        Assert.That(_world.Error.ToString(), Does.Match(Form()).And.Not.Contain("\u001b").And.Not.Contain("\u0007"));
+    }
+
+    [Test]
+    public void HelpAndVersionGoToStdout()
+    {
+        Assert.That(_world.Run("--version"), Is.EqualTo(ExitCode.Done));
+        Assert.That(_world.Out.ToString(), Does.Match("^cowctl [0-9]+[.][0-9]+[.][0-9]+\n$"));
+        Assert.That(_world.Run("create --help"), Is.EqualTo(ExitCode.Done));
+        Assert.That(_world.Out.ToString(), Does.Contain("--no-space").And.Contain("<CHUNK>"));
+        Assert.That(_world.Error.ToString(), Is.Empty);
+    }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+using System.CommandLine;
+using System.Runtime.CompilerServices;
+using Cow.Controller.Cli;
+using Cow.Controller.Cli.Commands;
+using Cow.Controller.Cli.Output;
+using NUnit.Framework;
+
+namespace Cow.Controller.Tests;
+
+/// <summary>The manual page says all that the program can.</summary>
+[TestFixture]
+internal sealed class CliManualTests
+{
+    public static string Manual([CallerFilePath] string here = "") =>
+        File.ReadAllText(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "dist", "cowctl.8.scd"));
+
+    [Test]
+    public void EveryExitCodeIsInTheManual([Values] ExitCode code)
+    {
+        string entry = code == ExitCode.Done ? "*0*\n" : $"*{(int)code}* ({code})\n";
+        Assert.That(Manual(), Does.Contain(entry));
+    }
+
+    [Test]
+    public void EveryVerbAndOptionIsInTheManual()
+    {
+        CliFakeWorld world = new();
+        RootCommand root = CommandTree.Build(new CliHost(new Screen(world.Out, world.Error, false, false), world, world, world, world));
+        string manual = Manual();
+        Assert.Multiple(() =>
+        {
+            foreach (Command verb in root.Subcommands)
+            {
+                Assert.That(manual, Does.Contain($"*{verb.Name}").Or.Contain($"*cowctl {verb.Name}"), verb.Name);
+                foreach (Option option in verb.Options)
+                {
+                    Assert.That(manual, Does.Contain(option.Name), $"{verb.Name} {option.Name}");
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+using Cow.Controller.Daemon;
+using Cow.Controller.Tests.Fakes;
+using Cow.DmIoctl;
+using NUnit.Framework;
+
+namespace Cow.Controller.Tests;
+
+/// <summary>What an engine does when something is wrong, against the fake kernel.</summary>
+[TestFixture]
+internal sealed class CowEngineTests
+{
+    private const ulong Chunk = 8;
+    private const ulong Sectors = 32 * Chunk;
+
+    private readonly MemoryDisk _base = new("base", (long)Sectors * MemoryDisk.SectorBytes);
+
+    [Test]
+    public void WithPolicyErrorAWriterOfAFullStoreGetsEnospcAndTheRestGoesOn()
+    {
+        (FakeKernel kernel, FakeController controller) = Small(wait: false);
+        List<FakeBio> writes = FillUp(kernel, controller);
+        Assert.That(writes[0].Failed, Is.False);
+        Assert.That(writes[^1].Failed, Is.True);
+        Assert.That(writes[^1].Error, Is.EqualTo((int)Errno.ENOSPC));
+        Assert.That(kernel.Read(0, 1).Result[0], Is.EqualTo(1));
+        Assert.That(controller.Engine.Mode, Is.EqualTo(EngineMode.ReadWrite));
+        FakeBio rewrite = kernel.Write(0, 1, 99);
+        Assert.That(rewrite is { Done: true, Failed: false }, Is.True);
+    }
+
+    [Test]
+    public void WithPolicyWaitAWriterOfAFullHostGoesOnAfterRetry()
+    {
+        (FakeKernel kernel, FakeController controller) = Full();
+        controller.Space.Full = true;
+        FakeBio write = kernel.Write(0, 3 * Chunk, 5);
+        controller.Turns(5);
+        Assert.That(write.Done, Is.False);
+        Assert.That(controller.Engine.WaitingForSpace, Is.True);
+        Assert.That(kernel.Copies, Is.Zero, "no place was answered that cannot be kept");
+        controller.Space.Full = false;
+        _ = controller.Ask((engine, replies) =>
+        {
+            engine.Grow(replies);
+            return true;
+        });
+        controller.Turns(3);
+        kernel.EndCopy(0);
+        Assert.That(write is { Done: true, Failed: false }, Is.True);
+        Assert.That(controller.Engine.WaitingForSpace, Is.False);
+    }
+
+    [Test]
+    public void AFailedMetadataWriteFailsTheFlushAndTurnsTheDeviceReadOnly()
+    {
+        MemoryDisk cow = Disk(64);
+        (FakeKernel kernel, FakeController controller) = On(cow, wait: true);
+        FakeBio kept = Written(kernel, controller, 0, 7);
+        FakeBio flushed = kernel.Flush();
+        kernel.EndDeviceFlush();
+        controller.Turns(2);
+        Assert.That(flushed is { Done: true, Failed: false }, Is.True);
+
+        FakeBio lost = Written(kernel, controller, 5 * Chunk, 8);
+        FakeBio flush = kernel.Flush();
+        kernel.EndDeviceFlush();
+        cow.Broken = true;
+        controller.Turns(2);
+        Assert.That(flush is { Done: true, Failed: true }, Is.True);
+        Assert.That(kernel.ReadOnly, Is.True);
+        Assert.That(controller.Engine.Mode, Is.EqualTo(EngineMode.ReadOnly));
+        Assert.That(controller.Engine.Status.Problem, Does.Contain("metadata"));
+        cow.Broken = false;
+        FakeBio refused = kernel.Write(9 * Chunk, 1, 9);
+        controller.Turns(2);
+        Assert.That(refused.Failed, Is.True);
+        Assert.That(kernel.Read(0, 1).Result[0], Is.EqualTo(7), "what was durable reads on");
+        Assert.That((kept.Failed, lost.Failed), Is.EqualTo((false, false)));
+    }
+
+    [Test]
+    public void APlaceThatCouldNotBeWrittenIsNotGivenOutAgain()
+    {
+        (FakeKernel kernel, FakeController controller) = Full();
+        FakeBio first = kernel.Write(0, 1, 5);
+        controller.Turns(2);
+        kernel.EndCopy(0, failWriting: true);
+        Assert.That(first.Failed, Is.True);
+        ulong bad = kernel.ChunkAt(0).Sector;
+        controller.Turn();
+        _ = Written(kernel, controller, 0, 6);
+        Assert.That(kernel.Read(0, 1).Result[0], Is.EqualTo(6));
+        Assert.That(kernel.ChunkAt(0).Sector, Is.Not.EqualTo(bad));
+        Assert.That(kernel.Violations, Is.Empty);
+    }
+
+    [Test]
+    public void AStoreThatContradictsTheKernelIsNotServed()
+    {
+        MemoryDisk cow = Disk(64);
+        (FakeKernel kernel, FakeController controller) = On(cow, wait: true);
+        _ = Written(kernel, controller, 0, 7);
+        controller.Switch.Kill();
+        // Another store in its place, in which the chunk lives elsewhere.
+        MemoryDisk other = Disk(64);
+        var elsewhere = new FakeKernel(Sectors, Chunk, _base, other);
+        var impostor = new FakeController(elsewhere, "snapshot", create: true, waitForSpace: true, _base, other);
+        impostor.Turns(3);
+        _ = Written(elsewhere, impostor, 9 * Chunk, 1);
+        _ = Written(elsewhere, impostor, 0, 2);
+        _ = elsewhere.Flush();
+        elsewhere.EndDeviceFlush();
+        impostor.Turns(2);
+
+        var wrong = new FakeController(kernel, "snapshot", create: false, waitForSpace: true, _base, other);
+        FakeBio read = kernel.Read(20 * Chunk, 1);
+        wrong.Turns(3);
+        Assert.That(wrong.Engine.Mode, Is.EqualTo(EngineMode.Failed));
+        FakeBio write = kernel.Write(21 * Chunk, 1, 3);
+        wrong.Turns(3);
+        Assert.That(write.Failed, Is.True);
+        Assert.That(read.Done, Is.True);
+    }
+
+    [Test]
+    public void WhenTheLastLineGoesEverythingIsCommitted()
+    {
+        MemoryDisk cow = Disk(64);
+        (FakeKernel kernel, FakeController controller) = On(cow, wait: true);
+        _ = Written(kernel, controller, 3 * Chunk, 7);
+        kernel.Remove();
+        controller.Turns(2);
+        Assert.That(kernel.Uncommitted, Is.Zero);
+        Assert.That(controller.Engine.Gone, Is.True);
+        kernel.Recreate();
+        FakeBio read = kernel.Read(3 * Chunk, 1);
+        controller.Turns(2);
+        Assert.That(read.Result[0], Is.EqualTo(7));
+        Assert.That(controller.Engine.Gone, Is.False);
+    }
+
+    [Test]
+    public void ATakenOverLoopEndsWithoutAReply()
+    {
+        MemoryDisk cow = Disk(64);
+        (FakeKernel kernel, FakeController old) = On(cow, wait: true);
+        _ = new FakeController(kernel, "snapshot", create: false, waitForSpace: true, _base, cow);
+        Assert.That(old.Turn, Throws.InstanceOf<LinuxException>().With.Property(nameof(LinuxException.Errno)).EqualTo(Errno.ESTALE));
+    }
+
+    [Test]
+    public void ABulkLoadOfAWholeStoreNeedsOneKnown()
+    {
+        MemoryDisk cow = Disk(64);
+        (FakeKernel kernel, FakeController controller) = On(cow, wait: true);
+        for (ulong chunk = 0; chunk < 32; chunk += 2)
+        {
+            _ = Written(kernel, controller, chunk * Chunk, chunk + 1);
+        }
+
+        _ = kernel.Flush();
+        kernel.EndDeviceFlush();
+        controller.Turns(2);
+        var fresh = new FakeKernel(Sectors, Chunk, _base, cow);
+        var successor = new FakeController(fresh, "snapshot", create: false, waitForSpace: true, _base, cow);
+        successor.Turns(3);
+        Assert.That(successor.Loaded && fresh.Known, Is.True);
+        Assert.That(fresh.Knowns, Is.EqualTo(1));
+    }
+
+    private static MemoryDisk Disk(int chunks) => new("cow", chunks * (long)Chunk * MemoryDisk.SectorBytes);
+
+    private static FakeBio Written(FakeKernel kernel, FakeController controller, ulong sector, ulong token)
+    {
+        FakeBio write = kernel.Write(sector, 1, token);
+        controller.Turns(2);
+        while (kernel.Copies > 0)
+        {
+            kernel.EndCopy(0);
+        }
+
+        controller.Turn();
+        return write;
+    }
+
+    private static List<FakeBio> FillUp(FakeKernel kernel, FakeController controller) =>
+        [.. Enumerable.Range(0, 32).Select(i => Written(kernel, controller, (ulong)i * Chunk, (ulong)i + 1))];
+
+    private (FakeKernel Kernel, FakeController Controller) Full() => On(Disk(64), wait: true);
+
+    private (FakeKernel Kernel, FakeController Controller) Small(bool wait) => On(Disk(16), wait);
+
+    private (FakeKernel Kernel, FakeController Controller) On(MemoryDisk cow, bool wait)
+    {
+        var kernel = new FakeKernel(Sectors, Chunk, _base, cow);
+        var controller = new FakeController(kernel, "snapshot", create: true, wait, _base, cow);
+        controller.Turns(3);
+        Assert.That(controller.Loaded, Is.True);
+        return (kernel, controller);
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+using Cow.Controller.Daemon;
+using Cow.Controller.Ipc;
+using NUnit.Framework;
+
+namespace Cow.Controller.Tests;
+
+[TestFixture]
+internal sealed class StateStoreTests
+{
+    private static readonly CreateSpec Spec =
+        new("vm1", "/b", "/c", null, null, null, [], null, null, NoSpacePolicy.Wait, false, false, true);
+
+    private string _directory = "";
+
+    private DaemonPaths Paths => new(Path.Combine(_directory, "run"), Path.Combine(_directory, "etc"), Path.Combine(_directory, "lib"));
+
+    [SetUp]
+    public void SetUp() => _directory = Directory.CreateTempSubdirectory("cow").FullName;
+
+    [TearDown]
+    public void TearDown() => Directory.Delete(_directory, recursive: true);
+
+    [Test]
+    public void AStateComesBackAsItWasWritten()
+    {
+        var store = new StateStore(Paths);
+        DeviceState state = DeviceState.Of(Spec) with
+        {
+            Phase = DevicePhase.Active,
+            Format = "snapshot",
+            Sectors = 100,
+            ChunkSectors = 8,
+            Loops = ["/dev/loop3"],
+            CowDevice = "/dev/loop3",
+            BaseDevice = "/b",
+            LayerDevices = ["/l"],
+            LayerBitmaps = [null],
+            CreatedFiles = ["/c"],
+        };
+        store.Write(state);
+        DeviceState back = store.Read("vm1")!;
+        Assert.That(back.Phase, Is.EqualTo(DevicePhase.Active));
+        Assert.That((back.Format, back.Sectors, back.ChunkSectors, back.CowDevice, back.BaseDevice), Is.EqualTo(("snapshot", 100UL, 8UL, "/dev/loop3", "/b")));
+        Assert.That(back.Loops, Is.EqualTo(state.Loops));
+        Assert.That(back.LayerBitmaps, Is.EqualTo(state.LayerBitmaps));
+        Assert.That(back.CreatedFiles, Is.EqualTo(state.CreatedFiles));
+    }
+
+    [Test]
+    public void ADeletedStateIsGone()
+    {
+        var store = new StateStore(Paths);
+        store.Write(DeviceState.Of(Spec));
+        store.Delete("vm1");
+        Assert.That(store.Read("vm1"), Is.Null);
+        Assert.That(store.ReadAll(), Is.Empty);
+    }
+
+    [Test]
+    public void NothingThereIsNoDevice()
+    {
+        var store = new StateStore(Paths);
+        store.Delete("vm1");
+        Assert.That(store.Read("vm1"), Is.Null);
+        Assert.That(store.ReadAll(), Is.Empty);
+        Assert.That(store.ReadConfigurations(), Is.Empty);
+    }
+
+    [Test]
+    public void AFileThatIsNotWholeIsPassedOver()
+    {
+        var store = new StateStore(Paths);
+        store.Write(DeviceState.Of(Spec));
+        File.WriteAllText(Paths.StateOf("torn"), "{\"phase\":\"Act");
+        Assert.That(store.ReadAll().ConvertAll(state => state.Spec.Name), Has.Count.EqualTo(1).And.Contain("vm1"));
+    }
+
+    [Test]
+    public void AHalfWrittenNewStateLeavesTheOldOne()
+    {
+        var store = new StateStore(Paths);
+        store.Write(DeviceState.Of(Spec));
+        File.WriteAllText(Paths.StateOf("vm1") + ".new", "{");
+        Assert.That(store.Read("vm1")!.Phase, Is.EqualTo(DevicePhase.Trying));
+        Assert.That(store.ReadAll(), Has.Count.EqualTo(1));
+    }
+
+    [Test]
+    public void StatesAreForTheOwnerOnly()
+    {
+        new StateStore(Paths).Write(DeviceState.Of(Spec));
+        Assert.That(File.GetUnixFileMode(Paths.StateOf("vm1")), Is.EqualTo(UnixFileMode.UserRead | UnixFileMode.UserWrite));
+    }
+
+    [Test]
+    public void ConfigurationsAreKeptApartFromStates()
+    {
+        var store = new StateStore(Paths);
+        store.WriteConfiguration(Spec);
+        Assert.That(store.ReadAll(), Is.Empty);
+        Assert.That(store.ReadConfigurations().Single().Name, Is.EqualTo("vm1"));
+        store.DeleteConfiguration("vm1");
+        Assert.That(store.ReadConfigurations(), Is.Empty);
+    }
+}
