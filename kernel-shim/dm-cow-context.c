@@ -360,20 +360,42 @@ static void ctx_bind_devices(struct cow_ctx *ctx, const struct cow_line *line)
 	}
 }
 
-/* An orphan holds itself and the module. */
+/* An orphan holds itself and the module; it is one if anything is placed. */
 static void set_orphan(struct cow_ctx *ctx)
 {
-	ctx->orphan = true;
+	bool orphan;
+
+	spin_lock_irq(&ctx->lock);
+	orphan = !list_empty(&ctx->placed);
+	ctx->orphan = orphan;
+	spin_unlock_irq(&ctx->lock);
+	if (!orphan)
+		return;
 	refcount_inc(&ctx->ref);
 	__module_get(THIS_MODULE);
 }
 
 static void clear_orphan(struct cow_ctx *ctx)
 {
+	spin_lock_irq(&ctx->lock);
 	ctx->orphan = false;
+	spin_unlock_irq(&ctx->lock);
 	/* Never the last: the caller has one of its own. */
 	WARN_ON_ONCE(refcount_dec_and_test(&ctx->ref));
 	module_put(THIS_MODULE);
+}
+
+/* A line again: what was told and wanted because there was none is void. */
+static void __ctx_revive(struct cow_ctx *ctx)
+{
+	if (!ctx->gone)
+		return;
+	ctx->gone = false;
+	ctx->gone_told = false;
+	ctx->flush_wanted = 0;
+	if (ctx->chan)
+		ctx->chan->peeked_gone = false;
+	wake_up(&ctx->idle);
 }
 
 static void ctx_add_line(struct cow_ctx *ctx, struct cow_line *line)
@@ -387,13 +409,8 @@ static void ctx_add_line(struct cow_ctx *ctx, struct cow_line *line)
 			clear_orphan(ctx);
 	}
 	spin_lock_irq(&ctx->lock);
-	ctx->gone = false;
-	ctx->gone_told = false;
+	__ctx_revive(ctx);
 	WRITE_ONCE(ctx->sectors, max(ctx->sectors, end));
-	if (line->has_policy) {
-		ctx->policy_error = line->policy_error;
-		ctx->policy_seconds = line->policy_seconds;
-	}
 	spin_unlock_irq(&ctx->lock);
 	line->ctx = ctx;
 	list_add_tail(&line->list, &ctx->lines);
@@ -455,55 +472,75 @@ int cow_ctx_join(struct cow_line *line, const char *ident, bool userspace,
 	return r;
 }
 
-static bool ctx_idle(struct cow_ctx *ctx)
+static bool __ctx_is_drained(const struct cow_ctx *ctx)
 {
-	bool idle;
+	return ctx->gone && !ctx->nr_started && !ctx->flush_active;
+}
+
+static bool ctx_is_drained(struct cow_ctx *ctx)
+{
+	bool drained;
 
 	spin_lock_irq(&ctx->lock);
-	idle = !ctx->nr_started && !ctx->flush_active;
+	drained = __ctx_is_drained(ctx);
 	spin_unlock_irq(&ctx->lock);
-	return idle;
+	return drained;
+}
+
+static bool ctx_drained_or_revived(struct cow_ctx *ctx)
+{
+	bool done;
+
+	spin_lock_irq(&ctx->lock);
+	done = !ctx->gone || __ctx_is_drained(ctx);
+	spin_unlock_irq(&ctx->lock);
+	return done;
 }
 
 /*
  * The last line goes.  The order matters:
  * 1. from now on the worker starts no device flush;
  * 2. what is still held fails: no table will ever take it;
- * 3. copies and flushes end, for they use the devices of this line;
- * 4. what is committed is forgotten: the table may now say it otherwise;
- * 5. the controller is told, or the context waits for one.
+ * 3. copies and flushes end, for they use the devices of this line.
+ * Nobody waits for them with the registry locked: they may need a controller
+ * of another ident.
+ */
+static void ctx_drain(struct cow_ctx *ctx)
+{
+	spin_lock_irq(&ctx->lock);
+	ctx->gone = true;
+	ctx->gone_told = false;
+	spin_unlock_irq(&ctx->lock);
+	cow_release_held(ctx, BLK_STS_IOERR);
+	mutex_unlock(&cow_registry);
+	flush_work(&ctx->work);
+	wait_event(ctx->idle, ctx_drained_or_revived(ctx));
+	flush_work(&ctx->work);
+	mutex_lock(&cow_registry);
+}
+
+/*
+ * It is gone.  What is committed is forgotten, since the table may now say it
+ * otherwise; the controller is told, or the context waits for one.
  */
 static void ctx_last_line(struct cow_ctx *ctx)
 {
-	bool uncommitted;
 	unsigned int i;
-
-	spin_lock_irq(&ctx->lock);
-	ctx->gone = true;
-	spin_unlock_irq(&ctx->lock);
-	cow_release_held(ctx, BLK_STS_IOERR);
-	flush_work(&ctx->work);
-	wait_event(ctx->idle, ctx_idle(ctx));
-	flush_work(&ctx->work);
 
 	mutex_lock(&ctx->control);
 	cow_map_forget(ctx);
 	mutex_unlock(&ctx->control);
 	for (i = 0; i < ctx->nr_devs; i++)
 		ctx->devs[i].bdev = NULL;
-
-	spin_lock_irq(&ctx->lock);
-	uncommitted = !list_empty(&ctx->placed);
-	ctx->flush_wanted = 0;
-	spin_unlock_irq(&ctx->lock);
-	if (uncommitted && !ctx->orphan)
-		set_orphan(ctx);
+	set_orphan(ctx);
 	wake_up_interruptible(&ctx->wait);
 }
 
 /**
  * cow_ctx_leave - a line ends
  * @line: the line; its devices are put after this
+ *
+ * The last one counts until all is drained, so that nobody takes its ident.
  */
 void cow_ctx_leave(struct cow_line *line)
 {
@@ -511,29 +548,38 @@ void cow_ctx_leave(struct cow_line *line)
 
 	mutex_lock(&cow_registry);
 	list_del(&line->list);
+	while (ctx->nr_lines == 1 && !ctx_is_drained(ctx))
+		ctx_drain(ctx);
 	if (!--ctx->nr_lines)
 		ctx_last_line(ctx);
 	mutex_unlock(&cow_registry);
 	cow_ctx_put(ctx);
 }
 
-/**
- * cow_ctx_settled - perhaps nothing is uncommitted any more
- * @ctx: the context, of which the caller holds a reference
- */
-void cow_ctx_settled(struct cow_ctx *ctx)
+static bool is_settled_orphan(struct cow_ctx *ctx)
 {
 	bool settled;
 
-	mutex_lock(&cow_registry);
 	spin_lock_irq(&ctx->lock);
-	settled = list_empty(&ctx->placed);
+	settled = ctx->orphan && list_empty(&ctx->placed);
 	spin_unlock_irq(&ctx->lock);
-	if (settled && ctx->orphan)
+	return settled;
+}
+
+/**
+ * cow_ctx_settled - perhaps nothing is uncommitted any more
+ * @ctx: the context, of which the caller holds a reference
+ *
+ * Called for every reply, so the registry is taken for orphans only.
+ */
+void cow_ctx_settled(struct cow_ctx *ctx)
+{
+	if (!is_settled_orphan(ctx))
+		return;
+	mutex_lock(&cow_registry);
+	if (is_settled_orphan(ctx))
 		clear_orphan(ctx);
 	mutex_unlock(&cow_registry);
-	if (settled)
-		wake_up(&ctx->idle);
 }
 
 /**

@@ -200,6 +200,7 @@ static bool covered(const struct cow_fault *fault, u64 start, u64 end)
 	return false;
 }
 
+/* What a write came to.  Without space it waits, but not across tables. */
 static blk_status_t io_status(const struct cow_ctx *ctx,
 			      const struct cow_fault *fault,
 			      const struct cow_io *io)
@@ -207,9 +208,12 @@ static blk_status_t io_status(const struct cow_ctx *ctx,
 	const struct cow_run *run;
 
 	list_for_each_entry(run, &fault->runs, in_fault) {
-		if (run->status && io->sector < run_end(ctx, run) &&
-		    io_end(io) > run_start(ctx, run))
-			return run->status;
+		if (!run->status || io->sector >= run_end(ctx, run) ||
+		    io_end(io) <= run_start(ctx, run))
+			continue;
+		if (run->status == BLK_STS_NOSPC && cow_pushback(io))
+			return BLK_STS_DM_REQUEUE;
+		return run->status;
 	}
 	return BLK_STS_OK;
 }
@@ -304,8 +308,8 @@ static void fault_end(struct cow_ctx *ctx, struct cow_fault *fault)
 
 	spin_lock_irqsave(&ctx->lock, flags);
 	ctx->nr_started--;
-	if (is_out_of_space(fault) && !ctx->pushback && !ctx->gone &&
-	    !ctx->expired) {
+	if (is_out_of_space(fault) && !ctx->gone && !ctx->expired &&
+	    !cow_pushback(container_of(fault, struct cow_io, fault))) {
 		__fault_hold_again(ctx, fault);
 		goto out;
 	}
@@ -376,7 +380,8 @@ static void write_clone(struct cow_ctx *ctx, struct cow_run *run,
 	clone = bio_alloc_clone(ctx->devs[run->dev].bdev, bio, GFP_NOIO,
 				&ctx->clones);
 	bio_trim(clone, start - io->sector, end - start);
-	clone->bi_opf &= ~REQ_FUA;
+	/* Who polls knows the bio above, not this one. */
+	clone->bi_opf &= ~(REQ_FUA | REQ_POLLED);
 	clone->bi_iter.bi_sector = run->sector + (start - run_start(ctx, run));
 	clone->bi_private = run;
 	clone->bi_end_io = clone_end;

@@ -164,7 +164,8 @@ static bool flush_due(const struct cow_ctx *ctx)
 
 static bool gone_due(const struct cow_ctx *ctx)
 {
-	return ctx->gone && !ctx->gone_told;
+	/* Copies that still run take numbers. */
+	return ctx->gone && !ctx->gone_told && !ctx->nr_started;
 }
 
 static void __peek_rest(struct cow_chan *chan, unsigned int *nr,

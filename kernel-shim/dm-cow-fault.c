@@ -240,7 +240,7 @@ static int __hold(struct cow_io *io, struct cow_extent *ext, bool in_map)
 	struct cow_fault *fault, *next;
 
 	lockdep_assert_held(&ctx->lock);
-	if (ctx->pushback)
+	if (cow_pushback(io))
 		return DM_MAPIO_REQUEUE;
 	if (ctx->gone || ctx->expired)
 		return DM_MAPIO_KILL;

@@ -27,14 +27,18 @@ static bool __is_hopeless(const struct cow_ctx *ctx)
 static blk_status_t __flush_sort(struct cow_ctx *ctx, struct list_head *ios)
 {
 	struct cow_io *io;
+	bool pushback;
 
 	if (ctx->flush_number <= ctx->committed) {
 		list_splice_init(&ctx->flush_dev, ios);
 		return BLK_STS_OK;
 	}
-	if (ctx->pushback || __is_hopeless(ctx)) {
+	/* There is none where only a COMMIT asked for it. */
+	io = list_first_entry_or_null(&ctx->flush_dev, struct cow_io, list);
+	pushback = io && cow_pushback(io);
+	if (pushback || __is_hopeless(ctx)) {
 		list_splice_init(&ctx->flush_dev, ios);
-		return ctx->pushback ? BLK_STS_DM_REQUEUE : BLK_STS_IOERR;
+		return pushback ? BLK_STS_DM_REQUEUE : BLK_STS_IOERR;
 	}
 	list_for_each_entry(io, &ctx->flush_dev, list)
 		io->number = ctx->flush_number;
@@ -166,7 +170,7 @@ int cow_flush_io(struct cow_io *io)
 	int r = DM_MAPIO_SUBMITTED;
 
 	spin_lock_irqsave(&ctx->lock, flags);
-	if (ctx->pushback)
+	if (cow_pushback(io))
 		r = DM_MAPIO_REQUEUE;
 	else if (ctx->gone || ctx->mode == COW_MODE_FAIL)
 		r = DM_MAPIO_KILL;
@@ -212,16 +216,30 @@ void cow_fua_io(struct cow_io *io, u32 dev, u64 sector)
 
 	clone = bio_alloc_clone(ctx->devs[dev].bdev, bio, GFP_NOIO,
 				&ctx->clones);
-	clone->bi_opf &= ~REQ_FUA;
+	/* Who polls knows the bio above, not this one. */
+	clone->bi_opf &= ~(REQ_FUA | REQ_POLLED);
 	clone->bi_iter.bi_sector = sector + offset;
 	clone->bi_private = io;
 	clone->bi_end_io = fua_end;
 	submit_bio_noacct(clone);
 }
 
+/* Without a line what is committed is forgotten, see ctx_last_line(). */
+static void __run_commit(struct cow_ctx *ctx, struct cow_run *run, bool abandon)
+{
+	bool forget = abandon || ctx->gone;
+
+	cow_map_set(ctx, run, forget ? COW_UNKNOWN : COW_COMMITTED);
+	rb_erase(&run->by_place, &ctx->places);
+	list_del_init(&run->notice);
+	if (forget)
+		ctx->stat.placed -= run->count;
+	ctx->stat.uncommitted -= run->count;
+	ctx->committed = run->number;
+}
+
 /* Runs up to number are not uncommitted any more; a batch of them. */
-static bool commit_batch(struct cow_ctx *ctx, u64 number,
-			 enum cow_state state)
+static bool commit_batch(struct cow_ctx *ctx, u64 number, bool abandon)
 {
 	struct cow_run *run, *next;
 	unsigned int batch = 0;
@@ -231,11 +249,7 @@ static bool commit_batch(struct cow_ctx *ctx, u64 number,
 	list_for_each_entry_safe(run, next, &ctx->placed, list) {
 		if (run->number > number || batch++ == 64)
 			break;
-		cow_map_set(ctx, run, state);
-		rb_erase(&run->by_place, &ctx->places);
-		list_del_init(&run->notice);
-		ctx->stat.uncommitted -= run->count;
-		ctx->committed = run->number;
+		__run_commit(ctx, run, abandon);
 		list_move_tail(&run->list, &done);
 	}
 	spin_unlock_irq(&ctx->lock);
@@ -276,7 +290,7 @@ int cow_flushed(struct cow_ctx *ctx, u64 number, int error)
 	}
 	spin_unlock_irq(&ctx->lock);
 	if (!error) {
-		while (commit_batch(ctx, number, COW_COMMITTED))
+		while (commit_batch(ctx, number, false))
 			;
 	}
 	spin_lock_irq(&ctx->lock);
@@ -310,7 +324,7 @@ int cow_abandon(struct cow_ctx *ctx)
 	spin_unlock_irq(&ctx->lock);
 	if (!gone)
 		return -EBUSY;
-	while (commit_batch(ctx, number, COW_UNKNOWN))
+	while (commit_batch(ctx, number, true))
 		;
 	return 0;
 }

@@ -232,6 +232,9 @@ static size_t group_bytes(void *group)
 	return thin_bytes(thin->room);
 }
 
+/* Without it a small allocation never fails, however much a reply asks for. */
+#define COW_GFP_MAP	(GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
 /* A group with room for that many entries; the rooms fill kmalloc's sizes. */
 static void *group_alloc(unsigned int entries)
 {
@@ -240,13 +243,12 @@ static void *group_alloc(unsigned int entries)
 	u64 *full;
 
 	if (entries > COW_THIN_MAX) {
-		full = kcalloc(COW_GROUP, sizeof(u64),
-			       GFP_KERNEL | __GFP_NOWARN);
+		full = kcalloc(COW_GROUP, sizeof(u64), COW_GFP_MAP);
 		return full ? xa_tag_pointer(full, COW_TAG_FULL) : NULL;
 	}
 	while (room < entries)
 		room = room * 2 + 1;
-	thin = kzalloc(thin_bytes(room), GFP_KERNEL | __GFP_NOWARN);
+	thin = kzalloc(thin_bytes(room), COW_GFP_MAP);
 	if (!thin)
 		return NULL;
 	thin->room = room;
@@ -414,7 +416,8 @@ void cow_map_set(struct cow_ctx *ctx, const struct cow_run *run,
  * @ctx: the context; its control mutex is held
  * @r: the MAP record, whose ranges were checked
  *
- * Return: 0, or -EEXIST where a chunk is known to be elsewhere.
+ * Return: 0, -EEXIST where a chunk is known to be elsewhere, or -EINTR when
+ * the caller is being killed.
  */
 int cow_map_may_map(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 {
@@ -424,13 +427,17 @@ int cow_map_may_map(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 	for (done = 0; done < r->count; done += ext.count) {
 		u64 sector = r->sector + (done << ctx->chunk_shift);
 
-		cow_map_lookup(ctx, r->chunk + done, r->count - done, &ext);
+		cond_resched();
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		/* A group's worth at a time: a lookup does not sleep. */
+		cow_map_lookup(ctx, r->chunk + done,
+			       min_t(u64, r->count - done, COW_GROUP), &ext);
 		if (ext.state == COW_UNKNOWN)
 			continue;
 		if (ext.state < COW_PLACED || ext.dev != r->device ||
 		    ext.sector != sector)
 			return -EEXIST;
-		cond_resched();
 	}
 	return 0;
 }

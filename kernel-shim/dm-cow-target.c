@@ -317,6 +317,7 @@ static int cow_map(struct dm_target *ti, struct bio *bio)
 	struct cow_io *io = dm_per_bio_data(bio, sizeof(*io));
 
 	io->ctx = line->ctx;
+	io->ti = ti;
 	io->sector = bio->bi_iter.bi_sector;
 	io->status = BLK_STS_OK;
 	if (bio->bi_opf & REQ_PREFLUSH)
@@ -326,34 +327,19 @@ static int cow_map(struct dm_target *ti, struct bio *bio)
 	return cow_map_io(io, true);
 }
 
-static void set_pushback(struct cow_ctx *ctx, bool pushback)
-{
-	spin_lock_irq(&ctx->lock);
-	ctx->pushback = pushback;
-	spin_unlock_irq(&ctx->lock);
-}
-
 /*
  * A noflush suspend swaps tables.  The clones that we hold belong to the old
  * one, so they go back to the core, which sends their originals to the new
- * one.  What is being copied ends by itself, and the core waits for it.
+ * one.  What is being copied ends by itself, and the core waits for it.  There
+ * is nothing to undo: cow_pushback() asks the core.
  */
 static void cow_presuspend(struct dm_target *ti)
 {
 	struct cow_line *line = ti->private;
 
 	line->noflush = dm_noflush_suspending(ti);
-	if (!line->noflush)
-		return;
-	set_pushback(line->ctx, true);
-	cow_release_held(line->ctx, BLK_STS_DM_REQUEUE);
-}
-
-static void cow_presuspend_undo(struct dm_target *ti)
-{
-	struct cow_line *line = ti->private;
-
-	set_pushback(line->ctx, false);
+	if (line->noflush)
+		cow_release_held(line->ctx, BLK_STS_DM_REQUEUE);
 }
 
 static bool is_committed(struct cow_ctx *ctx)
@@ -374,7 +360,6 @@ static void cow_postsuspend(struct dm_target *ti)
 	struct cow_ctx *ctx = line->ctx;
 	bool wait;
 
-	set_pushback(ctx, false);
 	spin_lock_irq(&ctx->lock);
 	wait = !line->noflush && !ctx->waited;
 	if (wait) {
@@ -395,8 +380,11 @@ static void cow_resume(struct dm_target *ti)
 	bool controlled;
 
 	spin_lock_irq(&ctx->lock);
-	ctx->pushback = false;
 	ctx->waited = false;
+	ctx->policy_error = line->policy_error;
+	ctx->policy_seconds = line->policy_seconds;
+	if (!ctx->policy_error)
+		ctx->expired = false;
 	controlled = ctx->chan;
 	spin_unlock_irq(&ctx->lock);
 	if (!controlled)
@@ -546,10 +534,14 @@ static int cow_iterate_devices(struct dm_target *ti,
 	for (i = 0; !r && i < line->nr_devs; i++) {
 		struct dm_dev *dev = line->devs[i];
 
-		if (line->kinds[i] == COW_DEV_BASE)
+		u64 size = bdev_nr_sectors(dev->bdev);
+
+		/* A base may end early: zeros behind it. */
+		if (line->kinds[i] == COW_DEV_BASE &&
+		    ti->begin + ti->len <= size)
 			r = fn(ti, dev, ti->begin, ti->len, data);
 		else
-			r = fn(ti, dev, 0, bdev_nr_sectors(dev->bdev), data);
+			r = fn(ti, dev, 0, size, data);
 	}
 	return r;
 }
@@ -571,7 +563,6 @@ static struct target_type cow_target = {
 	.dtr = cow_dtr,
 	.map = cow_map,
 	.presuspend = cow_presuspend,
-	.presuspend_undo = cow_presuspend_undo,
 	.postsuspend = cow_postsuspend,
 	.resume = cow_resume,
 	.status = cow_status,
@@ -588,7 +579,6 @@ static struct target_type userspace_target = {
 	.dtr = cow_dtr,
 	.map = cow_map,
 	.presuspend = cow_presuspend,
-	.presuspend_undo = cow_presuspend_undo,
 	.postsuspend = cow_postsuspend,
 	.resume = cow_resume,
 	.status = cow_status,

@@ -263,6 +263,7 @@ struct cow_fault {
  * struct cow_io - a bio while we have it
  * @list: of a fault, of ctx->redo, or of a flush queue
  * @ctx: whose it is
+ * @ti: the line that it came through
  * @sector: first sector, from the start of the mapped device
  * @sectors: length, once it is held
  * @status: what its copy came to
@@ -274,6 +275,7 @@ struct cow_fault {
 struct cow_io {
 	struct list_head list;
 	struct cow_ctx *ctx;
+	struct dm_target *ti;
 	u64 sector;
 	unsigned int sectors;
 	blk_status_t status;
@@ -292,7 +294,7 @@ struct cow_io {
  * @lines: its table lines; under cow_registry
  * @nr_lines: their number; under cow_registry
  * @orphan: it holds a reference to itself and to the module, because it has
- *	uncommitted places and no line; under cow_registry
+ *	uncommitted places and no line; written under cow_registry and @lock
  * @userspace: target "userspace"
  * @chunk_shift: sectors of a chunk, as a power of two
  * @nr_devs: devices
@@ -309,7 +311,6 @@ struct cow_io {
  * @map: see there
  * @lock: guards all that follows
  * @mode: only __cow_set_mode() writes it
- * @pushback: noflush suspend: held bios go back to the core
  * @waited: this suspend has waited for a commit already
  * @gone: the last line went, @gone_told the controller knows
  * @gone_told: see @gone
@@ -386,7 +387,6 @@ struct cow_ctx {
 	/* All that follows. */
 	spinlock_t lock;
 	enum cow_mode mode;
-	bool pushback;
 	bool waited;
 	bool gone;
 	bool gone_told;
@@ -497,6 +497,16 @@ struct cow_chan {
 static inline struct bio *cow_io_bio(struct cow_io *io)
 {
 	return dm_bio_from_per_bio_data(io, sizeof(*io));
+}
+
+/*
+ * Does a noflush suspend send what is held back to the core?  The core is asked
+ * each time: when a suspend is interrupted it stops taking bios back long
+ * before it tells the targets.
+ */
+static inline bool cow_pushback(const struct cow_io *io)
+{
+	return dm_noflush_suspending(io->ti);
 }
 
 static inline u64 cow_chunk_sectors(const struct cow_ctx *ctx)
