@@ -85,12 +85,12 @@ public readonly record struct CowReply
     /// <param name="sourceSector">Copy: where the first chunk's data is; left out otherwise.</param>
     public static CowReply Place(uint generation, ulong id, ulong chunk, ulong count, uint device, Sectors sector,
         CowFill fill, uint sourceDevice = 0, Sectors sourceSector = default) => new()
-    {
-        Op = CowOp.Place, Generation = generation, Id = id, Chunk = chunk, Count = count, Device = device,
-        Sector = sector, Fill = fill,
-        SourceDevice = fill == CowFill.Copy ? sourceDevice : 0,
-        SourceSector = fill == CowFill.Copy ? sourceSector : Sectors.Zero,
-    };
+        {
+            Op = CowOp.Place, Generation = generation, Id = id, Chunk = chunk, Count = count, Device = device,
+            Sector = sector, Fill = fill,
+            SourceDevice = fill == CowFill.Copy ? sourceDevice : 0,
+            SourceSector = fill == CowFill.Copy ? sourceSector : Sectors.Zero,
+        };
 
     /// <summary>ERROR: the accesses that wait for the fault fail.</summary>
     /// <param name="generation">From the attach.</param>
