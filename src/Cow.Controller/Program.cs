@@ -12,6 +12,11 @@ internal static class Program
 {
     public static int Main(string[] args)
     {
+        if (args is ["daemon", "run", ..] and not [.., "--help" or "-h" or "-?"])
+        {
+            Pinning.Begin();
+        }
+
         DaemonPaths paths = DaemonPaths.Default;
         SocketClient client = new(paths);
         CliHost host = new(

@@ -77,7 +77,7 @@ internal sealed class CliFakeWorld : IDaemonClient, IDaemonStarter, IMachine, IS
         IsRunning = true;
     }
 
-    public int RunHere() => 0;
+    public int RunHere(bool takeover) => 0;
 
     public void AwaitEnd(int pid) => AwaitedPid = pid;
 

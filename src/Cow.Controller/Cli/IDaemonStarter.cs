@@ -12,7 +12,7 @@ internal interface IDaemonStarter
     void Start();
 
     /// <summary>Runs the daemon in this process until it is told to stop.</summary>
-    int RunHere();
+    int RunHere(bool takeover);
 
     /// <summary>On return the process that answered as <paramref name="pid"/> has ended.</summary>
     void AwaitEnd(int pid);

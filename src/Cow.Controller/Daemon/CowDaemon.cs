@@ -36,8 +36,10 @@ internal sealed class CowDaemon : IDisposable
     }
 
     /// <summary>Runs the daemon in this process until it is stopped.</summary>
+    /// <param name="takeover">Kill the daemon that runs and wait for its end: then it writes nothing any more.</param>
+    /// <param name="stop">Ends it gracefully.</param>
     /// <returns>An <see cref="ExitCode"/>.</returns>
-    public static int Run(CancellationToken stop) => (int)new DaemonProgram(DaemonPaths.Default).Run(stop);
+    public static int Run(bool takeover, CancellationToken stop) => (int)new DaemonProgram(DaemonPaths.Default, takeover).Run(stop);
 
     /// <summary>Takes over what a former daemon left, and creates what is configured to exist.</summary>
     public void Recover()

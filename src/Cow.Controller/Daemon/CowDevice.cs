@@ -51,7 +51,7 @@ internal sealed class CowDevice : IDisposable
         string? problem = info is null ? "the mapped device was removed by hand"
             : lost ? "no controller serves it (it was taken over, or the channel failed)"
             : engine.Gone && !_collapse.AllLinear ? "its table was replaced by hand"
-            : engine.Problem;
+            : engine.Problem ?? (kernel.Mode == "rw" ? null : KernelProblem(kernel.Mode));
         return DeviceReports.Make(_state, _runtime, _collapse, engine, kernel, lost, problem);
     }
 
@@ -140,7 +140,7 @@ internal sealed class CowDevice : IDisposable
             if (left > 0)
             {
                 throw new RefusedException(
-                    ExitCode.BadStore, Name, $"{left} changes cannot be committed: {Ask().Problem}", "repair its store, or remove it with --force");
+                    ExitCode.BadStore, Name, $"{left} changes cannot be committed: {Why()}", "repair its store, or remove it with --force");
             }
         }
     }
@@ -164,7 +164,7 @@ internal sealed class CowDevice : IDisposable
             else if (left > 0)
             {
                 throw new RefusedException(
-                    ExitCode.BadStore, Name, done ? $"{left} changes cannot be committed: {Ask().Problem}" : "its changes are not committed in time",
+                    ExitCode.BadStore, Name, done ? $"{left} changes cannot be committed: {Why()}" : "its changes are not committed in time",
                     "repair its store, or lose them with --force");
             }
 
@@ -181,6 +181,10 @@ internal sealed class CowDevice : IDisposable
     }
 
     public void Dispose() => _runtime.Dispose();
+
+    /// <summary>The kernel steps down by itself where its own part of a flush fails.</summary>
+    private static string KernelProblem(string mode) =>
+        $"the kernel turned it {mode}: the CoW device could not be flushed, or somebody asked for it; \"dmesg\" tells";
 
     private static bool Abandon(ReplyBuffer replies)
     {
@@ -204,18 +208,26 @@ internal sealed class CowDevice : IDisposable
         return _lastStatus;
     }
 
-    private ulong KernelHolds()
+    private CowListEntry? InKernel()
     {
         foreach (CowListEntry entry in CowChannel.List())
         {
             if (entry.Ident == Name)
             {
-                return entry.Uncommitted;
+                return entry;
             }
         }
 
-        return 0;
+        return null;
     }
+
+    private ulong KernelHolds() => InKernel()?.Uncommitted ?? 0;
+
+    /// <summary>One of us or the kernel has stepped down: as long as there is a table no commit will succeed.</summary>
+    private bool CannotCommit() =>
+        Ask().Mode != EngineMode.ReadWrite || _runtime.Loop.Ended.IsCompleted || (InKernel()?.State.HasFlag(CowState.ReadOnly) ?? false);
+
+    private string Why() => Ask().Problem ?? (CannotCommit() ? KernelProblem("read-only") : "no commit came in time");
 
     /// <summary>Asks for a commit of all that is placed now.</summary>
     /// <returns>What the kernel holds uncommitted after that.</returns>
@@ -224,7 +236,7 @@ internal sealed class CowDevice : IDisposable
         ulong commits = Ask().Commits;
         for (long end = Environment.TickCount64 + (long)Patience.TotalMilliseconds; Environment.TickCount64 < end;)
         {
-            if (KernelHolds() == 0 || Ask().Mode != EngineMode.ReadWrite || _runtime.Loop.Ended.IsCompleted || Ask().Commits > commits + 1)
+            if (KernelHolds() == 0 || CannotCommit() || Ask().Commits > commits + 1)
             {
                 // Two commits later everything that was placed before the call is committed, whatever a writer adds meanwhile.
                 return Ask().Commits > commits + 1 ? 0 : KernelHolds();
@@ -247,7 +259,7 @@ internal sealed class CowDevice : IDisposable
         if (left > 0 && !force)
         {
             throw new RefusedException(
-                ExitCode.BadStore, Name, $"{left} changes cannot be committed: {Ask().Problem}", "repair its store, or lose them with --force");
+                ExitCode.BadStore, Name, $"{left} changes cannot be committed: {Why()}", "repair its store, or lose them with --force");
         }
     }
 

@@ -13,6 +13,9 @@ internal sealed record DaemonPaths(string Run, string Configuration, string Libr
 
     public string Lock => Path.Combine(Run, "daemon.lock");
 
+    /// <summary>Process id of the one that holds the lock.</summary>
+    public string Pid => Path.Combine(Run, "daemon.pid");
+
     /// <summary>State of one device.</summary>
     public string StateOf(string name) => Path.Combine(Run, name + ".json");
 

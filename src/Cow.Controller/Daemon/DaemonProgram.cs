@@ -1,27 +1,32 @@
 // SPDX-License-Identifier: MIT
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Cow.Controller.Ipc;
 using Cow.DmIoctl;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Console;
 using Microsoft.Win32.SafeHandles;
 
 namespace Cow.Controller.Daemon;
 
 /// <summary>The process around a <see cref="CowDaemon"/>: pinned, alone, told when to end.</summary>
-internal sealed class DaemonProgram(DaemonPaths paths)
+internal sealed class DaemonProgram(DaemonPaths paths, bool takeover)
 {
+    private const int TakeoverMilliseconds = 30_000;
     private const UnixFileMode OwnerDirectory = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     public ExitCode Run(CancellationToken stop)
     {
-        using ILoggerFactory logging = Logging();
+        using ILoggerFactory logging = LogLine.Open();
         ILogger log = logging.CreateLogger("dm-cow");
-        bool pinned = Pinning.Apply(log);
+        bool pinned = Pinning.Finish(log);
         try
         {
             _ = Directory.CreateDirectory(paths.Run, OwnerDirectory);
+            if (takeover)
+            {
+                EndOther();
+            }
+
             using SafeFileHandle? alone = Alone();
             if (alone is null)
             {
@@ -29,6 +34,7 @@ internal sealed class DaemonProgram(DaemonPaths paths)
                 return ExitCode.InUse;
             }
 
+            File.WriteAllText(paths.Pid, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
             return Serve(pinned, log, stop);
         }
         catch (UnauthorizedAccessException e)
@@ -69,6 +75,20 @@ internal sealed class DaemonProgram(DaemonPaths paths)
         ended.Cancel();
     }
 
+    /// <summary>Kills the one that holds the lock and waits for its end: it may be in the middle of a metadata write.</summary>
+    private void EndOther()
+    {
+        using SafeFileHandle? alone = Alone();
+        if (alone is not null || !File.Exists(paths.Pid))
+        {
+            return;
+        }
+
+        using PidFd other = PidFd.Open(int.Parse(File.ReadAllText(paths.Pid), CultureInfo.InvariantCulture));
+        _ = other.Kill(PidFd.SigKill);
+        _ = other.WaitForExit(TakeoverMilliseconds);
+    }
+
     /// <summary>Null when another daemon runs. The lock goes with the process, however it ends.</summary>
     private SafeFileHandle? Alone()
     {
@@ -82,22 +102,4 @@ internal sealed class DaemonProgram(DaemonPaths paths)
             return null;
         }
     }
-
-    /// <summary>To stderr, and never waiting for it: whoever reads it may wait for one of our devices.</summary>
-    private static ILoggerFactory Logging() => LoggerFactory.Create(builder =>
-    {
-        _ = builder.AddSimpleConsole(options =>
-        {
-            options.SingleLine = true;
-            options.ColorBehavior = LoggerColorBehavior.Disabled;
-            options.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fff ";
-            options.UseUtcTimestamp = true;
-        });
-        _ = builder.Services.Configure<ConsoleLoggerOptions>(options =>
-        {
-            options.LogToStandardErrorThreshold = LogLevel.Trace;
-            options.MaxQueueLength = 1024;
-            options.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite;
-        });
-    });
 }

@@ -27,17 +27,25 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
         }
     }
 
+    /// <summary>On return the file is free for the next one who wants it, unless somebody else keeps the loop open.</summary>
     public static void DetachLoop(string path)
     {
-        using LoopDevice loop = LoopDevice.Open(int.Parse(path.AsSpan("/dev/loop".Length), System.Globalization.CultureInfo.InvariantCulture));
-        try
+        int index = int.Parse(path.AsSpan("/dev/loop".Length), System.Globalization.CultureInfo.InvariantCulture);
+        using (LoopDevice loop = LoopDevice.Open(index))
         {
-            loop.Detach();
+            try
+            {
+                loop.Detach();
+            }
+            catch (LinuxException e) when (e.Errno == Errno.ENXIO)
+            {
+                // Nothing behind it any more.
+                return;
+            }
         }
-        catch (LinuxException e) when (e.Errno == Errno.ENXIO)
-        {
-            // Nothing behind it any more.
-        }
+
+        // The module closes its devices a little after its channel was closed, and the last one to close detaches.
+        _ = SpinWait.SpinUntil(() => !File.Exists($"/sys/block/loop{index}/loop/backing_file"), TimeSpan.FromSeconds(5));
     }
 
     /// <summary>The next step is on record before it is done.</summary>
@@ -47,11 +55,24 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
         store.Write(next);
     }
 
-    public void Base(string path) => Set(State with { BaseDevice = Block(path, readOnly: true) });
+    // Block records the loop that it makes, so it comes before State is copied.
+    public void Base(string path)
+    {
+        string device = Block(path, readOnly: true);
+        Set(State with { BaseDevice = device });
+    }
 
-    public void Cow(string path, bool readOnly) => Set(State with { CowDevice = Block(path, readOnly) });
+    public void Cow(string path, bool readOnly)
+    {
+        string device = Block(path, readOnly);
+        Set(State with { CowDevice = device });
+    }
 
-    public void Bitmap(string path, bool readOnly) => Set(State with { BitmapDevice = Block(path, readOnly) });
+    public void Bitmap(string path, bool readOnly)
+    {
+        string device = Block(path, readOnly);
+        Set(State with { BitmapDevice = device });
+    }
 
     /// <summary>Layers, each DATA or DATA,BITMAP, lowest first.</summary>
     public void Layers(IReadOnlyList<string> layers)

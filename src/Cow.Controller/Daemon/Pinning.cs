@@ -13,21 +13,40 @@ internal static class Pinning
     /// <summary>128 MiB, in the hexadecimal that the runtime reads. Bounded, since all of it is locked into memory.</summary>
     private const string HeapLimit = "8000000";
 
-    /// <summary>May not return: the process goes on in a new image.</summary>
-    /// <returns>All of it succeeded.</returns>
-    public static bool Apply(ILogger log)
+    /// <summary>First of all in Main, before anything costs time twice. Returns in the new image, or where it is not allowed: then Finish says so.</summary>
+    public static void Begin()
     {
-        if (Environment.GetEnvironmentVariable(Mark) is null)
+        if (Environment.GetEnvironmentVariable(Mark) is not null)
         {
-            Try(log, () => ProcessPinning.SetOomScore(NeverKilled));
-            Try(log, ProcessPinning.SetIoFlusher);
-            Try(log, () => ProcessPinning.ExecSelf([.. Environment.GetCommandLineArgs().Skip(1)], new Dictionary<string, string?>
+            return;
+        }
+
+        try
+        {
+            ProcessPinning.SetOomScore(NeverKilled);
+            ProcessPinning.SetIoFlusher();
+            ProcessPinning.ExecSelf([.. Environment.GetCommandLineArgs().Skip(1)], new Dictionary<string, string?>
             {
                 [Mark] = "1",
                 ["DOTNET_GCHeapHardLimit"] = HeapLimit,
                 ["DOTNET_GCConserveMemory"] = "5",
                 ["DOTNET_DbgEnableMiniDump"] = "0",
-            }));
+            });
+        }
+        catch (IOException)
+        {
+        }
+        catch (UnauthorizedAccessException)
+        {
+        }
+    }
+
+    /// <returns>All of it succeeded.</returns>
+    public static bool Finish(ILogger log)
+    {
+        if (!ProcessPinning.IsIoFlusher)
+        {
+            DaemonLog.Warning(log, "not pinned: the process may not be marked as one that serves I/O (CAP_SYS_RESOURCE)");
         }
 
         bool locked = Try(log, ProcessPinning.LockMemory);

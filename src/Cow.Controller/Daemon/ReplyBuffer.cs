@@ -61,7 +61,14 @@ internal sealed class ReplyBuffer(ChunkGeometry geometry, DeviceIndices indices,
 
     public void Retry() => Add(CowReply.Retry(generation));
 
-    public void Flushed(ulong number, Errno error) => Add(CowReply.Flushed(generation, number, error));
+    /// <summary>Nothing for number 0: the kernel asks for no commit before the first place.</summary>
+    public void Flushed(ulong number, Errno error)
+    {
+        if (number > 0)
+        {
+            Add(CowReply.Flushed(generation, number, error));
+        }
+    }
 
     public void Commit() => Add(CowReply.Commit(generation));
 

@@ -14,7 +14,9 @@ internal sealed class DaemonCommand : Command
         : base("daemon", "The process that decides where chunks go.")
     {
         Command run = new("run", "Serve all devices, in the foreground.");
-        run.SetAction(_ => Run(host));
+        Option<bool> takeover = Symbols.Flag("--takeover", "End the daemon that runs, even one that hangs, and go on in its place.");
+        run.Add(takeover);
+        run.SetAction(parsed => Run(host, parsed.GetValue(takeover)));
         Command status = new("status", "Whether it runs, and how it is.");
         Option<bool> json = Symbols.Json();
         status.Add(json);
@@ -26,10 +28,10 @@ internal sealed class DaemonCommand : Command
         Add(stop);
     }
 
-    private static int Run(CliHost host)
+    private static int Run(CliHost host, bool takeover)
     {
         host.DemandRoot("daemon run");
-        return host.Starter.RunHere();
+        return host.Starter.RunHere(takeover);
     }
 
     private static int Status(CliHost host, bool json)

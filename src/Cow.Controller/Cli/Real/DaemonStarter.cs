@@ -33,7 +33,7 @@ internal sealed class DaemonStarter(DaemonPaths paths, IDaemonClient client) : I
         }
     }
 
-    public int RunHere() => CowDaemon.Run(CancellationToken.None);
+    public int RunHere(bool takeover) => CowDaemon.Run(takeover, CancellationToken.None);
 
     public void AwaitEnd(int pid)
     {

@@ -13,6 +13,7 @@ internal static class KernelModule
     /// <exception cref="CliException">It cannot be loaded.</exception>
     public static void Load()
     {
+        LoadLoop();
         if (IsLoaded)
         {
             return;
@@ -26,6 +27,16 @@ internal static class KernelModule
                 $"module {Name}",
                 said.Length > 0 ? $"cannot be loaded ({said})" : "cannot be loaded",
                 $"build and install it for kernel {KernelRelease} (dkms install {Name}), then run \"modprobe {Name}\"");
+        }
+    }
+
+    /// <summary>For BASE and COW that are files. Opening /dev/loop-control loads it, but without udev nobody makes that node.</summary>
+    private static void LoadLoop()
+    {
+        if (!File.Exists("/dev/loop-control"))
+        {
+            // A kernel may have none; who needs it is told so.
+            _ = Tool.Run("modprobe", "loop");
         }
     }
 
