@@ -49,17 +49,18 @@ build_managed() {
 
 # A folder rather than a single file (nothing to unpack), compiled ahead of time where the package
 # source has the compiler: it starts faster, most of all on the guests' emulated processor.
-publish_cowctl() {
+publish() {
     need_solution
     local log
-    local publish=(dotnet publish src/Cow.Controller -c Release -r linux-x64 --self-contained
-        --nologo -v quiet -o "$ARTIFACTS/cowctl")
+    local publish=(dotnet publish "$1" -c Release -r linux-x64 --self-contained --nologo -v quiet -o "$ARTIFACTS/$2")
     if log=$("${publish[@]}" -p:PublishReadyToRun=true 2>&1); then
         return 0
     fi
-    grep -q 'NU110[12].*Crossgen2' <<<"$log" || die "publishing cowctl failed:"$'\n'"$log"
+    grep -q 'NU110[12].*Crossgen2' <<<"$log" || die "publishing $2 failed:"$'\n'"$log"
     "${publish[@]}"
 }
+
+publish_cowctl() { publish src/Cow.Controller cowctl; }
 
 build_modules() {
     local kernel
@@ -133,6 +134,7 @@ run_tests() {
     if [ -n "$vm" ]; then
         build_modules
         publish_cowctl
+        publish tests/Cow.Replay replay
         tests/vm/image >/dev/null
     fi
     if [ -n "$unit" ]; then

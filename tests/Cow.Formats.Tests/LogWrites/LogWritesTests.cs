@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Io;
+using Cow.Replay.LogWrites;
 using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace Cow.Formats.Tests.LogWrites;
@@ -42,7 +44,8 @@ internal sealed class LogWritesTests
     {
         LogWritesLog log = LogWritesLog.Read(_log);
         Assert.That(log.FindMark("end"), Is.EqualTo(5));
-        log.Replay(_disk, log.Entries.Count);
+        using ImageFile disk = Disk();
+        log.Replay(disk, 0, log.Entries.Count);
         Assert.That(Sectors(), Is.EqualTo(new byte[] { 0, 0xbb, 0, 0xcc }));
     }
 
@@ -54,7 +57,12 @@ internal sealed class LogWritesTests
         for (int seed = 0; seed < 50; seed++)
         {
             File.WriteAllBytes(_disk, new byte[4 * 512]);
-            log.ReplayCut(_disk, log.Entries.Count, seed);
+            using (ImageFile disk = Disk())
+            {
+                int safe = log.SafeBefore(log.Entries.Count);
+                log.Replay(disk, 0, safe);
+                log.ReplayCut(disk, safe, log.Entries.Count, new Random(seed));
+            }
             byte[] sectors = Sectors();
             Assert.That(sectors[0], Is.EqualTo(0xaa).Or.EqualTo(0), "flushed, then perhaps discarded");
             Assert.That(sectors[1], Is.EqualTo(0xaa).Or.EqualTo(0xbb));
@@ -88,6 +96,8 @@ internal sealed class LogWritesTests
             log.AddRange(Enumerable.Repeat(fill, (int)count * 512));
         }
     }
+
+    private ImageFile Disk() => new(File.OpenHandle(_disk, FileMode.Open, FileAccess.ReadWrite), _disk, 512);
 
     private byte[] Sectors() => [.. File.ReadAllBytes(_disk).Where((_, i) => i % 512 == 0)];
 }

@@ -1,32 +1,34 @@
 # SPDX-License-Identifier: MIT
 # A store goes from the stock snapshot target to ours and back, written on each side; contents are equal at every step.
 require_module
-random_base 256
+random_base
 blank "$COW_DISK"
-before=$(sha "$BASE_DISK")
+before=$(content "$BASE_DISK")
 
 stock theirs P 16
-stamp /dev/mapper/theirs 1 --size=64M --io_size=8M
-theirs=$(sha /dev/mapper/theirs)
+stamp /dev/mapper/theirs 1 --size=16M --io_size=2M
+theirs=$(content /dev/mapper/theirs)
 dmsetup remove theirs
 
-cowctl create ours "$BASE_DISK" "$COW_DISK"
-[ "$(dmsetup table ours | awk '{ print $7 }')" = 16 ] || fail "the store's chunk size was not taken"
-[ "$(sha /dev/mapper/ours)" = "$theirs" ] || fail "we read another content than the stock target"
-verify /dev/mapper/ours 1 --size=64M --io_size=8M
-stamp /dev/mapper/ours 2 --offset=64M --size=64M --io_size=8M
-ours=$(sha /dev/mapper/ours)
+cowctl create ours "$BASE_DISK" "$COW_DISK" --size 64M
+[ "$(dmsetup table ours | awk '{ print $7; exit }')" = 16 ] || fail "the store's chunk size was not taken"
+[ "$(content /dev/mapper/ours)" = "$theirs" ] || fail "we read another content than the stock target"
+stamp /dev/mapper/ours 2 --offset=16M --size=16M --io_size=2M
+stamp /dev/mapper/ours 3 --offset=32M --size=4M --rw=write --bs=64k
+ours=$(content /dev/mapper/ours)
 cowctl remove ours
 
 stock theirs P 16
-[ "$(sha /dev/mapper/theirs)" = "$ours" ] || fail "the stock target reads another content than we"
-stamp /dev/mapper/theirs 3 --offset=128M --size=64M --io_size=8M
-theirs=$(sha /dev/mapper/theirs)
+[ "$(content /dev/mapper/theirs)" = "$ours" ] || fail "the stock target reads another content than we"
+stamp /dev/mapper/theirs 4 --offset=48M --size=16M --io_size=2M
+theirs=$(content /dev/mapper/theirs)
 dmsetup remove theirs
 
 cowctl check "$COW_DISK"
-cowctl create ours "$BASE_DISK" "$COW_DISK"
-[ "$(sha /dev/mapper/ours)" = "$theirs" ] || fail "we lost what the stock target wrote after us"
-verify /dev/mapper/ours 2 --offset=64M --size=64M --io_size=8M
+cowctl create ours "$BASE_DISK" "$COW_DISK" --size 64M
+[ "$(content /dev/mapper/ours)" = "$theirs" ] || fail "we lost what the stock target wrote after us"
+verify /dev/mapper/ours 1 --size=16M --io_size=2M
+verify /dev/mapper/ours 2 --offset=16M --size=16M --io_size=2M
+verify /dev/mapper/ours 4 --offset=48M --size=16M --io_size=2M
 cowctl remove ours
-[ "$(sha "$BASE_DISK")" = "$before" ] || fail "the base was written"
+[ "$(content "$BASE_DISK")" = "$before" ] || fail "the base was written"

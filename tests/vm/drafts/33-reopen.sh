@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 # An existing store is opened again and again, by create, and by a new daemon: a reader that hammers it never sees the base where the store has a place.
 require_module
-blank "$BASE_DISK" 64
+blank "$BASE_DISK" 32
 blank "$COW_DISK"
-tr '\0' 'U' </dev/zero | head -c 32M >/tmp/ones
+head -c 32M /dev/zero | tr '\0' U >/tmp/ones
 
-cowctl create x "$BASE_DISK" "$COW_DISK" 8
+cowctl create x "$BASE_DISK" "$COW_DISK" 8 --size 32M
 dd if=/tmp/ones of=/dev/mapper/x bs=1M oflag=direct status=none
 cowctl remove x
 
@@ -24,7 +24,7 @@ for round in 1 2 3 4 5; do
     rm -f /tmp/stop
     hammer &
     reader=$!
-    cowctl create x "$BASE_DISK" "$COW_DISK"
+    cowctl create x "$BASE_DISK" "$COW_DISK" --size 32M
     sleep 0.5
     kill -9 "$(daemon_pid)"
     cowctl list >/dev/null || true

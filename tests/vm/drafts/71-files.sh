@@ -4,7 +4,7 @@ require_module
 mkfs.ext4 -q "$EXTRA1"
 mkdir -p /tmp/host /tmp/m
 mount "$EXTRA1" /tmp/host
-cd /tmp/host
+cd /tmp/host || fail "no /tmp/host"
 truncate -s 128M golden.img
 mkfs.ext4 -q golden.img
 before=$(sha256sum golden.img)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-namespace Cow.Formats.Tests.LogWrites;
+namespace Cow.Replay.LogWrites;
 
 /// <summary>What an entry of a dm-log-writes log is (drivers/md/dm-log-writes.c, LOG_*_FLAG). No flag: a plain write.</summary>
 [Flags]
-public enum LogEntryKinds : ulong
+internal enum LogEntryKinds : ulong
 {
     /// <summary>A plain write.</summary>
     None = 0,
