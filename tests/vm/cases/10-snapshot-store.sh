@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# timeout: 600
 # A store goes from the stock snapshot target to ours and back, written on each side; contents are equal at every step.
 require_module
 random_base

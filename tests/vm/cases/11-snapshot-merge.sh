@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# timeout: 600
 # The stock snapshot-merge target takes our store into its origin.
 require_module
 random_base

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# timeout: 400
+# timeout: 900
 # crc32c verification over chunk sizes, block sizes, direct and buffered, random and sequential; the base stays.
 require_module
 . /payload/cases/fio-matrix.inc
-fio_matrix snapshot 8 64 512 2048
+fio_matrix snapshot 8 64 2048

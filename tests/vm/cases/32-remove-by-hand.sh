@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# timeout: 600
 # dd without fsync, dmsetup remove by hand, create again: the data is there. The same with wipe_table, and with the daemon killed between.
 require_module
 random_base

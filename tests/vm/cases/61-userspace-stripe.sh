@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The target "userspace" under a mapping program of its own (tests/vm/stripe.c): two-way striping. What
 # was written is on both devices, chunk by chunk in turn, and is found again by the next program.
-# timeout: 150
+# timeout: 400
 # shellcheck shell=bash
 
 require_module

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # What the constructors refuse, each with its sentence in the kernel log, without a trace left behind.
-# timeout: 150
+# timeout: 400
 # shellcheck shell=bash
 
 require_module
