@@ -15,6 +15,13 @@ public enum ExtentKind
 
     /// <summary>The overlay itself: the chunk has a place.</summary>
     Overlay,
+
+    /// <summary>A file of the overlay, which must not be written there: somebody else (a snapshot in the image) refers to it too. The chunk
+    /// has no place of its own.</summary>
+    Shared,
+
+    /// <summary>No device holds it as it is (compressed), or several do in parts. <see cref="ICowFormat.Read"/> gives it. One chunk at a time.</summary>
+    Opaque,
 }
 
 /// <summary>A run of chunks that read from adjoining sectors of one source.</summary>

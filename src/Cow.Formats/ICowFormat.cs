@@ -26,6 +26,12 @@ public interface ICowFormat : IDisposable
     /// <param name="limit">Chunks that the answer may cover at most.</param>
     Extent Lookup(ulong chunk, ulong limit);
 
+    /// <summary>Reads what <see cref="Lookup"/> calls <see cref="ExtentKind.Opaque"/>: the committed content of one chunk.</summary>
+    /// <param name="chunk">The chunk.</param>
+    /// <param name="data">A chunk of bytes; less for the last one of the disk.</param>
+    /// <exception cref="ImageFormatException">It cannot be inflated.</exception>
+    void Read(ulong chunk, Span<byte> data) => throw new NotSupportedException("this format keeps every chunk as it is");
+
     /// <summary>Reserves places, in memory only, for chunks that have none committed. Idempotent: a chunk that was allocated before gets the same
     /// place until <see cref="Abandon"/>.</summary>
     /// <param name="wanted">The chunks. The answer covers its first ones, as many as have adjoining places.</param>
@@ -50,4 +56,10 @@ public interface ICowFormat : IDisposable
 
     /// <summary>Reads all metadata and judges it. Changes nothing.</summary>
     CheckReport Check();
+
+    /// <summary>Ends the work on a writable store: gives back what was reserved and never committed, and leaves behind what the format calls
+    /// cleanly closed, durable on return. Nothing may be uncommitted. Only Dispose may follow.</summary>
+    void Close()
+    {
+    }
 }

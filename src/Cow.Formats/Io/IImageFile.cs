@@ -14,6 +14,13 @@ public interface IImageFile : IDisposable
     /// <summary>Bytes in it now.</summary>
     long Length { get; }
 
+    /// <summary>Whether it grows when it is written behind its end, and <see cref="SetLength"/> works: a file does, a device does not.</summary>
+    bool CanGrow => false;
+
+    /// <summary>Makes it longer, with zeros, or shorter.</summary>
+    /// <exception cref="NotSupportedException">It is a device.</exception>
+    void SetLength(long bytes) => throw new NotSupportedException($"{Name} is a device: its length is fixed");
+
     /// <summary>Fills <paramref name="buffer"/> from <paramref name="offset"/> on.</summary>
     /// <exception cref="IOException">Not all of it could be read; reading beyond the end is such a case.</exception>
     void ReadAt(Span<byte> buffer, long offset);

@@ -40,6 +40,7 @@ public sealed class ImageFile : IImageFile
             throw new ArgumentOutOfRangeException(nameof(alignment), alignment, "a power of two from 512 to 65536");
         }
         _handle = handle;
+        CanGrow = length is null;
         _length = length ?? (() => RandomAccess.GetLength(_handle));
         _block = alignment;
         Name = name;
@@ -53,6 +54,19 @@ public sealed class ImageFile : IImageFile
 
     /// <inheritdoc/>
     public long Length => _length();
+
+    /// <inheritdoc/>
+    public bool CanGrow { get; }
+
+    /// <inheritdoc/>
+    public void SetLength(long bytes)
+    {
+        if (!CanGrow)
+        {
+            throw new NotSupportedException($"{Name} is a device: its length is fixed");
+        }
+        RandomAccess.SetLength(_handle, bytes);
+    }
 
     /// <inheritdoc/>
     public void ReadAt(Span<byte> buffer, long offset)

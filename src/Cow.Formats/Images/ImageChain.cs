@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Io;
+
+namespace Cow.Formats.Images;
+
+/// <summary>
+/// An image and what it is backed by as one store: flat, so that a chunk's source is found once, whatever the depth.
+/// </summary>
+/// <remarks>The devices of the store are the top image's <see cref="ImageInfo.Files"/> (<see cref="ExtentKind.Overlay"/> and
+/// <see cref="ExtentKind.Shared"/>) and, counted through from the image below it downwards, those of the others (<see cref="ExtentKind.Layer"/>).
+/// <see cref="ExtentKind.Base"/> never occurs. What lies behind the end of a shorter backing image reads as zeros.</remarks>
+public sealed class ImageChain : ICowFormat
+{
+    /// <summary>Extents that one answer joins at most: a long answer saves questions, an endless one would walk the whole map.</summary>
+    private const int MostJoined = 256;
+
+    private readonly IDiskImage _top;
+    private readonly IDiskImage[] _images;
+    private readonly int[] _firstLayer;
+    private readonly bool _writable;
+    private readonly ulong _chunkBytes;
+    private readonly ulong _bytes;
+
+    /// <summary>Takes over opened images.</summary>
+    /// <param name="images">The top one first, then what each is backed by. Disposed with the chain.</param>
+    /// <param name="writable">Whether the top one was opened writable.</param>
+    public ImageChain(IReadOnlyList<IDiskImage> images, bool writable)
+    {
+        ArgumentNullException.ThrowIfNull(images);
+        _images = [.. images];
+        _top = _images[0];
+        _writable = writable;
+        _bytes = _top.Info.VirtualBytes;
+        _chunkBytes = (ulong)_top.Info.ChunkSectors * 512;
+        _firstLayer = new int[_images.Length];
+        List<IImageFile> layers = [];
+        List<string> paths = [];
+        for (int i = 1; i < _images.Length; i++)
+        {
+            _firstLayer[i] = layers.Count;
+            layers.AddRange(_images[i].Info.Files);
+            paths.AddRange(_images[i].Info.Paths);
+        }
+        Layers = layers;
+        LayerPaths = paths;
+        Info = new FormatInfo(_top.Info.Format, _bytes, _top.Info.ChunkSectors, layers.Count);
+    }
+
+    /// <summary>The images, the top one first.</summary>
+    public IReadOnlyList<IDiskImage> Images => _images;
+
+    /// <summary>Files of the images below the top one, in the order of the layers' device numbers.</summary>
+    public IReadOnlyList<IImageFile> Layers { get; }
+
+    /// <summary>Their paths.</summary>
+    public IReadOnlyList<string> LayerPaths { get; }
+
+    /// <inheritdoc/>
+    public FormatInfo Info { get; }
+
+    /// <inheritdoc/>
+    public Usage Usage => _top.Usage;
+
+    /// <summary>What holds a part of the disk: the first image from the top that has anything there.</summary>
+    /// <param name="offset">Byte offset on the disk; a multiple of 512, inside the disk.</param>
+    /// <param name="length">Bytes of interest; a multiple of 512.</param>
+    /// <param name="level">Its position in <see cref="Images"/>; where nothing has it (zeros), the number of images.</param>
+    public ImageExtent Find(ulong offset, ulong length, out int level)
+    {
+        length = Math.Min(length, _bytes - offset);
+        for (level = 0; level < _images.Length; level++)
+        {
+            ulong end = _images[level].Info.VirtualBytes;
+            if (offset >= end)
+            {
+                break;
+            }
+            length = Math.Min(length, end - offset);
+            ImageExtent extent = _images[level].Lookup(offset, length);
+            if (extent.Kind != ImageExtentKind.Below)
+            {
+                return extent;
+            }
+            length = extent.Length;
+        }
+        level = _images.Length;
+        return new ImageExtent(length, ImageExtentKind.Zero);
+    }
+
+    /// <inheritdoc/>
+    public Extent Lookup(ulong chunk, ulong limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(limit);
+        ulong start = checked(chunk * _chunkBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(start, _bytes);
+        ulong most = limit > (_bytes - start) / _chunkBytes ? _bytes - start : limit * _chunkBytes;
+        ulong first = Math.Min(most, _chunkBytes);
+
+        ImageExtent head = Find(start, most, out int level);
+        ulong joined = Join(start, most, head, level);
+        if (joined < first)
+        {
+            return new Extent(new ChunkRun(chunk, 1), ExtentKind.Opaque, default);
+        }
+        ulong chunks = joined == most ? (joined + _chunkBytes - 1) / _chunkBytes : joined / _chunkBytes;
+        return ToExtent(chunk, chunks, head, level);
+    }
+
+    /// <inheritdoc/>
+    public void Read(ulong chunk, Span<byte> data) => ReadAt(chunk * _chunkBytes, data);
+
+    /// <summary>Reads any part of the disk, as committed.</summary>
+    /// <param name="offset">Byte offset; a multiple of 512.</param>
+    /// <param name="data">Bytes to fill; a multiple of 512, inside the disk.</param>
+    public void ReadAt(ulong offset, Span<byte> data)
+    {
+        while (!data.IsEmpty)
+        {
+            ImageExtent extent = Find(offset, (ulong)data.Length, out int level);
+            Span<byte> part = data[..(int)extent.Length];
+            switch (extent.Kind)
+            {
+                case ImageExtentKind.Data or ImageExtentKind.Shared:
+                    ReadFile(_images[level].Info.Files[extent.File], extent.Offset, part);
+                    break;
+                case ImageExtentKind.Packed:
+                    _images[level].ReadPacked(offset, part);
+                    break;
+                default:
+                    part.Clear();
+                    break;
+            }
+            data = data[part.Length..];
+            offset += extent.Length;
+        }
+    }
+
+    /// <inheritdoc/>
+    public Allocation Allocate(ChunkRun wanted)
+    {
+        RefuseIfReadOnly();
+        Extent now = Lookup(wanted.Chunk, wanted.Count);
+        ChunkRun run = now.Run with { Count = Math.Min(now.Run.Count, wanted.Count) };
+        if (now.Kind == ExtentKind.Overlay)
+        {
+            return new Allocation(new PlacedRun(run, now.Place), Fill.None, default, default);
+        }
+        PlacedRun placed = _top.Reserve(run, out ByteRange metadata);
+        return new Allocation(placed, Fill.Copy, now with { Run = placed.Run }, metadata);
+    }
+
+    /// <inheritdoc/>
+    public void Adopt(PlacedRun run)
+    {
+        RefuseIfReadOnly();
+        _top.Adopt(run);
+    }
+
+    /// <inheritdoc/>
+    public void Abandon(ChunkRun run) => _top.Abandon(run);
+
+    /// <inheritdoc/>
+    public void Commit(ReadOnlySpan<PlacedRun> runs)
+    {
+        RefuseIfReadOnly();
+        _top.Commit(runs);
+    }
+
+    /// <inheritdoc/>
+    public void Flush() => _top.Flush();
+
+    /// <inheritdoc/>
+    public void Grow() => _top.Grow();
+
+    /// <inheritdoc/>
+    public CheckReport Check() => _top.Check();
+
+    /// <inheritdoc/>
+    public void Close()
+    {
+        RefuseIfReadOnly();
+        _top.Close();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (IDiskImage image in _images)
+        {
+            image.Dispose();
+        }
+    }
+
+    /// <summary>How many bytes from <paramref name="start"/> on continue <paramref name="head"/> on the same device.</summary>
+    private ulong Join(ulong start, ulong most, ImageExtent head, int level)
+    {
+        ulong joined = head.Length;
+        for (int i = 0; i < MostJoined && joined < most && head.Kind != ImageExtentKind.Packed; i++)
+        {
+            ImageExtent next = Find(start + joined, most - joined, out int nextLevel);
+            bool follows = head.Kind == ImageExtentKind.Zero || (next.File == head.File && next.Offset == head.Offset + (long)joined);
+            if (nextLevel != level && !(head.Kind == ImageExtentKind.Zero && next.Kind == ImageExtentKind.Zero))
+            {
+                break;
+            }
+            if (next.Kind != head.Kind || !follows)
+            {
+                break;
+            }
+            joined += next.Length;
+        }
+        // A packed extent that fills a chunk is opaque all the same.
+        return head.Kind == ImageExtentKind.Packed ? 0 : joined;
+    }
+
+    private Extent ToExtent(ulong chunk, ulong chunks, ImageExtent head, int level)
+    {
+        ChunkRun run = new(chunk, chunks);
+        if (head.Kind == ImageExtentKind.Zero)
+        {
+            return new Extent(run, ExtentKind.Zero, default);
+        }
+        ulong sector = (ulong)head.Offset / 512;
+        return level == 0
+            ? new Extent(run, head.Kind == ImageExtentKind.Shared ? ExtentKind.Shared : ExtentKind.Overlay, new Place(head.File, sector))
+            : new Extent(run, ExtentKind.Layer, new Place(_firstLayer[level] + head.File, sector));
+    }
+
+    private static void ReadFile(IImageFile file, long offset, Span<byte> data)
+    {
+        IImageFile direct = file is CachedFile cached ? cached.Uncached : file;
+        int present = (int)Math.Clamp(direct.Length - offset, 0, data.Length);
+        direct.ReadAt(data[..present], offset);
+        data[present..].Clear();
+    }
+
+    private void RefuseIfReadOnly()
+    {
+        if (!_writable)
+        {
+            throw new InvalidOperationException($"the {_top.Info.Format} image is open read-only");
+        }
+    }
+}
