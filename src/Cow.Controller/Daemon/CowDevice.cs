@@ -169,10 +169,16 @@ internal sealed class CowDevice : IDisposable
             }
 
             _buried = true;
+            Close();
             _runtime.Dispose();
             foreach (string loop in _state.Loops)
             {
                 PartsBuilder.DetachLoop(loop);
+            }
+
+            if (_state.ScratchFile is { } scratch)
+            {
+                File.Delete(scratch);
             }
 
             _states.Delete(Name);
@@ -181,6 +187,22 @@ internal sealed class CowDevice : IDisposable
     }
 
     public void Dispose() => _runtime.Dispose();
+
+    /// <summary>Leaves the store as its format calls clean. Where that fails, its next opening repairs it: everything is committed.</summary>
+    private void Close()
+    {
+        try
+        {
+            if (_lastStatus.Mode == EngineMode.ReadWrite)
+            {
+                _runtime.Close();
+            }
+        }
+        catch (Exception e) when (e is IOException or ImageFormatException)
+        {
+            DaemonLog.Trouble(_log, Name, $"was not closed cleanly: {e.Message}");
+        }
+    }
 
     /// <summary>The kernel steps down by itself where its own part of a flush fails.</summary>
     private static string KernelProblem(string mode) =>

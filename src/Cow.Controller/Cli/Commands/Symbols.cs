@@ -33,6 +33,22 @@ internal static class Symbols
         HelpName = "L",
     };
 
+    public static Option<string[]> BackingDirectories() => new("--backing-dir")
+    {
+        Description = "Where files that an image names may lie, besides its own directory; repeatable.",
+        HelpName = "DIR",
+    };
+
+    public static Option<string?> BackingFormat() =>
+        Text("--backing-format", "F", "Format of backing images whose child does not tell it; raw is never guessed.");
+
+    public static Option<string?> NoSpace()
+    {
+        Option<string?> option = Text("--no-space", "wait|error", "What writers get when the store is full (wait).");
+        option.CompletionSources.Add("wait", "error");
+        return option;
+    }
+
     public static Option<string?> Text(string name, string value, string description) => new(name)
     {
         Description = description,
