@@ -8,20 +8,12 @@
 
 #include <linux/blkdev.h>
 #include <linux/device-mapper.h>
-#include <linux/rcupdate.h>
 
 /* 6.5 gave block devices an open mode of their own. */
 #ifdef BLK_OPEN_READ
 #define COW_OPEN_READ	BLK_OPEN_READ
 #else
 #define COW_OPEN_READ	FMODE_READ
-#endif
-
-/* 6.4 renamed the one-argument form, which may sleep. */
-#ifdef kvfree_rcu_mightsleep
-#define cow_kvfree_rcu(ptr)	kvfree_rcu_mightsleep(ptr)
-#else
-#define cow_kvfree_rcu(ptr)	kvfree_rcu(ptr)
 #endif
 
 #endif

@@ -136,6 +136,10 @@ static void __make_picture(struct cow_ctx *ctx)
 	unsigned int i;
 
 	__cow_forget_notices(ctx);
+	if (ctx->features & DM_COW_F_GRANT)
+		__cow_grant_picture(ctx);
+	else
+		__cow_grant_forget(ctx);
 	for (i = 0; i < ARRAY_SIZE(lists); i++) {
 		list_for_each_entry(run, lists[i], list) {
 			run->picture = true;
@@ -169,9 +173,10 @@ static void __attach(struct cow_chan *chan, struct cow_ctx *ctx,
 	ctx->chan = chan;
 	ctx->epoch++;
 	ctx->expired = false;
+	arg->features &= DM_COW_F_OFFERED;
+	ctx->features = arg->features;
 	__ask_all_again(ctx);
 	__make_picture(ctx);
-	arg->features &= DM_COW_F_OFFERED;
 	arg->generation = ctx->generation;
 	arg->epoch = ctx->epoch;
 	arg->chunk_sectors = cow_chunk_sectors(ctx);

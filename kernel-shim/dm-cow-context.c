@@ -125,6 +125,7 @@ static void ctx_init_lists(struct cow_ctx *ctx)
 	INIT_LIST_HEAD(&ctx->flush_dev);
 	INIT_LIST_HEAD(&ctx->flush_commit);
 	INIT_LIST_HEAD(&ctx->bufs);
+	cow_grant_init(ctx);
 	ctx->faults = RB_ROOT;
 	ctx->places = RB_ROOT;
 	hash_init(ctx->fault_ids);
@@ -142,6 +143,7 @@ static void ctx_free(struct cow_ctx *ctx)
 		list_del(&run->list);
 		cow_run_free(run);
 	}
+	cow_grant_exit(ctx);
 	bioset_exit(&ctx->clones);
 	cow_bufs_exit(ctx);
 	cow_map_destroy(&ctx->map);
@@ -160,6 +162,7 @@ static struct cow_ctx *ctx_alloc(struct cow_line *line, const char *ident)
 	refcount_set(&ctx->ref, 1);
 	strscpy(ctx->ident, ident, sizeof(ctx->ident));
 	ctx->md = dm_table_get_md(line->ti->table);
+	spin_lock_init(&ctx->lock);
 	ctx_init_lists(ctx);
 	INIT_WORK(&ctx->work, cow_work);
 	INIT_WORK(&ctx->event_work, cow_event_work);
@@ -167,7 +170,6 @@ static struct cow_ctx *ctx_alloc(struct cow_line *line, const char *ident)
 	init_waitqueue_head(&ctx->idle);
 	init_waitqueue_head(&ctx->wait);
 	mutex_init(&ctx->control);
-	spin_lock_init(&ctx->lock);
 	cow_map_init(&ctx->map);
 	return ctx;
 }
@@ -521,7 +523,8 @@ static void ctx_drain(struct cow_ctx *ctx)
 
 /*
  * It is gone.  What is committed is forgotten, since the table may now say it
- * otherwise; the controller is told, or the context waits for one.
+ * otherwise; grants go back; the controller is told, or the context waits for
+ * one.
  */
 static void ctx_last_line(struct cow_ctx *ctx)
 {
@@ -529,6 +532,12 @@ static void ctx_last_line(struct cow_ctx *ctx)
 
 	mutex_lock(&ctx->control);
 	cow_map_forget(ctx);
+	spin_lock_irq(&ctx->lock);
+	if (ctx->chan && ctx->nr_grants)
+		__cow_grant_revoke(ctx);
+	else if (!ctx->chan)
+		__cow_grant_forget(ctx);
+	spin_unlock_irq(&ctx->lock);
 	mutex_unlock(&ctx->control);
 	for (i = 0; i < ctx->nr_devs; i++)
 		ctx->devs[i].bdev = NULL;
@@ -588,4 +597,6 @@ void cow_ctx_settled(struct cow_ctx *ctx)
 void cow_context_exit(void)
 {
 	WARN_ON_ONCE(!list_empty(&cow_contexts));
+	/* What maps have freed is freed by code of this module. */
+	rcu_barrier();
 }

@@ -12,6 +12,10 @@
  *   worker: merge, write
  *   irq:    place written; the last one ends the fault
  *
+ * Where the places were granted, map() does the worker's first step itself if it
+ * can: a write that covers its chunks goes to them as it is, hooked at its end,
+ * and the copy of a single chunk is started (cow_copy_granted()).
+ *
  * The worker never sleeps for a buffer: the ones in use come back through the
  * worker.  It may sleep for a clone, which only devices below us hold.
  */
@@ -93,24 +97,25 @@ static struct cow_buf *__buf_take(struct cow_ctx *ctx)
 static struct cow_buf *buf_get(struct cow_ctx *ctx, struct cow_fault *fault)
 {
 	struct cow_buf *buf;
+	unsigned long flags;
 	bool grow;
 
-	spin_lock_irq(&ctx->lock);
+	spin_lock_irqsave(&ctx->lock, flags);
 	buf = __buf_take(ctx);
 	grow = !buf && ctx->nr_bufs < COW_BUFS_MAX;
 	ctx->nr_bufs += grow;
-	spin_unlock_irq(&ctx->lock);
+	spin_unlock_irqrestore(&ctx->lock, flags);
 	if (grow)
 		buf = buf_alloc(ctx, GFP_NOWAIT | __GFP_NOWARN);
 	if (buf)
 		return buf;
-	spin_lock_irq(&ctx->lock);
+	spin_lock_irqsave(&ctx->lock, flags);
 	ctx->nr_bufs -= grow;
 	/* One may have come back meanwhile, and found nobody waiting. */
 	buf = __buf_take(ctx);
 	if (!buf)
 		list_move_tail(&fault->queue, &ctx->starved);
-	spin_unlock_irq(&ctx->lock);
+	spin_unlock_irqrestore(&ctx->lock, flags);
 	return buf;
 }
 
@@ -227,6 +232,8 @@ static void __run_failed(struct cow_ctx *ctx, struct cow_run *run)
 	list_del_init(&run->list);
 	run->state = COW_RUN_FAILED;
 	ctx->stat.errors++;
+	if (run->granted)
+		__cow_grant_ended(ctx, run);
 	DMERR_LIMIT("%s: copy of chunk %llu failed: %s error %d", ctx->ident,
 		    run->chunk, run->write_side ? "write" : "read",
 		    blk_status_to_errno(run->status));
@@ -244,6 +251,8 @@ static void __run_placed(struct cow_ctx *ctx, struct cow_run *run)
 	ctx->stat.placed += run->count;
 	ctx->stat.uncommitted += run->count;
 	__cow_notify(ctx, run);
+	if (run->granted)
+		__cow_grant_ended(ctx, run);
 }
 
 static bool is_out_of_space(const struct cow_fault *fault)
@@ -269,6 +278,9 @@ static void __fault_hold_again(struct cow_ctx *ctx, struct cow_fault *fault)
 		run->status = BLK_STS_NOSPC;
 		__run_failed(ctx, run);
 	}
+	/* It may never have been asked for. */
+	if (hlist_unhashed(&fault->by_id))
+		hash_add(ctx->fault_ids, &fault->by_id, fault->id);
 	fault->started = false;
 	fault->answered = 0;
 	fault->cursor = fault->chunk << ctx->chunk_shift;
@@ -308,6 +320,10 @@ static void fault_end(struct cow_ctx *ctx, struct cow_fault *fault)
 
 	spin_lock_irqsave(&ctx->lock, flags);
 	ctx->nr_started--;
+	ctx->stat.copies += fault->copies;
+	ctx->stat.skipped += fault->skipped;
+	fault->copies = 0;
+	fault->skipped = 0;
 	if (is_out_of_space(fault) && !ctx->gone && !ctx->expired &&
 	    !cow_pushback(container_of(fault, struct cow_io, fault))) {
 		__fault_hold_again(ctx, fault);
@@ -322,10 +338,12 @@ static void fault_end(struct cow_ctx *ctx, struct cow_fault *fault)
 			__run_placed(ctx, run);
 	}
 	rb_erase(&fault->node, &ctx->faults);
-	hash_del(&fault->by_id);
+	if (!hlist_unhashed(&fault->by_id)) {
+		hash_del(&fault->by_id);
+		ctx->stat.served++;
+	}
 	list_del(&fault->queue);
 	ctx->stat.outstanding--;
-	ctx->stat.served++;
 	list_splice_tail_init(&fault->late, &ctx->redo);
 	__fault_sort(ctx, fault, &done);
 out:
@@ -575,8 +593,8 @@ static bool copy_run(struct cow_ctx *ctx, struct cow_fault *fault,
 			u64 to = direct_end(ctx, fault, run, at);
 
 			if (to > at) {
-				ctx->stat.skipped += (to - at + mask) >>
-						     ctx->chunk_shift;
+				fault->skipped += (to - at + mask) >>
+						  ctx->chunk_shift;
 				fault->cursor = to;
 				write_direct(ctx, fault, run, at, to);
 				continue;
@@ -584,7 +602,7 @@ static bool copy_run(struct cow_ctx *ctx, struct cow_fault *fault,
 		}
 		if (!copy_piece(ctx, fault, run, chunk_end))
 			return false;
-		ctx->stat.copies += fault->cursor == chunk_end;
+		fault->copies += fault->cursor == chunk_end;
 	}
 	return true;
 }
@@ -605,6 +623,74 @@ static bool fault_copy(struct cow_ctx *ctx, struct cow_fault *fault)
 	}
 	fault_put(ctx, fault);
 	return true;
+}
+
+/* Do the writes of the leader cover its run as they are? */
+static bool leader_covers(const struct cow_io *io)
+{
+	const struct cow_fault *fault = &io->fault;
+	struct cow_ctx *ctx = io->ctx;
+	u64 end = (fault->chunk + fault->count) << ctx->chunk_shift;
+
+	return io->sector == fault->chunk << ctx->chunk_shift &&
+	       io_end(io) == min(end, READ_ONCE(ctx->sectors));
+}
+
+/**
+ * cow_copy_is_short - may map() start the copy of its granted places itself?
+ * @io: the leader, and yet the only write, of the fault
+ *
+ * It may not sleep for a clone.  Nor does it go through many chunks.
+ */
+bool cow_copy_is_short(struct cow_io *io)
+{
+	if (leader_covers(io))
+		return !(cow_io_bio(io)->bi_opf & REQ_FUA);
+	return io->fault.count == 1;
+}
+
+/* A used bio is made as it was before, since it may be sent once more. */
+static void leader_end(struct bio *bio)
+{
+	struct cow_io *io = dm_per_bio_data(bio, sizeof(*io));
+	struct cow_fault *fault = &io->fault;
+	struct cow_run *run;
+
+	run = list_first_entry(&fault->runs, struct cow_run, in_fault);
+	run_error(run, bio->bi_status, true);
+	bio->bi_end_io = io->end_io;
+	bio->bi_iter = io->iter;
+	bio->bi_flags = io->flags;
+	bio->bi_status = BLK_STS_OK;
+	atomic_set(&bio->__bi_remaining, 1);
+	fault_put(io->ctx, fault);
+}
+
+/**
+ * cow_copy_granted - start the copy of places that were granted
+ * @io: the leader of a fault for which cow_copy_is_short() was true
+ *
+ * Return: DM_MAPIO_*.
+ */
+int cow_copy_granted(struct cow_io *io)
+{
+	struct bio *bio = cow_io_bio(io);
+	struct cow_fault *fault = &io->fault;
+	struct cow_run *run;
+
+	if (!leader_covers(io)) {
+		fault_copy(io->ctx, fault);
+		return DM_MAPIO_SUBMITTED;
+	}
+	run = list_first_entry(&fault->runs, struct cow_run, in_fault);
+	fault->skipped = fault->count;
+	io->end_io = bio->bi_end_io;
+	io->iter = bio->bi_iter;
+	io->flags = bio->bi_flags;
+	bio->bi_end_io = leader_end;
+	bio_set_dev(bio, io->ctx->devs[run->dev].bdev);
+	bio->bi_iter.bi_sector = run->sector;
+	return DM_MAPIO_REMAPPED;
 }
 
 static struct cow_fault *next_to_copy(struct cow_ctx *ctx)

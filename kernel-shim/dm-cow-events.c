@@ -64,6 +64,7 @@ void __cow_forget_notices(struct cow_ctx *ctx)
 
 	list_for_each_entry_safe(run, next, &ctx->notices, notice)
 		__notice_done(ctx, run);
+	__cow_grant_silence(ctx);
 }
 
 static void event_run(const struct cow_run *run, struct dm_cow_event *event)
@@ -87,6 +88,17 @@ static void event_run(const struct cow_run *run, struct dm_cow_event *event)
 	event->error = -blk_status_to_errno(run->status);
 	if (run->write_side)
 		event->flags |= DM_COW_EVF_WRITE_SIDE;
+}
+
+static void event_grant(const struct cow_grant *grant,
+			struct dm_cow_event *event, bool picture)
+{
+	event->type = picture ? DM_COW_EV_GRANTED : DM_COW_EV_REVOKED;
+	event->flags = picture ? DM_COW_EVF_PICTURE : 0;
+	event->chunk = grant->chunk;
+	event->count = picture ? grant->told_count : grant->count;
+	event->sector = picture ? grant->told_sector : grant->sector;
+	event->device = grant->dev;
 }
 
 /* Speaks of the part that has no answer yet. */
@@ -113,7 +125,23 @@ static struct dm_cow_event *next_event(struct cow_chan *chan, unsigned int *nr,
 	return event;
 }
 
-/* False when not all of them fit. */
+/* False when not all of them fit; so everywhere below. */
+static bool __peek_granted(struct cow_chan *chan, unsigned int *nr,
+			   unsigned int max)
+{
+	struct dm_cow_event *event;
+	struct cow_grant *grant;
+
+	list_for_each_entry(grant, &chan->ctx->grant_news, news) {
+		event = next_event(chan, nr, max);
+		if (!event)
+			return false;
+		event_grant(grant, event, true);
+		grant->peeked = true;
+	}
+	return true;
+}
+
 static bool __peek_notices(struct cow_chan *chan, unsigned int *nr,
 			   unsigned int max)
 {
@@ -128,6 +156,7 @@ static bool __peek_notices(struct cow_chan *chan, unsigned int *nr,
 		event_run(run, event);
 		run->peeked = true;
 	}
+	chan->peeked_nudge = ctx->nudge;
 	if (!ctx->picture)
 		return true;
 	event = next_event(chan, nr, max);
@@ -137,6 +166,30 @@ static bool __peek_notices(struct cow_chan *chan, unsigned int *nr,
 	event->flags = DM_COW_EVF_PICTURE;
 	event->number = ctx->number;
 	chan->peeked_end = true;
+	return true;
+}
+
+static bool __peek_revoked(struct cow_chan *chan, unsigned int *nr,
+			   unsigned int max)
+{
+	struct cow_ctx *ctx = chan->ctx;
+	struct dm_cow_event *event;
+	struct cow_grant *grant;
+
+	if (!__cow_revoked_due(ctx))
+		return true;
+	list_for_each_entry(grant, &ctx->revoked, list) {
+		event = next_event(chan, nr, max);
+		if (!event)
+			return false;
+		event_grant(grant, event, false);
+		grant->peeked = true;
+	}
+	event = next_event(chan, nr, max);
+	if (!event)
+		return false;
+	event->type = DM_COW_EV_REVOKED;
+	chan->peeked_revoked = true;
 	return true;
 }
 
@@ -164,8 +217,9 @@ static bool flush_due(const struct cow_ctx *ctx)
 
 static bool gone_due(const struct cow_ctx *ctx)
 {
-	/* Copies that still run take numbers. */
-	return ctx->gone && !ctx->gone_told && !ctx->nr_started;
+	/* Copies that still run take numbers; grants go back before. */
+	return ctx->gone && !ctx->gone_told && !ctx->nr_started &&
+	       !ctx->revoking;
 }
 
 static void __peek_rest(struct cow_chan *chan, unsigned int *nr,
@@ -204,7 +258,10 @@ static unsigned int __peek(struct cow_chan *chan, unsigned int max)
 	chan->peeked_end = false;
 	chan->peeked_gone = false;
 	chan->peeked_flush = 0;
-	if (__peek_notices(chan, &nr, max) && __peek_faults(chan, &nr, max))
+	chan->peeked_revoked = false;
+	chan->peeked_nudge = false;
+	if (__peek_granted(chan, &nr, max) && __peek_notices(chan, &nr, max) &&
+	    __peek_revoked(chan, &nr, max) && __peek_faults(chan, &nr, max))
 		__peek_rest(chan, &nr, max);
 	return nr;
 }
@@ -216,13 +273,18 @@ static void __peek_done(struct cow_chan *chan, bool told)
 	struct cow_run *run, *next_run;
 	struct cow_fault *fault, *next;
 
+	__cow_grant_told(ctx, told);
 	list_for_each_entry_safe(run, next_run, &ctx->notices, notice) {
 		if (!run->peeked)
 			break;
 		run->peeked = false;
-		if (told)
-			__notice_done(ctx, run);
+		if (!told)
+			continue;
+		if (run->state == COW_RUN_PLACED)
+			ctx->placed_read = jiffies;
+		__notice_done(ctx, run);
 	}
+	__cow_revoked_told(ctx, told, chan->peeked_revoked);
 	list_for_each_entry_safe(fault, next, &ctx->asking, queue) {
 		if (!fault->peeked)
 			break;
@@ -234,6 +296,8 @@ static void __peek_done(struct cow_chan *chan, bool told)
 		return;
 	if (chan->peeked_end)
 		ctx->picture = false;
+	if (chan->peeked_nudge)
+		ctx->nudge = false;
 	if (chan->peeked_gone)
 		ctx->gone_told = true;
 	ctx->flush_sent = max(ctx->flush_sent, chan->peeked_flush);
@@ -248,7 +312,8 @@ static void __peek_done(struct cow_chan *chan, bool told)
 bool __cow_is_ready(const struct cow_ctx *ctx)
 {
 	return ctx->picture || !list_empty(&ctx->asking) || flush_due(ctx) ||
-	       gone_due(ctx) || ctx->nr_failed;
+	       gone_due(ctx) || ctx->nr_failed || ctx->nudge ||
+	       __cow_revoked_due(ctx);
 }
 
 /**

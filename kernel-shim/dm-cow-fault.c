@@ -15,6 +15,10 @@
  * ends.  What may be mapped again is cut to one chunk when it is held, for then
  * it is of one state whatever that will be, and need not be cut later.
  *
+ * A first write whose places were granted (dm-cow-grant.c) is a fault that needs
+ * no answer: it begins in ctx->ready or, where map() starts its copy itself,
+ * in ctx->busy.
+ *
  * A fault lives in the per-bio data of its leader, so none of this allocates
  * memory and none of it depends on what the controller does with its own.
  */
@@ -26,8 +30,19 @@
 
 /* Not a DM_MAPIO_*: the chunk has changed, look again. */
 #define COW_AGAIN	(-EAGAIN)
+/* Nor this one: its places are given, start the copy outside the lock. */
+#define COW_COPY	1024
 
 static struct kmem_cache *cow_run_cache;
+
+struct cow_run *cow_run_alloc(gfp_t gfp)
+{
+	struct cow_run *run = kmem_cache_zalloc(cow_run_cache, gfp);
+
+	if (run)
+		INIT_LIST_HEAD(&run->notice);
+	return run;
+}
 
 void cow_run_free(struct cow_run *run)
 {
@@ -163,7 +178,6 @@ static void fault_insert(struct cow_ctx *ctx, struct cow_fault *fault)
 	}
 	rb_link_node(&fault->node, parent, link);
 	rb_insert_color(&fault->node, &ctx->faults);
-	hash_add(ctx->fault_ids, &fault->by_id, fault->id);
 	ctx->stat.outstanding++;
 }
 
@@ -194,12 +208,13 @@ static void fault_join(struct cow_fault *fault, struct cow_io *io)
 	list_add_tail(&io->list, &fault->late);
 }
 
-static void fault_begin(struct cow_ctx *ctx, struct cow_io *io,
-			enum cow_state state, u64 count)
+static struct cow_fault *fault_init(struct cow_io *io, u64 count)
 {
+	struct cow_ctx *ctx = io->ctx;
 	struct cow_fault *fault = &io->fault;
 
 	io_clip(io, count);
+	INIT_HLIST_NODE(&fault->by_id);
 	INIT_LIST_HEAD(&fault->ios);
 	INIT_LIST_HEAD(&fault->late);
 	INIT_LIST_HEAD(&fault->runs);
@@ -210,58 +225,147 @@ static void fault_begin(struct cow_ctx *ctx, struct cow_io *io,
 	fault->born = jiffies;
 	fault->nr_ios = 0;
 	fault->write = io_is_write(io);
-	fault->unknown = state == COW_UNKNOWN;
+	fault->unknown = false;
 	fault->started = false;
 	fault->peeked = false;
+	fault->copies = 0;
+	fault->skipped = 0;
 	fault->cursor = fault->chunk << ctx->chunk_shift;
 	if (fault->write)
 		fault_merge(fault, io);
 	else
 		list_add_tail(&io->list, &fault->late);
 	fault_insert(ctx, fault);
+	return fault;
+}
+
+static void fault_begin(struct cow_ctx *ctx, struct cow_io *io,
+			enum cow_state state, u64 count)
+{
+	struct cow_fault *fault = fault_init(io, count);
+
+	fault->unknown = state == COW_UNKNOWN;
+	hash_add(ctx->fault_ids, &fault->by_id, fault->id);
 	list_add_tail(&fault->queue, &ctx->asking);
 	wake_up_interruptible(&ctx->wait);
 }
 
-/* A FUA write to a place that is not committed waits for the commit. */
-static int hold_fua(struct cow_io *io, bool in_map)
+/* The worker maps it again, one chunk of it. */
+static int hold_redo(struct cow_io *io)
 {
 	io_clip(io, 1);
-	if (!in_map)
-		return COW_AGAIN;
 	list_add_tail(&io->list, &io->ctx->redo);
 	cow_queue(io->ctx);
 	return DM_MAPIO_SUBMITTED;
 }
 
-static int __hold(struct cow_io *io, struct cow_extent *ext, bool in_map)
+/* A FUA write to a place that is not committed waits for the commit. */
+static int hold_fua(struct cow_io *io, bool in_map)
+{
+	if (in_map)
+		return hold_redo(io);
+	io_clip(io, 1);
+	return COW_AGAIN;
+}
+
+/* A first write takes its places from a grant; 0 if it must ask for them. */
+static int grant_begin(struct cow_io *io, const struct cow_extent *ext,
+		       struct cow_spare *spare, bool in_map)
+{
+	struct cow_ctx *ctx = io->ctx;
+	struct cow_run *run = spare->run;
+	struct cow_fault *fault;
+	int count;
+
+	/* The ladder may have been gone down since map() looked. */
+	if (ctx->mode != COW_MODE_RW)
+		return COW_AGAIN;
+	count = __cow_grant_take(ctx, io_chunk(io), ext, spare);
+	/* The worker may wait for memory a little. */
+	if (count == -ENOMEM && in_map)
+		return hold_redo(io);
+	if (count <= 0)
+		return count == -EAGAIN ? COW_AGAIN : 0;
+	fault = fault_init(io, count);
+	fault->answered = count;
+	fault->started = true;
+	atomic_set(&fault->pending, 1);
+	run->fault = fault;
+	list_add_tail(&run->in_fault, &fault->runs);
+	ctx->nr_started++;
+	if (cow_copy_is_short(io)) {
+		list_add_tail(&fault->queue, &ctx->busy);
+		return COW_COPY;
+	}
+	list_add_tail(&fault->queue, &ctx->ready);
+	cow_queue(ctx);
+	return DM_MAPIO_SUBMITTED;
+}
+
+static int __hold(struct cow_io *io, struct cow_extent *ext,
+		  struct cow_spare *spare, bool in_map)
 {
 	struct cow_ctx *ctx = io->ctx;
 	struct cow_fault *fault, *next;
+	int r;
 
 	lockdep_assert_held(&ctx->lock);
 	if (cow_pushback(io))
 		return DM_MAPIO_REQUEUE;
-	if (ctx->gone || ctx->expired)
+	if (ctx->gone)
 		return DM_MAPIO_KILL;
 	/* Nothing changes under the lock, so this answer holds. */
 	cow_map_lookup(ctx, io_chunk(io), io_chunks(io), ext);
 	if (is_direct(io, ext))
 		return COW_AGAIN;
 	if (ext->state == COW_PLACED)
-		return hold_fua(io, in_map);
+		return ctx->expired ? DM_MAPIO_KILL : hold_fua(io, in_map);
 	fault = fault_find(ctx, io_chunk(io), &next);
+	if (!fault) {
+		ext->count = min_t(u64, ext->count, COW_MAX_FAULT);
+		if (next)
+			ext->count = min(ext->count,
+					 next->chunk - io_chunk(io));
+		if (ext->state == COW_NONE && spare->wanted) {
+			r = grant_begin(io, ext, spare, in_map);
+			if (r)
+				return r;
+		}
+	}
+	/* What is being copied needs nobody any more. */
+	if (ctx->expired && !(fault && fault->started))
+		return DM_MAPIO_KILL;
 	if (fault) {
 		fault_join(fault, io);
 		return DM_MAPIO_SUBMITTED;
 	}
 	if (WARN_ON_ONCE(ext->state == COW_COPYING))
 		return DM_MAPIO_KILL;
-	ext->count = min_t(u64, ext->count, COW_MAX_FAULT);
-	if (next)
-		ext->count = min(ext->count, next->chunk - io_chunk(io));
 	fault_begin(ctx, io, ext->state, ext->count);
 	return DM_MAPIO_SUBMITTED;
+}
+
+/* Without waiting in map(); the worker may, but not for a cleaner page. */
+static gfp_t spare_gfp(bool in_map)
+{
+	return (in_map ? GFP_NOWAIT : GFP_NOIO | __GFP_NORETRY) | __GFP_NOWARN;
+}
+
+static int hold(struct cow_io *io, struct cow_extent *ext,
+		struct cow_spare *spare, bool in_map)
+{
+	struct cow_ctx *ctx = io->ctx;
+	unsigned long flags;
+	int r;
+
+	if (ext->state == COW_NONE)
+		cow_grant_prepare(ctx, io_chunk(io), ext->count, spare,
+				  spare_gfp(in_map));
+	spin_lock_irqsave(&ctx->lock, flags);
+	r = __hold(io, ext, spare, in_map);
+	spin_unlock_irqrestore(&ctx->lock, flags);
+	cow_grant_unprepare(spare, r != COW_AGAIN);
+	return r;
 }
 
 /**
@@ -274,29 +378,36 @@ static int __hold(struct cow_io *io, struct cow_extent *ext, bool in_map)
 int cow_map_io(struct cow_io *io, bool in_map)
 {
 	struct cow_ctx *ctx = io->ctx;
+	struct cow_spare spare = {};
 	struct cow_extent ext;
-	unsigned long flags;
 	int r;
 
 	for (;;) {
 		enum cow_mode mode = READ_ONCE(ctx->mode);
 
 		if (mode == COW_MODE_FAIL ||
-		    (mode == COW_MODE_RO && io_is_write(io)))
-			return DM_MAPIO_KILL;
+		    (mode == COW_MODE_RO && io_is_write(io))) {
+			r = DM_MAPIO_KILL;
+			break;
+		}
 		cow_map_lookup(ctx, io_chunk(io), io_chunks(io), &ext);
-		if (is_direct(io, &ext))
-			return io_direct(io, &ext);
+		if (is_direct(io, &ext)) {
+			r = io_direct(io, &ext);
+			break;
+		}
 		if (!in_map && ext.state == COW_PLACED) {
 			cow_fua_io(io, ext.dev, ext.sector);
-			return DM_MAPIO_SUBMITTED;
+			r = DM_MAPIO_SUBMITTED;
+			break;
 		}
-		spin_lock_irqsave(&ctx->lock, flags);
-		r = __hold(io, &ext, in_map);
-		spin_unlock_irqrestore(&ctx->lock, flags);
+		r = hold(io, &ext, &spare, in_map);
+		if (r == COW_COPY)
+			return cow_copy_granted(io);
 		if (r != COW_AGAIN)
 			return r;
 	}
+	cow_grant_unprepare(&spare, true);
+	return r;
 }
 
 /**
@@ -461,8 +572,14 @@ struct cow_fault *cow_fault_by_id(struct cow_ctx *ctx, u64 id)
 	return NULL;
 }
 
-/* No place is given twice while its data is on the way or uncommitted. */
-static bool place_insert(struct cow_ctx *ctx, struct cow_run *run)
+/**
+ * __cow_place_insert - no place is given twice while it is live
+ * @ctx: the context; its lock is held
+ * @run: whose places they are to be
+ *
+ * Return: false if one of them is being copied to or uncommitted.
+ */
+bool __cow_place_insert(struct cow_ctx *ctx, struct cow_run *run)
 {
 	struct rb_node **link = &ctx->places.rb_node, *parent = NULL;
 	u64 end = run->sector + (run->count << ctx->chunk_shift);
@@ -487,14 +604,38 @@ static bool place_insert(struct cow_ctx *ctx, struct cow_run *run)
 	return true;
 }
 
+/**
+ * __cow_place_in_use - is a place live in these sectors?
+ * @ctx: the context; its lock is held
+ * @dev: the device
+ * @sector: the first one
+ * @end: the one behind the last
+ */
+bool __cow_place_in_use(struct cow_ctx *ctx, u32 dev, u64 sector, u64 end)
+{
+	struct rb_node *node = ctx->places.rb_node;
+
+	while (node) {
+		struct cow_run *run = rb_entry(node, struct cow_run, by_place);
+
+		if (dev < run->dev || (dev == run->dev && end <= run->sector))
+			node = node->rb_left;
+		else if (dev > run->dev ||
+			 sector >= run->sector +
+				   (run->count << ctx->chunk_shift))
+			node = node->rb_right;
+		else
+			return true;
+	}
+	return false;
+}
+
 static struct cow_run *run_make(const struct dm_cow_reply *r)
 {
-	struct cow_run *run;
+	struct cow_run *run = cow_run_alloc(GFP_KERNEL | __GFP_NOWARN);
 
-	run = kmem_cache_zalloc(cow_run_cache, GFP_KERNEL | __GFP_NOWARN);
 	if (!run)
 		return NULL;
-	INIT_LIST_HEAD(&run->notice);
 	run->chunk = r->chunk;
 	run->count = r->count;
 	run->sector = r->sector;
@@ -513,7 +654,9 @@ static int __fault_answer(struct cow_ctx *ctx, struct cow_fault *fault,
 		return -EINVAL;
 	if (ctx->mode != COW_MODE_RW)
 		return -EROFS;
-	if (!place_insert(ctx, run))
+	if (__cow_grant_collides(ctx, run->dev, run->sector, run->chunk,
+				 run->count) ||
+	    !__cow_place_insert(ctx, run))
 		return -EBUSY;
 	cow_map_set(ctx, run, COW_COPYING);
 	run->state = COW_RUN_COPYING;

@@ -13,14 +13,17 @@
  * their groups, so readers look at the ranges first: who sees the range
  * then sees the places.
  *
- * Memory is allocated when a place is answered, in the context of the
- * controller; what happens to the place later changes its entry and needs none.
+ * Memory is allocated before a place is given: in the context of the controller
+ * when it answers (cow_map_reserve()), in that of the writer when the place
+ * comes from a grant (cow_map_prepare()).  Both allocate without a lock and
+ * look again under ctx->lock.  What happens to the place later changes its entry
+ * and needs no memory.  What the controller has reserved is promised to it:
+ * a writer leaves it alone.
  */
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
-#include "compat.h"
 #include "dm-cow.h"
 
 #define COW_GROUP_SHIFT	8
@@ -38,6 +41,16 @@
 
 #define COW_TAG_THIN	0UL
 #define COW_TAG_FULL	1UL
+
+/**
+ * struct cow_room - a group that may be needed
+ * @rcu: of the group that it has replaced
+ * @group: tagged; until it is needed the new one, then the old one
+ */
+struct cow_room {
+	struct rcu_head rcu;
+	void *group;
+};
 
 struct cow_thin {
 	u16 nr;
@@ -72,6 +85,12 @@ static u32 entry_dev(u64 entry)
 static u64 entry_sector(u64 entry)
 {
 	return entry & COW_E_SECTOR_MASK;
+}
+
+static bool entry_has_place(u64 entry)
+{
+	return entry_state(entry) != COW_UNKNOWN &&
+	       entry_state(entry) != COW_BARRED;
 }
 
 static bool is_full(void *group)
@@ -203,7 +222,8 @@ void cow_map_lookup(struct cow_ctx *ctx, u64 chunk, u64 max,
 		ext->source_sector = range_sector(ctx, range, chunk);
 		max = min(max, range->end - chunk);
 	}
-	if (entry_state(entry)) {
+	ext->barred = entry_state(entry) == COW_BARRED;
+	if (entry_has_place(entry)) {
 		ext->state = entry_state(entry);
 		ext->dev = entry_dev(entry);
 		ext->sector = entry_sector(entry);
@@ -212,7 +232,8 @@ void cow_map_lookup(struct cow_ctx *ctx, u64 chunk, u64 max,
 		ext->state = COW_NONE;
 		ext->dev = ext->source_dev;
 		ext->sector = ext->source_sector;
-		ext->count = max(1ULL, map_gap(&ctx->map, chunk, max));
+		if (!ext->barred)
+			ext->count = max(1ULL, map_gap(&ctx->map, chunk, max));
 	}
 	rcu_read_unlock();
 }
@@ -236,19 +257,19 @@ static size_t group_bytes(void *group)
 #define COW_GFP_MAP	(GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
 /* A group with room for that many entries; the rooms fill kmalloc's sizes. */
-static void *group_alloc(unsigned int entries)
+static void *group_alloc(unsigned int entries, gfp_t gfp)
 {
 	struct cow_thin *thin;
 	unsigned int room = 3;
 	u64 *full;
 
 	if (entries > COW_THIN_MAX) {
-		full = kcalloc(COW_GROUP, sizeof(u64), COW_GFP_MAP);
+		full = kcalloc(COW_GROUP, sizeof(u64), gfp);
 		return full ? xa_tag_pointer(full, COW_TAG_FULL) : NULL;
 	}
 	while (room < entries)
 		room = room * 2 + 1;
-	thin = kzalloc(thin_bytes(room), COW_GFP_MAP);
+	thin = kzalloc(thin_bytes(room), gfp);
 	if (!thin)
 		return NULL;
 	thin->room = room;
@@ -295,7 +316,17 @@ static unsigned int group_needs(void *group, unsigned int first,
 	return needs;
 }
 
-static bool group_has_room(void *group, unsigned int first, unsigned int end)
+static unsigned int group_used(void *group)
+{
+	struct cow_thin *thin;
+
+	if (!group || is_full(group))
+		return 0;
+	thin = xa_untag_pointer(group);
+	return thin->nr;
+}
+
+static bool group_has_room(void *group, unsigned int needs)
 {
 	struct cow_thin *thin;
 
@@ -304,55 +335,169 @@ static bool group_has_room(void *group, unsigned int first, unsigned int end)
 	if (is_full(group))
 		return true;
 	thin = xa_untag_pointer(group);
-	return thin->nr + group_needs(group, first, end) <= thin->room;
+	return thin->nr + needs <= thin->room;
 }
 
-static int group_replace(struct cow_ctx *ctx, u64 key, void *old, void *new)
+/* Slots of a group that chunks [chunk, end) will need, as far as in it. */
+static unsigned int group_wants(void *group, u64 key, u64 chunk, u64 end)
+{
+	u64 first = max(chunk, key << COW_GROUP_SHIFT);
+
+	end = min(end, (key + 1) << COW_GROUP_SHIFT);
+	if (first >= end)
+		return 0;
+	return group_needs(group, first & (COW_GROUP - 1),
+			   ((end - 1) & (COW_GROUP - 1)) + 1);
+}
+
+/* What the chunks need, and what was promised beside them. */
+static unsigned int map_needs(struct cow_map *map, void *group, u64 chunk,
+			      u64 end)
+{
+	u64 key = chunk >> COW_GROUP_SHIFT;
+	u64 promise = READ_ONCE(map->promise);
+	u64 promise_end = READ_ONCE(map->promise_end);
+	unsigned int promised;
+
+	if (group && is_full(group))
+		return 0;
+	promised = group_wants(group, key, promise, promise_end);
+	if (chunk >= promise && end <= promise_end)
+		return promised;
+	return promised + group_wants(group, key, chunk, end);
+}
+
+static void room_free_rcu(struct rcu_head *rcu)
+{
+	struct cow_room *room = container_of(rcu, struct cow_room, rcu);
+
+	kfree(xa_untag_pointer(room->group));
+	kfree(room);
+}
+
+/**
+ * cow_room_free - what was prepared is not needed, or not any more
+ * @room: from cow_map_prepare(), NULL is fine
+ */
+void cow_room_free(struct cow_room *room)
+{
+	if (!room)
+		return;
+	kfree(xa_untag_pointer(room->group));
+	kfree(room);
+}
+
+static struct cow_room *room_alloc(unsigned int entries, gfp_t gfp)
+{
+	struct cow_room *room = kmalloc(sizeof(*room), gfp);
+
+	if (!room)
+		return NULL;
+	room->group = group_alloc(entries, gfp);
+	if (!room->group) {
+		kfree(room);
+		return NULL;
+	}
+	return room;
+}
+
+/**
+ * cow_map_prepare - allocate what these chunks may need to get places
+ * @ctx: the context
+ * @chunk: first chunk
+ * @count: chunks, all of one group
+ * @room: what was allocated, NULL where it looks as if there were room
+ * @gfp: how
+ *
+ * Context: without ctx->lock, so that it is a guess; see cow_map_make_room().
+ * Return: 0 or -ENOMEM.
+ */
+int cow_map_prepare(struct cow_ctx *ctx, u64 chunk, u64 count,
+		    struct cow_room **room, gfp_t gfp)
 {
 	struct cow_map *map = &ctx->map;
-	unsigned long flags;
-	void *stored;
+	u64 key = chunk >> COW_GROUP_SHIFT;
+	unsigned int needs = COW_GROUP, used = 0;
+	void *group;
 
-	if (!old) {
-		stored = xa_store_irq(&map->groups, key, new, GFP_KERNEL);
-		return xa_err(stored);
+	*room = NULL;
+	rcu_read_lock();
+	group = xa_load(&map->groups, key);
+	if (group) {
+		used = group_used(group);
+		needs = map_needs(map, group, chunk, chunk + count);
 	}
-	/* The slot is there already, so this allocates nothing. */
-	spin_lock_irqsave(&ctx->lock, flags);
-	group_copy(new, old);
+	if (group_has_room(group, needs)) {
+		rcu_read_unlock();
+		return 0;
+	}
+	rcu_read_unlock();
+	/* A slot for the pointer, too; it stays until the map goes. */
+	if (!group) {
+		needs = map_needs(map, NULL, chunk, chunk + count);
+		if (xa_reserve_irq(&map->groups, key, gfp))
+			return -ENOMEM;
+	}
+	*room = room_alloc(used + needs, gfp);
+	return *room ? 0 : -ENOMEM;
+}
+
+/**
+ * cow_map_make_room - make sure that setting these chunks cannot fail
+ * @ctx: the context; its lock is held
+ * @chunk: first chunk
+ * @count: chunks, all of one group
+ * @room: what was prepared; taken if it is needed
+ *
+ * Return: false if it has to be prepared again: others were faster.
+ */
+bool cow_map_make_room(struct cow_ctx *ctx, u64 chunk, u64 count,
+		       struct cow_room **room)
+{
+	struct cow_map *map = &ctx->map;
+	u64 key = chunk >> COW_GROUP_SHIFT;
+	void *old = xa_load(&map->groups, key), *new;
+	unsigned int needs = map_needs(map, old, chunk, chunk + count);
+
+	lockdep_assert_held(&ctx->lock);
+	if (group_has_room(old, needs))
+		return true;
+	if (!*room || !group_has_room((*room)->group, group_used(old) + needs))
+		return false;
+	new = (*room)->group;
+	if (old)
+		group_copy(new, old);
+	/* The slot was reserved, so this allocates nothing. */
 	xa_lock(&map->groups);
 	__xa_store(&map->groups, key, new, 0);
 	xa_unlock(&map->groups);
-	spin_unlock_irqrestore(&ctx->lock, flags);
-	atomic_long_sub(group_bytes(old), &map->bytes);
-	cow_kvfree_rcu(xa_untag_pointer(old));
-	return 0;
+	atomic_long_add(group_bytes(new), &map->bytes);
+	if (old) {
+		atomic_long_sub(group_bytes(old), &map->bytes);
+		(*room)->group = old;
+		call_rcu(&(*room)->rcu, room_free_rcu);
+	} else {
+		kfree(*room);
+	}
+	*room = NULL;
+	return true;
 }
 
-static int group_reserve(struct cow_ctx *ctx, u64 key, unsigned int first,
-			 unsigned int end)
+static int group_reserve(struct cow_ctx *ctx, u64 chunk, u64 count)
 {
-	struct cow_map *map = &ctx->map;
-	void *old = xa_load(&map->groups, key), *new;
-	struct cow_thin *thin;
-	unsigned int used = 0;
+	struct cow_room *room;
+	bool made;
 	int r;
 
-	if (group_has_room(old, first, end))
-		return 0;
-	if (old) {
-		thin = xa_untag_pointer(old);
-		used = thin->nr;
-	}
-	new = group_alloc(used + group_needs(old, first, end));
-	if (!new)
-		return -ENOMEM;
-	r = group_replace(ctx, key, old, new);
-	if (r) {
-		kfree(xa_untag_pointer(new));
-		return r;
-	}
-	atomic_long_add(group_bytes(new), &map->bytes);
+	do {
+		r = cow_map_prepare(ctx, chunk, count, &room, COW_GFP_MAP);
+		if (r)
+			return r;
+		spin_lock_irq(&ctx->lock);
+		made = cow_map_make_room(ctx, chunk, count, &room);
+		spin_unlock_irq(&ctx->lock);
+		cow_room_free(room);
+	} while (!made);
 	return 0;
 }
 
@@ -362,18 +507,22 @@ static int group_reserve(struct cow_ctx *ctx, u64 key, unsigned int first,
  * @chunk: first chunk
  * @count: chunks
  *
+ * The room is the caller's until the next call.
  * Context: process; may sleep.
- * Return: 0 or -ENOMEM; then some room may have been made, nothing else.
+ * Return: 0, -ENOMEM or -EINTR; then some room may have been made, nothing
+ * else.
  */
 int cow_map_reserve(struct cow_ctx *ctx, u64 chunk, u64 count)
 {
 	u64 end = chunk + count;
 
+	spin_lock_irq(&ctx->lock);
+	WRITE_ONCE(ctx->map.promise, chunk);
+	WRITE_ONCE(ctx->map.promise_end, end);
+	spin_unlock_irq(&ctx->lock);
 	while (chunk < end) {
 		u64 group_end = min(end, (chunk | (COW_GROUP - 1)) + 1);
-		int r = group_reserve(ctx, chunk >> COW_GROUP_SHIFT,
-				      chunk & (COW_GROUP - 1),
-				      ((group_end - 1) & (COW_GROUP - 1)) + 1);
+		int r = group_reserve(ctx, chunk, group_end - chunk);
 
 		if (r)
 			return r;
@@ -383,6 +532,15 @@ int cow_map_reserve(struct cow_ctx *ctx, u64 chunk, u64 count)
 		chunk = group_end;
 	}
 	return 0;
+}
+
+/**
+ * cow_map_group_rest - chunks from here to the end of the group
+ * @chunk: the first one
+ */
+u64 cow_map_group_rest(u64 chunk)
+{
+	return COW_GROUP - (chunk & (COW_GROUP - 1));
 }
 
 static void map_put(struct cow_ctx *ctx, u64 chunk, enum cow_state state,
@@ -455,7 +613,7 @@ void cow_map_commit_range(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 		u64 chunk = r->chunk + i;
 
 		spin_lock_irq(&ctx->lock);
-		if (!entry_state(map_entry(&ctx->map, chunk))) {
+		if (!entry_has_place(map_entry(&ctx->map, chunk))) {
 			map_put(ctx, chunk, COW_COMMITTED, r->device,
 				r->sector + (i << ctx->chunk_shift));
 			ctx->stat.placed++;
@@ -589,12 +747,12 @@ static bool group_forget(struct cow_ctx *ctx, void *group)
 
 		if (!slot || !entry_state(*slot))
 			continue;
-		if (entry_state(*slot) != COW_COMMITTED) {
+		if (entry_state(*slot) == COW_COMMITTED)
+			ctx->stat.placed--;
+		else if (entry_state(*slot) != COW_BARRED)
 			left++;
-			continue;
-		}
-		WRITE_ONCE(*slot, entry_make(index, COW_UNKNOWN, 0, 0));
-		ctx->stat.placed--;
+		if (entry_state(*slot) >= COW_COMMITTED)
+			WRITE_ONCE(*slot, entry_make(index, COW_UNKNOWN, 0, 0));
 	}
 	spin_unlock_irq(&ctx->lock);
 	return !left;

@@ -36,6 +36,8 @@ static const u8 reply_fields[] = {
 	[DM_COW_OP_FLUSHED] = F_NUMBER | F_ERROR,
 	[DM_COW_OP_COMMIT] = 0,
 	[DM_COW_OP_ABANDON] = 0,
+	[DM_COW_OP_GRANT] = F_CHUNKS | F_PLACE,
+	[DM_COW_OP_REVOKE] = 0,
 };
 
 /* Is every field zero that the op does not take? */
@@ -110,7 +112,12 @@ static int reply_map(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 
 	if (!chunks_valid(ctx, r) || !place_valid(ctx, r))
 		return -EINVAL;
-	err = cow_map_may_map(ctx, r);
+	spin_lock_irq(&ctx->lock);
+	err = __cow_grant_collides(ctx, r->device, r->sector, r->chunk,
+				   r->count) ? -EBUSY : 0;
+	spin_unlock_irq(&ctx->lock);
+	if (!err)
+		err = cow_map_may_map(ctx, r);
 	if (!err && cow_fault_forbids_map(ctx, r->chunk, r->count))
 		err = -EEXIST;
 	if (!err)
@@ -146,6 +153,40 @@ static int reply_place(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 	    !fill_valid(ctx, r))
 		return -EINVAL;
 	return cow_fault_place(ctx, r);
+}
+
+/* The places of a pool are good for any chunk, so all are there in full. */
+static bool pool_valid(struct cow_ctx *ctx, const struct dm_cow_reply *r)
+{
+	struct block_device *bdev;
+	u64 size;
+
+	if (r->device >= ctx->nr_devs || !cow_dev_writable(ctx, r->device))
+		return false;
+	bdev = ctx->devs[r->device].bdev;
+	size = bdev_nr_sectors(bdev);
+	return r->count && sector_aligned(bdev, r->sector) &&
+	       r->sector < size &&
+	       r->count <= (size - r->sector) >> ctx->chunk_shift;
+}
+
+static int reply_grant(struct cow_ctx *ctx, const struct dm_cow_reply *r)
+{
+	bool valid;
+
+	if (r->chunk == DM_COW_ANY_CHUNK)
+		valid = pool_valid(ctx, r);
+	else
+		valid = chunks_valid(ctx, r) && place_valid(ctx, r);
+	return valid && !ctx->userspace ? cow_grant(ctx, r) : -EINVAL;
+}
+
+static int reply_revoke(struct cow_ctx *ctx)
+{
+	spin_lock_irq(&ctx->lock);
+	__cow_grant_revoke(ctx);
+	spin_unlock_irq(&ctx->lock);
+	return 0;
 }
 
 static int reply_retry(struct cow_ctx *ctx)
@@ -184,6 +225,8 @@ static int reply_with_devices(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 		return reply_map(ctx, r);
 	case DM_COW_OP_KNOWN:
 		return reply_known(ctx, r);
+	case DM_COW_OP_GRANT:
+		return reply_grant(ctx, r);
 	default:
 		return reply_place(ctx, r);
 	}
@@ -195,6 +238,7 @@ static int reply_dispatch(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 	case DM_COW_OP_MAP:
 	case DM_COW_OP_KNOWN:
 	case DM_COW_OP_PLACE:
+	case DM_COW_OP_GRANT:
 		return reply_with_devices(ctx, r);
 	case DM_COW_OP_ERROR:
 		return r->error && errno_valid(r->error) ?
@@ -208,9 +252,21 @@ static int reply_dispatch(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 			cow_flushed(ctx, r->number, r->error) : -EINVAL;
 	case DM_COW_OP_COMMIT:
 		return reply_commit(ctx);
+	case DM_COW_OP_REVOKE:
+		return reply_revoke(ctx);
 	default:
 		return cow_abandon(ctx);
 	}
+}
+
+/* Features that were not negotiated do not exist. */
+static bool op_served(const struct cow_ctx *ctx, u32 op)
+{
+	if (!op || op >= ARRAY_SIZE(reply_fields))
+		return false;
+	if (op == DM_COW_OP_GRANT || op == DM_COW_OP_REVOKE)
+		return ctx->features & DM_COW_F_GRANT;
+	return true;
 }
 
 static int reply_one(struct cow_chan *chan, const struct dm_cow_reply *r)
@@ -224,7 +280,7 @@ static int reply_one(struct cow_chan *chan, const struct dm_cow_reply *r)
 	spin_unlock_irq(&ctx->lock);
 	if (stale || r->generation != ctx->generation)
 		return -ESTALE;
-	if (!r->op || r->op >= ARRAY_SIZE(reply_fields) || !reply_is_clean(r))
+	if (!op_served(ctx, r->op) || !reply_is_clean(r))
 		return -EINVAL;
 	if (picture && r->op != DM_COW_OP_MAP && r->op != DM_COW_OP_KNOWN)
 		return -EBUSY;

@@ -410,9 +410,10 @@ static void status_info(struct cow_ctx *ctx, char *result, unsigned int maxlen)
 
 	spin_lock_irq(&ctx->lock);
 	oldest = cow_fault_oldest_ms(ctx);
-	DMEMIT("%llu/%llu %llu %llu %llu 0 %s %llu %llu %llu %llu %s %ld",
+	DMEMIT("%llu/%llu %llu %llu %llu %llu %s %llu %llu %llu %llu %s %ld",
 	       ctx->stat.placed, cow_nr_chunks(ctx), ctx->stat.uncommitted,
 	       ctx->stat.outstanding, oldest,
+	       ctx->pool_left + ctx->range_left,
 	       ctx->chan ? "attached" : "absent", ctx->stat.served,
 	       ctx->stat.copies, ctx->stat.skipped, ctx->stat.errors,
 	       mode_name(ctx->mode), atomic_long_read(&ctx->map.bytes));

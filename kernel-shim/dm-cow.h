@@ -8,6 +8,7 @@
  *   dm-cow-context.c  idents: who shares one, who may open what, when it ends
  *   dm-cow-map.c      chunk -> where it reads from; lookup without a lock
  *   dm-cow-fault.c    accesses that wait for the controller
+ *   dm-cow-grant.c    places that it gave in advance
  *   dm-cow-copy.c     from an answered fault to a placed run
  *   dm-cow-flush.c    FLUSH, FUA and the numbers that they wait for
  *   dm-cow-events.c   what the controller is told
@@ -20,7 +21,7 @@
  *
  *   cow_registry (mutex)	the list of contexts, the lines of each, claims
  *   chan->read_mutex		one reader of a channel at a time
- *   ctx->control (mutex)	one reply at a time; whoever adds to the map
+ *   ctx->control (mutex)	one reply at a time; whoever tells of ranges
  *   ctx->lock (irqsave)	all that changes while I/O runs, see below
  *   map->groups.xa_lock	inside the xarray
  *
@@ -62,6 +63,8 @@
 #define COW_BUFS_RESERVED	2
 #define COW_BUFS_CACHED		8
 #define COW_BUFS_MAX		64
+/* Grants of a context at most; how many places each has does not matter. */
+#define COW_MAX_GRANTS		4096
 /* Milliseconds that a flushing suspend waits for a commit. */
 #define COW_SUSPEND_WAIT	5000
 
@@ -72,6 +75,8 @@
  * @COW_COPYING: a place was answered, its data is on the way
  * @COW_PLACED: the data is at the place, not committed
  * @COW_COMMITTED: the place survives a power cut
+ * @COW_BARRED: inside the map only: as without an entry, but a range that was
+ *	granted does not serve the chunk, since its place could not be written
  */
 enum cow_state {
 	COW_UNKNOWN,
@@ -79,6 +84,7 @@ enum cow_state {
 	COW_COPYING,
 	COW_PLACED,
 	COW_COMMITTED,
+	COW_BARRED,
 };
 
 /**
@@ -97,6 +103,7 @@ enum cow_mode {
  * struct cow_extent - answer of a lookup
  * @state: of all chunks in the extent
  * @sourced: the chunks are in a known range (always so for COW_NONE)
+ * @barred: ranges that were granted do not serve the chunk
  * @count: chunks from the one asked for on
  * @dev: of the place; COW_NONE: of the source
  * @sector: of the first chunk on @dev
@@ -106,6 +113,7 @@ enum cow_mode {
 struct cow_extent {
 	enum cow_state state;
 	bool sourced;
+	bool barred;
 	u64 count;
 	u32 dev;
 	u64 sector;
@@ -137,15 +145,21 @@ struct cow_known {
  * @groups: groups of COW_GROUP chunks that have places; see dm-cow-map.c
  * @known: the ranges for those that have none
  * @bytes: memory in use
+ * @promise: first chunk of those that the controller has reserved room for
+ * @promise_end: chunk behind them
  *
- * Written under ctx->control and ctx->lock, states alone under ctx->lock;
- * read under RCU.
+ * Groups and promise are written under ctx->lock, ranges under ctx->control as
+ * well; all is read under RCU.
  */
 struct cow_map {
 	struct xarray groups;
 	struct cow_known __rcu *known;
 	atomic_long_t bytes;
+	u64 promise;
+	u64 promise_end;
 };
+
+struct cow_room;
 
 /**
  * struct cow_device - a device of a context
@@ -182,6 +196,7 @@ struct cow_device {
  * @picture: the notice is part of the picture
  * @peeked: the notice is on its way to the reader
  * @write_side: it was the place that failed
+ * @granted: its places come from a grant
  * @status: an error of its copy
  * @fault: whose answer it is, until the copy ends
  *
@@ -208,8 +223,55 @@ struct cow_run {
 	bool picture;
 	bool peeked;
 	bool write_side;
+	bool granted;
 	blk_status_t status;
 	struct cow_fault *fault;
+};
+
+/**
+ * struct cow_grant - places given in advance
+ * @by_place: ctx->granted, until it is used up or revoked
+ * @by_chunk: ctx->ranges, a range as long as that
+ * @list: ctx->pools in the order of service, or ctx->revoked
+ * @news: ctx->grant_news, while it has to be told in the picture
+ * @chunk: first chunk of a range, DM_COW_ANY_CHUNK for a pool
+ * @count: places, those of a pool that were taken not among them
+ * @sector: of the first
+ * @dev: their device
+ * @peeked: on its way to the reader
+ * @live: it is in ctx->granted
+ * @told_count: @count when the picture was made
+ * @told_sector: @sector then
+ *
+ * Under ctx->lock.
+ */
+struct cow_grant {
+	struct rb_node by_place;
+	struct rb_node by_chunk;
+	struct list_head list;
+	struct list_head news;
+	u64 chunk;
+	u64 count;
+	u64 sector;
+	u32 dev;
+	bool peeked;
+	bool live;
+	u64 told_count;
+	u64 told_sector;
+};
+
+/**
+ * struct cow_spare - what taking a granted place needs, allocated before
+ * @run: for the places
+ * @room: for the map, or NULL
+ * @chunks: that it is good for, 0 if it is good for nothing
+ * @wanted: something was granted
+ */
+struct cow_spare {
+	struct cow_run *run;
+	struct cow_room *room;
+	u64 chunks;
+	bool wanted;
 };
 
 /**
@@ -232,11 +294,14 @@ struct cow_run {
  * @started: completely answered; its copy runs or has to
  * @peeked: the event is on its way to the reader
  * @pending: copies under way, and one while they are being started
+ * @copies: chunks that were copied
+ * @skipped: chunks that needed none
  * @cursor: sector up to which copies have been started
  *
  * Lives in the per-bio data of the access that began it, its leader, so
  * that asking allocates nothing.  The leader leaves only together with the
- * fault.  Under ctx->lock; @cursor belongs to the worker.
+ * fault.  Under ctx->lock; @copies, @skipped and @cursor belong to whoever starts
+ * the copies: the worker, or map() where the places come from a grant.
  */
 struct cow_fault {
 	struct rb_node node;
@@ -256,6 +321,8 @@ struct cow_fault {
 	bool started;
 	bool peeked;
 	atomic_t pending;
+	unsigned int copies;
+	unsigned int skipped;
 	u64 cursor;
 };
 
@@ -269,6 +336,9 @@ struct cow_fault {
  * @status: what its copy came to
  * @number: flushes: the place number that it waits for
  * @fault: the fault that it leads, if it leads one
+ * @end_io: its own end, while it goes to its granted place itself
+ * @iter: where it began, then; a bio that has been below is used up
+ * @flags: its bi_flags, then
  *
  * The per-bio data of both targets.
  */
@@ -281,6 +351,9 @@ struct cow_io {
 	blk_status_t status;
 	u64 number;
 	struct cow_fault fault;
+	bio_end_io_t *end_io;
+	struct bvec_iter iter;
+	unsigned short flags;
 };
 
 #define COW_FAULT_HASH_BITS	8
@@ -307,7 +380,7 @@ struct cow_io {
  * @expire_work: no controller came in time
  * @idle: waits for copies and flushes to end
  * @wait: readers and pollers
- * @control: one reply at a time; whoever adds to the map
+ * @control: one reply at a time; whoever tells of ranges
  * @map: see there
  * @lock: guards all that follows
  * @mode: only __cow_set_mode() writes it
@@ -337,6 +410,20 @@ struct cow_io {
  * @notices: runs that the controller has to be told about
  * @nr_failed: how many of them failed
  * @picture: PICTURE_END has not been read
+ * @nudge: places that came from grants should be read about
+ * @features: those that the controller uses
+ * @granted: grants by place; no two overlap
+ * @ranges: those of them that are ranges, by chunk
+ * @pools: those that are pools, the oldest first
+ * @grant_news: those that the picture has to tell
+ * @revoked: rests that the controller has to be told
+ * @revoking: the end of REVOKED has not been told
+ * @nr_grants: all of them
+ * @nr_taken: runs from grants that are being copied
+ * @pool_left: places in pools
+ * @pool_size: the same after the latest GRANT; 0 once it was found to run low
+ * @range_left: places of ranges that were not taken
+ * @placed_read: jiffies when PLACED was read last
  * @number: the last one given to a run
  * @committed: all runs up to it are committed
  * @flush_new: flushes that wait for the device flush to begin
@@ -380,7 +467,7 @@ struct cow_ctx {
 	wait_queue_head_t idle;
 	wait_queue_head_t wait;
 
-	/* One reply at a time; whoever adds to the map. */
+	/* One reply at a time; whoever tells of ranges. */
 	struct mutex control;
 	struct cow_map map;
 
@@ -415,8 +502,23 @@ struct cow_ctx {
 	struct list_head notices;
 	unsigned int nr_failed;
 	bool picture;
+	bool nudge;
 	u64 number;
 	u64 committed;
+
+	u64 features;
+	struct rb_root granted;
+	struct rb_root ranges;
+	struct list_head pools;
+	struct list_head grant_news;
+	struct list_head revoked;
+	bool revoking;
+	unsigned int nr_grants;
+	unsigned int nr_taken;
+	u64 pool_left;
+	u64 pool_size;
+	u64 range_left;
+	unsigned long placed_read;
 
 	struct list_head flush_new;
 	struct list_head flush_dev;
@@ -479,9 +581,11 @@ struct cow_line {
  * @ctx: the context, once attached; never changes after that
  * @owner: the process that attached
  * @buf: events on their way, under @read_mutex
- * @peeked_end: PICTURE_END is among them; all three under ctx->lock
+ * @peeked_end: PICTURE_END is among them; all five under ctx->lock
  * @peeked_gone: GONE is among them
  * @peeked_flush: FLUSH of this number is among them, 0 if none
+ * @peeked_revoked: the end of REVOKED is among them
+ * @peeked_nudge: all that the nudge was for is among them
  */
 struct cow_chan {
 	/* One reader, or one attach, at a time. */
@@ -492,6 +596,8 @@ struct cow_chan {
 	bool peeked_end;
 	bool peeked_gone;
 	u64 peeked_flush;
+	bool peeked_revoked;
+	bool peeked_nudge;
 };
 
 static inline struct bio *cow_io_bio(struct cow_io *io)
@@ -548,6 +654,12 @@ void cow_map_destroy(struct cow_map *map);
 void cow_map_lookup(struct cow_ctx *ctx, u64 chunk, u64 max,
 		    struct cow_extent *ext);
 int cow_map_reserve(struct cow_ctx *ctx, u64 chunk, u64 count);
+int cow_map_prepare(struct cow_ctx *ctx, u64 chunk, u64 count,
+		    struct cow_room **room, gfp_t gfp);
+bool cow_map_make_room(struct cow_ctx *ctx, u64 chunk, u64 count,
+		       struct cow_room **room);
+void cow_room_free(struct cow_room *room);
+u64 cow_map_group_rest(u64 chunk);
 int cow_map_may_map(struct cow_ctx *ctx, const struct dm_cow_reply *r);
 void cow_map_commit_range(struct cow_ctx *ctx, const struct dm_cow_reply *r);
 void cow_map_set(struct cow_ctx *ctx, const struct cow_run *run,
@@ -569,11 +681,36 @@ void cow_fault_ask_again(struct cow_ctx *ctx, struct list_head *from);
 void cow_release_held(struct cow_ctx *ctx, blk_status_t status);
 u64 cow_fault_oldest_ms(struct cow_ctx *ctx);
 void cow_end_ios(struct list_head *ios, blk_status_t status);
+struct cow_run *cow_run_alloc(gfp_t gfp);
 void cow_run_free(struct cow_run *run);
+bool __cow_place_insert(struct cow_ctx *ctx, struct cow_run *run);
+bool __cow_place_in_use(struct cow_ctx *ctx, u32 dev, u64 sector, u64 end);
 int cow_fault_init(void);
 void cow_fault_exit(void);
 
+/* dm-cow-grant.c */
+void cow_grant_init(struct cow_ctx *ctx);
+void cow_grant_exit(struct cow_ctx *ctx);
+void cow_grant_prepare(struct cow_ctx *ctx, u64 chunk, u64 count,
+		       struct cow_spare *spare, gfp_t gfp);
+void cow_grant_unprepare(struct cow_spare *spare, bool all);
+int __cow_grant_take(struct cow_ctx *ctx, u64 chunk,
+		     const struct cow_extent *ext, struct cow_spare *spare);
+void __cow_grant_ended(struct cow_ctx *ctx, struct cow_run *run);
+bool __cow_grant_collides(struct cow_ctx *ctx, u32 dev, u64 sector, u64 chunk,
+			  u64 count);
+int cow_grant(struct cow_ctx *ctx, const struct dm_cow_reply *r);
+void __cow_grant_revoke(struct cow_ctx *ctx);
+void __cow_grant_silence(struct cow_ctx *ctx);
+void __cow_grant_forget(struct cow_ctx *ctx);
+void __cow_grant_picture(struct cow_ctx *ctx);
+void __cow_grant_told(struct cow_ctx *ctx, bool told);
+void __cow_revoked_told(struct cow_ctx *ctx, bool told, bool end);
+bool __cow_revoked_due(const struct cow_ctx *ctx);
+
 /* dm-cow-copy.c */
+bool cow_copy_is_short(struct cow_io *io);
+int cow_copy_granted(struct cow_io *io);
 void cow_copy_work(struct cow_ctx *ctx);
 int cow_bufs_init(struct cow_ctx *ctx);
 void cow_bufs_exit(struct cow_ctx *ctx);

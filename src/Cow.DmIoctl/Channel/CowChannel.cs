@@ -60,7 +60,8 @@ public sealed class CowChannel : IDisposable
     /// <param name="ident">1 to 127 bytes.</param>
     /// <param name="takeover">Detach the one that serves. That does not end its process: do so, and wait for its
     /// end, before the store is opened.</param>
-    public AttachInfo Attach(string ident, bool takeover)
+    /// <param name="features">Those that the caller can use; the answer says which of them are served.</param>
+    public AttachInfo Attach(string ident, bool takeover, CowFeatures features = CowFeatures.None)
     {
         ArgumentException.ThrowIfNullOrEmpty(ident);
         var record = new CowAttach
@@ -69,6 +70,7 @@ public sealed class CowChannel : IDisposable
             EventSize = (uint)Unsafe.SizeOf<CowEvent>(),
             ReplySize = (uint)Unsafe.SizeOf<CowReply>(),
             Flags = takeover ? CowNumbers.AttachTakeover : 0,
+            Features = (ulong)features,
         };
         CText.Write(ident, record.Ident);
         Handshake(ref record, ident);

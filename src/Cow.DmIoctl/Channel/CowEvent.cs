@@ -21,19 +21,19 @@ public readonly record struct CowEvent
     /// <summary>Faults: to be repeated in the answer.</summary>
     public ulong Id { get; init; }
 
-    /// <summary>First chunk it speaks of.</summary>
+    /// <summary>First chunk it speaks of. GRANTED, REVOKED: <see cref="CowProtocol.AnyChunk"/> for a pool.</summary>
     public ulong Chunk { get; init; }
 
-    /// <summary>Chunks in a row that it speaks of.</summary>
+    /// <summary>Chunks in a row that it speaks of; GRANTED, REVOKED: places.</summary>
     public ulong Count { get; init; }
 
     /// <summary>PLACED: the number of this run. FLUSH, GONE, PICTURE_END: the last number that counts.</summary>
     public ulong Number { get; init; }
 
-    /// <summary>ANSWERED, PLACED, FAILED: first sector of the place on its device.</summary>
+    /// <summary>ANSWERED, PLACED, FAILED, GRANTED, REVOKED: first sector of the place on its device.</summary>
     public Sectors Sector { get; init; }
 
-    /// <summary>ANSWERED, PLACED, FAILED: device of the place, an index into the device list.</summary>
+    /// <summary>ANSWERED, PLACED, FAILED, GRANTED, REVOKED: device of the place, an index into the device list.</summary>
     public uint Device { get; init; }
 
     /// <summary>FAILED: why.</summary>

@@ -34,7 +34,7 @@ public enum CowEventType : uint
     /// <summary>All answered and placed runs were told.</summary>
     PictureEnd = 8,
 
-    /// <summary>Reserved for grants.</summary>
+    /// <summary>What is left of a grant is the controller's again; count 0: that was the last one.</summary>
     Revoked = 9,
 
     /// <summary>Reserved.</summary>
@@ -42,4 +42,7 @@ public enum CowEventType : uint
 
     /// <summary>Reserved.</summary>
     Zero = 11,
+
+    /// <summary>Picture: what is left of a grant.</summary>
+    Granted = 12,
 }

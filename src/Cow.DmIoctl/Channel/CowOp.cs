@@ -37,9 +37,9 @@ public enum CowOp : uint
     /// <summary>After GONE: forget uncommitted places.</summary>
     Abandon = 9,
 
-    /// <summary>Reserved for grants.</summary>
+    /// <summary>Places for first writes to come.</summary>
     Grant = 10,
 
-    /// <summary>Reserved for grants.</summary>
+    /// <summary>Give back what is left of all grants.</summary>
     Revoke = 11,
 }

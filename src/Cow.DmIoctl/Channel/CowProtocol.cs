@@ -28,6 +28,9 @@ public static class CowProtocol
     [CName("DM_COW_DEV_COW")]
     public const uint CowDevice = 1;
 
+    /// <summary>GRANT, and what is told of it: a pool, for any chunk that has no place.</summary>
+    public const ulong AnyChunk = ulong.MaxValue;
+
     /// <summary>Not a device: reads as zeros. Only as a source of KNOWN.</summary>
     [CName("DM_COW_DEV_ZERO")]
     public const uint ZeroDevice = 0xffff_ffff;

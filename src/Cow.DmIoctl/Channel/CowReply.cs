@@ -22,13 +22,13 @@ public readonly record struct CowReply
     /// <summary>PLACE, ERROR, HOLD: the fault that is answered.</summary>
     public ulong Id { get; init; }
 
-    /// <summary>MAP, KNOWN, PLACE: first chunk.</summary>
+    /// <summary>MAP, KNOWN, PLACE, GRANT: first chunk. GRANT of a pool: <see cref="CowProtocol.AnyChunk"/>.</summary>
     public ulong Chunk { get; init; }
 
-    /// <summary>MAP, KNOWN, PLACE: chunks in a row.</summary>
+    /// <summary>MAP, KNOWN, PLACE, GRANT: chunks in a row; GRANT of a pool: places.</summary>
     public ulong Count { get; init; }
 
-    /// <summary>MAP, PLACE: first sector of the place. KNOWN: first sector of the source.</summary>
+    /// <summary>MAP, PLACE, GRANT: first sector of the place. KNOWN: first sector of the source.</summary>
     public Sectors Sector { get; init; }
 
     /// <summary>FLUSHED: all places up to this number are committed, or failed to be.</summary>
@@ -37,7 +37,7 @@ public readonly record struct CowReply
     /// <summary>PLACE with COPY: where the first chunk's data is now.</summary>
     public Sectors SourceSector { get; init; }
 
-    /// <summary>MAP, PLACE: device of the place. KNOWN: of the source, or <see cref="CowProtocol.ZeroDevice"/>.</summary>
+    /// <summary>MAP, PLACE, GRANT: device of the place. KNOWN: of the source, or <see cref="CowProtocol.ZeroDevice"/>.</summary>
     public uint Device { get; init; }
 
     /// <summary>PLACE with COPY: device of the source.</summary>
@@ -129,4 +129,27 @@ public readonly record struct CowReply
     /// <summary>ABANDON: after GONE, uncommitted places are forgotten. Loses data.</summary>
     /// <param name="generation">From the attach.</param>
     public static CowReply Abandon(uint generation) => new() { Op = CowOp.Abandon, Generation = generation };
+
+    /// <summary>GRANT of a pool: adjoining places for whichever chunks without one are written first.</summary>
+    /// <param name="generation">From the attach.</param>
+    /// <param name="count">Places.</param>
+    /// <param name="device">Their device; writable.</param>
+    /// <param name="sector">The first of them.</param>
+    public static CowReply Pool(uint generation, ulong count, uint device, Sectors sector) =>
+        Range(generation, CowProtocol.AnyChunk, count, device, sector);
+
+    /// <summary>GRANT of a range: each of these chunks has its place, which it may take when it is written first.</summary>
+    /// <param name="generation">From the attach.</param>
+    /// <param name="chunk">First chunk.</param>
+    /// <param name="count">Chunks in a row, their places adjoining.</param>
+    /// <param name="device">Device of the places; writable.</param>
+    /// <param name="sector">Place of the first chunk.</param>
+    public static CowReply Range(uint generation, ulong chunk, ulong count, uint device, Sectors sector) => new()
+    {
+        Op = CowOp.Grant, Generation = generation, Chunk = chunk, Count = count, Device = device, Sector = sector,
+    };
+
+    /// <summary>REVOKE: what is left of all grants comes back by REVOKED.</summary>
+    /// <param name="generation">From the attach.</param>
+    public static CowReply Revoke(uint generation) => new() { Op = CowOp.Revoke, Generation = generation };
 }

@@ -34,6 +34,8 @@
 /* Index of the base and of the CoW device in the device list of "cow". */
 #define DM_COW_DEV_BASE		0
 #define DM_COW_DEV_COW		1
+/* GRANT and what is told of it: a pool, for any chunk that has no place. */
+#define DM_COW_ANY_CHUNK	(~0ULL)
 /* Not a device: reads as zeros.  Only as a source. */
 #define DM_COW_DEV_ZERO		0xffffffffU
 
@@ -58,9 +60,10 @@
 #define DM_COW_EV_FLUSH		6	/* commit all up to number, then FLUSHED */
 #define DM_COW_EV_GONE		7	/* the last table line is gone */
 #define DM_COW_EV_PICTURE_END	8	/* all answered and placed chunks were told */
-#define DM_COW_EV_REVOKED	9	/* reserved for DM_COW_F_GRANT */
+#define DM_COW_EV_REVOKED	9	/* the rest of a grant; count 0: no more */
 #define DM_COW_EV_DISCARD	10	/* reserved for DM_COW_F_DISCARD */
 #define DM_COW_EV_ZERO		11	/* reserved for DM_COW_F_ZERO */
+#define DM_COW_EV_GRANTED	12	/* picture: what is left of a grant */
 
 /* Event flags. */
 #define DM_COW_EVF_PICTURE	(1U << 0)	/* part of the picture after ATTACH */
@@ -73,13 +76,12 @@
  * @type: DM_COW_EV_*
  * @flags: DM_COW_EVF_*
  * @id: of a fault, to be repeated in the answer; 0 elsewhere
- * @chunk: first chunk it speaks of
- * @count: chunks in a row that it speaks of
+ * @chunk: first chunk it speaks of; GRANTED, REVOKED: DM_COW_ANY_CHUNK for a pool
+ * @count: chunks in a row that it speaks of; GRANTED, REVOKED: places
  * @number: PLACED: the number of this run; FLUSH, GONE, PICTURE_END: the last
  *	number that counts; else 0
- * @sector: ANSWERED, PLACED, FAILED: first sector of the place
- * @device: ANSWERED, PLACED, FAILED: device of the place, an index into the
- *	device list
+ * @sector: ANSWERED, PLACED, FAILED, GRANTED, REVOKED: first sector of the place
+ * @device: as @sector: device of the place, an index into the device list
  * @error: FAILED: positive errno
  * @reserved: zero
  */
@@ -106,8 +108,8 @@ struct dm_cow_event {
 #define DM_COW_OP_FLUSHED	7	/* committed up to number, or errno */
 #define DM_COW_OP_COMMIT	8	/* ask for a FLUSH event now */
 #define DM_COW_OP_ABANDON	9	/* after GONE: forget uncommitted places */
-#define DM_COW_OP_GRANT		10	/* reserved for DM_COW_F_GRANT */
-#define DM_COW_OP_REVOKE	11	/* reserved for DM_COW_F_GRANT */
+#define DM_COW_OP_GRANT		10	/* places for first writes to come */
+#define DM_COW_OP_REVOKE	11	/* give back what is left of all grants */
 
 /* PLACE: what the rest of a chunk, that no write covers, is filled from. */
 #define DM_COW_FILL_COPY	1	/* from source_device, source_sector */
@@ -119,13 +121,15 @@ struct dm_cow_event {
  * @op: DM_COW_OP_*
  * @fill: PLACE: DM_COW_FILL_*; else 0
  * @id: PLACE, ERROR, HOLD: the fault that is answered; else 0
- * @chunk: MAP, KNOWN, PLACE: first chunk
- * @count: MAP, KNOWN, PLACE: chunks in a row, each @sector apart by a chunk
- * @sector: MAP, PLACE: first sector of the place; KNOWN: first sector of the
- *	source
+ * @chunk: MAP, KNOWN, PLACE, GRANT: first chunk; GRANT of a pool:
+ *	DM_COW_ANY_CHUNK
+ * @count: MAP, KNOWN, PLACE, GRANT: chunks in a row, each @sector apart by a
+ *	chunk; GRANT of a pool: places
+ * @sector: MAP, PLACE, GRANT: first sector of the place; KNOWN: first sector of
+ *	the source
  * @number: FLUSHED: all places up to this number are committed, or failed to
  * @source_sector: PLACE with FILL_COPY: where the first chunk's data is now
- * @device: MAP, PLACE: device of the place; KNOWN: device of the source, or
+ * @device: MAP, PLACE, GRANT: device of the place; KNOWN: device of the source, or
  *	DM_COW_DEV_ZERO
  * @source_device: PLACE with FILL_COPY: device of the source
  * @error: ERROR, FLUSHED: positive errno, 0 for FLUSHED that succeeded

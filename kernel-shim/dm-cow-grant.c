@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dm-cow: places that the controller gave in advance.
+ *
+ * A grant is a stretch of places: a pool, "take the next of these", or a range,
+ * "these chunks live there".  A first write takes its places from them in
+ * map() and asks nobody:
+ *
+ *   GRANT -> ctx->granted --taken, under ctx->lock--> a run of ctx->copying
+ *                 |
+ *                 +--REVOKE, or the last line goes--> ctx->revoked -> REVOKED
+ *
+ * A pool shrinks as it is used.  A range does not: the map knows which of its
+ * chunks have a place, so that a range costs the same however it is used.
+ *
+ * What a take needs is allocated before the lock, without waiting
+ * (cow_grant_prepare()); what turns out to be missing under the lock is
+ * allocated again.  Where there is no memory the controller is asked.
+ */
+#include <linux/slab.h>
+
+#include "dm-cow.h"
+
+/* Without a word of PLACED for so long the controller may have no timer. */
+#define COW_NUDGE_AFTER	(10 * HZ)
+
+static u64 grant_end(const struct cow_ctx *ctx, const struct cow_grant *grant)
+{
+	return grant->sector + (grant->count << ctx->chunk_shift);
+}
+
+static bool is_pool(const struct cow_grant *grant)
+{
+	return grant->chunk == DM_COW_ANY_CHUNK;
+}
+
+/* The first grant that ends behind a sector of a device. */
+static struct cow_grant *grant_behind(struct cow_ctx *ctx, u32 dev, u64 sector)
+{
+	struct rb_node *node = ctx->granted.rb_node;
+	struct cow_grant *found = NULL;
+
+	while (node) {
+		struct cow_grant *grant;
+
+		grant = rb_entry(node, struct cow_grant, by_place);
+		if (grant->dev < dev || (grant->dev == dev &&
+					 grant_end(ctx, grant) <= sector)) {
+			node = node->rb_right;
+		} else {
+			found = grant;
+			node = node->rb_left;
+		}
+	}
+	return found;
+}
+
+static bool grant_overlaps(const struct cow_grant *grant, u32 dev, u64 end)
+{
+	return grant && grant->dev == dev && grant->sector < end;
+}
+
+static struct cow_grant *range_find(struct cow_ctx *ctx, u64 chunk)
+{
+	struct rb_node *node = ctx->ranges.rb_node;
+
+	while (node) {
+		struct cow_grant *range;
+
+		range = rb_entry(node, struct cow_grant, by_chunk);
+		if (chunk < range->chunk)
+			node = node->rb_left;
+		else if (chunk - range->chunk >= range->count)
+			node = node->rb_right;
+		else
+			return range;
+	}
+	return NULL;
+}
+
+static void insert_by_place(struct cow_ctx *ctx, struct cow_grant *grant)
+{
+	struct rb_node **link = &ctx->granted.rb_node, *parent = NULL;
+
+	while (*link) {
+		struct cow_grant *other;
+
+		parent = *link;
+		other = rb_entry(parent, struct cow_grant, by_place);
+		if (grant->dev < other->dev || (grant->dev == other->dev &&
+						grant->sector < other->sector))
+			link = &parent->rb_left;
+		else
+			link = &parent->rb_right;
+	}
+	rb_link_node(&grant->by_place, parent, link);
+	rb_insert_color(&grant->by_place, &ctx->granted);
+}
+
+/* False if another range speaks of one of its chunks. */
+static bool insert_by_chunk(struct cow_ctx *ctx, struct cow_grant *range)
+{
+	struct rb_node **link = &ctx->ranges.rb_node, *parent = NULL;
+
+	while (*link) {
+		struct cow_grant *other;
+
+		parent = *link;
+		other = rb_entry(parent, struct cow_grant, by_chunk);
+		if (range->chunk + range->count <= other->chunk)
+			link = &parent->rb_left;
+		else if (range->chunk >= other->chunk + other->count)
+			link = &parent->rb_right;
+		else
+			return false;
+	}
+	rb_link_node(&range->by_chunk, parent, link);
+	rb_insert_color(&range->by_chunk, &ctx->ranges);
+	return true;
+}
+
+/* Frees a grant that is in no list any more. */
+static void __grant_put(struct cow_ctx *ctx, struct cow_grant *grant)
+{
+	if (grant->live || !list_empty(&grant->list) ||
+	    !list_empty(&grant->news))
+		return;
+	ctx->nr_grants--;
+	kfree(grant);
+}
+
+/* From now on nothing is taken from it. */
+static void __grant_retire(struct cow_ctx *ctx, struct cow_grant *grant)
+{
+	rb_erase(&grant->by_place, &ctx->granted);
+	if (!is_pool(grant))
+		rb_erase(&grant->by_chunk, &ctx->ranges);
+	list_del_init(&grant->list);
+	grant->live = false;
+}
+
+/**
+ * cow_grant_prepare - allocate what taking granted places needs
+ * @ctx: the context
+ * @chunk: first chunk of a write
+ * @count: chunks, all of them without a place
+ * @spare: what it came to
+ * @gfp: how
+ *
+ * Context: without ctx->lock.
+ */
+void cow_grant_prepare(struct cow_ctx *ctx, u64 chunk, u64 count,
+		       struct cow_spare *spare, gfp_t gfp)
+{
+	spare->wanted = READ_ONCE(ctx->pool_left) ||
+			!RB_EMPTY_ROOT(&ctx->ranges);
+	if (!spare->wanted)
+		return;
+	count = min(count, cow_map_group_rest(chunk));
+	if (!spare->run)
+		spare->run = cow_run_alloc(gfp);
+	if (spare->run &&
+	    !cow_map_prepare(ctx, chunk, count, &spare->room, gfp))
+		spare->chunks = count;
+}
+
+/**
+ * cow_grant_unprepare - free what was not used
+ * @spare: from cow_grant_prepare(), or zeros
+ * @all: also what does not depend on the state of the map
+ */
+void cow_grant_unprepare(struct cow_spare *spare, bool all)
+{
+	cow_room_free(spare->room);
+	spare->room = NULL;
+	spare->chunks = 0;
+	if (all && spare->run)
+		cow_run_free(spare->run);
+}
+
+static struct cow_grant *__find_places(struct cow_ctx *ctx, u64 chunk,
+				       const struct cow_extent *ext)
+{
+	struct cow_grant *range = range_find(ctx, chunk);
+
+	if (range)
+		return ext->barred ? NULL : range;
+	return list_first_entry_or_null(&ctx->pools, struct cow_grant, list);
+}
+
+static void __grant_use(struct cow_ctx *ctx, struct cow_grant *grant, u64 count)
+{
+	if (!is_pool(grant)) {
+		ctx->range_left -= min(ctx->range_left, count);
+		return;
+	}
+	WRITE_ONCE(ctx->pool_left, ctx->pool_left - count);
+	grant->sector += count << ctx->chunk_shift;
+	grant->count -= count;
+	if (grant->count)
+		return;
+	__grant_retire(ctx, grant);
+	__grant_put(ctx, grant);
+}
+
+static void run_fill(struct cow_ctx *ctx, struct cow_run *run,
+		     const struct cow_grant *grant,
+		     const struct cow_extent *ext)
+{
+	bool zero = ext->source_dev == DM_COW_DEV_ZERO;
+
+	run->dev = grant->dev;
+	run->sector = grant->sector;
+	if (!is_pool(grant))
+		run->sector += (run->chunk - grant->chunk) << ctx->chunk_shift;
+	run->fill = zero ? DM_COW_FILL_ZERO : DM_COW_FILL_COPY;
+	run->source_dev = zero ? 0 : ext->source_dev;
+	run->source_sector = zero ? 0 : ext->source_sector;
+	run->granted = true;
+	run->state = COW_RUN_COPYING;
+}
+
+/**
+ * __cow_grant_take - places for the first chunks of a first write
+ * @ctx: the context; its lock is held
+ * @chunk: first chunk, in state none and in no fault
+ * @ext: what was looked up about it under the lock
+ * @spare: what was prepared; its run is in ctx->copying after that
+ *
+ * Return: how many chunks got places, 0 if none are granted, -ENOMEM, or
+ * -EAGAIN if it must be prepared again.
+ */
+int __cow_grant_take(struct cow_ctx *ctx, u64 chunk,
+		     const struct cow_extent *ext, struct cow_spare *spare)
+{
+	struct cow_grant *grant = __find_places(ctx, chunk, ext);
+	struct cow_run *run = spare->run;
+	u64 count;
+
+	lockdep_assert_held(&ctx->lock);
+	if (!grant)
+		return 0;
+	if (!spare->chunks)
+		return -ENOMEM;
+	count = min(ext->count, spare->chunks);
+	count = min(count, is_pool(grant) ? grant->count :
+		    grant->count - (chunk - grant->chunk));
+	if (!cow_map_make_room(ctx, chunk, count, &spare->room))
+		return -EAGAIN;
+	run->chunk = chunk;
+	run->count = count;
+	run_fill(ctx, run, grant, ext);
+	if (!__cow_place_insert(ctx, run)) {
+		/* A range may have been granted over places in use. */
+		DMWARN_LIMIT("%s: the place granted to chunk %llu is in use",
+			     ctx->ident, chunk);
+		return 0;
+	}
+	__grant_use(ctx, grant, count);
+	cow_map_set(ctx, run, COW_COPYING);
+	list_add_tail(&run->list, &ctx->copying);
+	ctx->nr_taken++;
+	spare->run = NULL;
+	return count;
+}
+
+/* Is there a reason to have the controller read about places it gave before? */
+static bool __should_nudge(struct cow_ctx *ctx)
+{
+	if (!ctx->chan || ctx->nudge)
+		return false;
+	if (ctx->pool_left < ctx->pool_size / 4) {
+		/* Once for each GRANT. */
+		ctx->pool_size = 0;
+		return true;
+	}
+	return time_after(jiffies, ctx->placed_read + COW_NUDGE_AFTER);
+}
+
+/**
+ * __cow_grant_ended - the copy of a run that came from a grant has ended
+ * @ctx: the context; its lock is held
+ * @run: placed or failed, and known to whoever reads
+ */
+void __cow_grant_ended(struct cow_ctx *ctx, struct cow_run *run)
+{
+	lockdep_assert_held(&ctx->lock);
+	ctx->nr_taken--;
+	/* Where it could not be written it is not tried again unasked. */
+	if (run->state == COW_RUN_FAILED && run->write_side)
+		cow_map_set(ctx, run, COW_BARRED);
+	if (run->state == COW_RUN_PLACED && __should_nudge(ctx)) {
+		ctx->nudge = true;
+		wake_up_interruptible(&ctx->wait);
+	}
+	if (ctx->revoking && !ctx->nr_taken)
+		wake_up_interruptible(&ctx->wait);
+}
+
+/**
+ * __cow_grant_collides - was any of these places granted to others?
+ * @ctx: the context; its lock is held
+ * @dev: device of the places
+ * @sector: the first one
+ * @chunk: whose it would be; DM_COW_ANY_CHUNK for places of a pool
+ * @count: adjoining chunks and places
+ *
+ * A range grants each chunk its place, which it may also be given otherwise.
+ */
+bool __cow_grant_collides(struct cow_ctx *ctx, u32 dev, u64 sector, u64 chunk,
+			  u64 count)
+{
+	u64 end = sector + (count << ctx->chunk_shift);
+	struct cow_grant *grant = grant_behind(ctx, dev, sector);
+
+	lockdep_assert_held(&ctx->lock);
+	while (grant_overlaps(grant, dev, end)) {
+		struct rb_node *node = rb_next(&grant->by_place);
+
+		if (is_pool(grant) || chunk == DM_COW_ANY_CHUNK ||
+		    sector - (chunk << ctx->chunk_shift) !=
+		    grant->sector - (grant->chunk << ctx->chunk_shift))
+			return true;
+		grant = rb_entry_safe(node, struct cow_grant, by_place);
+	}
+	return false;
+}
+
+/* The latest pool goes on where it ended. */
+static bool __pool_extend(struct cow_ctx *ctx, const struct cow_grant *more)
+{
+	struct cow_grant *last;
+
+	if (!is_pool(more) || list_empty(&ctx->pools))
+		return false;
+	last = list_last_entry(&ctx->pools, struct cow_grant, list);
+	if (last->dev != more->dev || grant_end(ctx, last) != more->sector)
+		return false;
+	last->count += more->count;
+	return true;
+}
+
+static int __grant_refusal(struct cow_ctx *ctx, const struct cow_grant *grant)
+{
+	u64 end = grant_end(ctx, grant);
+
+	if (ctx->mode != COW_MODE_RW)
+		return -EROFS;
+	if (ctx->revoking)
+		return -EBUSY;
+	if (grant_overlaps(grant_behind(ctx, grant->dev, grant->sector),
+			   grant->dev, end))
+		return -EBUSY;
+	if (is_pool(grant) &&
+	    __cow_place_in_use(ctx, grant->dev, grant->sector, end))
+		return -EBUSY;
+	return 0;
+}
+
+/* Takes the grant over, unless it only made another one longer. */
+static int __grant_add(struct cow_ctx *ctx, struct cow_grant *grant, bool *kept)
+{
+	int r = __grant_refusal(ctx, grant);
+
+	*kept = false;
+	if (r)
+		return r;
+	if (!__pool_extend(ctx, grant)) {
+		if (ctx->nr_grants >= COW_MAX_GRANTS)
+			return -E2BIG;
+		if (!is_pool(grant) && !insert_by_chunk(ctx, grant))
+			return -EBUSY;
+		insert_by_place(ctx, grant);
+		if (is_pool(grant))
+			list_add_tail(&grant->list, &ctx->pools);
+		grant->live = true;
+		ctx->nr_grants++;
+		*kept = true;
+	}
+	if (!is_pool(grant)) {
+		ctx->range_left += grant->count;
+		return 0;
+	}
+	WRITE_ONCE(ctx->pool_left, ctx->pool_left + grant->count);
+	ctx->pool_size = ctx->pool_left;
+	return 0;
+}
+
+/**
+ * cow_grant - GRANT: places for first writes to come
+ * @ctx: the context; its control mutex is held
+ * @r: the record, whose ranges were checked
+ *
+ * Return: 0 or the errno of PROTOCOL.md.
+ */
+int cow_grant(struct cow_ctx *ctx, const struct dm_cow_reply *r)
+{
+	struct cow_grant *grant;
+	bool kept;
+	int err;
+
+	grant = kzalloc(sizeof(*grant), GFP_KERNEL | __GFP_NOWARN);
+	if (!grant)
+		return -ENOMEM;
+	INIT_LIST_HEAD(&grant->list);
+	INIT_LIST_HEAD(&grant->news);
+	grant->chunk = r->chunk;
+	grant->count = r->count;
+	grant->sector = r->sector;
+	grant->dev = r->device;
+	spin_lock_irq(&ctx->lock);
+	err = __grant_add(ctx, grant, &kept);
+	spin_unlock_irq(&ctx->lock);
+	if (!kept)
+		kfree(grant);
+	return err;
+}
+
+/**
+ * __cow_grant_revoke - nothing is taken any more; the controller will be told
+ * @ctx: the context; its lock is held
+ */
+void __cow_grant_revoke(struct cow_ctx *ctx)
+{
+	struct rb_node *node;
+
+	lockdep_assert_held(&ctx->lock);
+	while ((node = rb_first(&ctx->granted))) {
+		struct cow_grant *grant;
+
+		grant = rb_entry(node, struct cow_grant, by_place);
+		__grant_retire(ctx, grant);
+		list_add_tail(&grant->list, &ctx->revoked);
+	}
+	WRITE_ONCE(ctx->pool_left, 0);
+	ctx->pool_size = 0;
+	ctx->range_left = 0;
+	ctx->revoking = true;
+	wake_up_interruptible(&ctx->wait);
+}
+
+/**
+ * __cow_grant_silence - nobody is left to be told of grants
+ * @ctx: the context; its lock is held
+ *
+ * Rests that were revoked and not told of are nobody's: a new controller takes
+ * what is not in the picture for free.
+ */
+void __cow_grant_silence(struct cow_ctx *ctx)
+{
+	struct cow_grant *grant, *next;
+
+	lockdep_assert_held(&ctx->lock);
+	list_for_each_entry_safe(grant, next, &ctx->grant_news, news) {
+		list_del_init(&grant->news);
+		__grant_put(ctx, grant);
+	}
+	list_for_each_entry_safe(grant, next, &ctx->revoked, list) {
+		list_del_init(&grant->list);
+		__grant_put(ctx, grant);
+	}
+	ctx->revoking = false;
+	ctx->nudge = false;
+}
+
+/**
+ * __cow_grant_forget - all grants end, and nobody is told
+ * @ctx: the context; its lock is held
+ */
+void __cow_grant_forget(struct cow_ctx *ctx)
+{
+	__cow_grant_revoke(ctx);
+	__cow_grant_silence(ctx);
+}
+
+/**
+ * __cow_grant_picture - what a new controller has to be told
+ * @ctx: the context; its lock is held
+ */
+void __cow_grant_picture(struct cow_ctx *ctx)
+{
+	struct rb_node *node;
+
+	for (node = rb_first(&ctx->granted); node; node = rb_next(node)) {
+		struct cow_grant *grant;
+
+		grant = rb_entry(node, struct cow_grant, by_place);
+		grant->peeked = false;
+		grant->told_count = grant->count;
+		grant->told_sector = grant->sector;
+		list_add_tail(&grant->news, &ctx->grant_news);
+	}
+}
+
+/**
+ * __cow_grant_told - GRANTED records were read, or were not
+ * @ctx: the context; its lock is held
+ * @told: they were
+ */
+void __cow_grant_told(struct cow_ctx *ctx, bool told)
+{
+	struct cow_grant *grant, *next;
+
+	list_for_each_entry_safe(grant, next, &ctx->grant_news, news) {
+		if (!grant->peeked)
+			break;
+		grant->peeked = false;
+		if (!told)
+			continue;
+		list_del_init(&grant->news);
+		__grant_put(ctx, grant);
+	}
+}
+
+/**
+ * __cow_revoked_told - REVOKED records were read, or were not
+ * @ctx: the context; its lock is held
+ * @told: they were
+ * @end: the last of them was among them
+ */
+void __cow_revoked_told(struct cow_ctx *ctx, bool told, bool end)
+{
+	struct cow_grant *grant, *next;
+
+	list_for_each_entry_safe(grant, next, &ctx->revoked, list) {
+		if (!grant->peeked)
+			break;
+		grant->peeked = false;
+		if (!told)
+			continue;
+		list_del_init(&grant->list);
+		__grant_put(ctx, grant);
+	}
+	if (told && end)
+		ctx->revoking = false;
+}
+
+/**
+ * __cow_revoked_due - can REVOKED be told?
+ * @ctx: the context; its lock is held
+ *
+ * Not before all that was taken is, nor inside the picture.
+ */
+bool __cow_revoked_due(const struct cow_ctx *ctx)
+{
+	return ctx->revoking && !ctx->nr_taken && !ctx->picture;
+}
+
+/**
+ * cow_grant_init - nothing is granted
+ * @ctx: a new context
+ */
+void cow_grant_init(struct cow_ctx *ctx)
+{
+	INIT_LIST_HEAD(&ctx->pools);
+	INIT_LIST_HEAD(&ctx->grant_news);
+	INIT_LIST_HEAD(&ctx->revoked);
+	ctx->granted = RB_ROOT;
+	ctx->ranges = RB_ROOT;
+	ctx->placed_read = jiffies - 2 * COW_NUDGE_AFTER;
+}
+
+/**
+ * cow_grant_exit - free what is left
+ * @ctx: a context that ends
+ */
+void cow_grant_exit(struct cow_ctx *ctx)
+{
+	spin_lock_irq(&ctx->lock);
+	__cow_grant_forget(ctx);
+	spin_unlock_irq(&ctx->lock);
+}
