@@ -266,6 +266,12 @@ static bool is_out_of_space(const struct cow_fault *fault)
 	return false;
 }
 
+static bool __may_hold(const struct cow_ctx *ctx, const struct cow_fault *fault)
+{
+	return !ctx->gone && !ctx->expired && ctx->mode == COW_MODE_RW &&
+	       !cow_pushback(container_of(fault, struct cow_io, fault));
+}
+
 /*
  * ENOSPC under a place that was thought to exist: all places of the fault go
  * back, and it is held until somebody has made room.
@@ -324,8 +330,7 @@ static void fault_end(struct cow_ctx *ctx, struct cow_fault *fault)
 	ctx->stat.skipped += fault->skipped;
 	fault->copies = 0;
 	fault->skipped = 0;
-	if (is_out_of_space(fault) && !ctx->gone && !ctx->expired &&
-	    !cow_pushback(container_of(fault, struct cow_io, fault))) {
+	if (is_out_of_space(fault) && __may_hold(ctx, fault)) {
 		__fault_hold_again(ctx, fault);
 		goto out;
 	}

@@ -277,9 +277,6 @@ static int grant_begin(struct cow_io *io, const struct cow_extent *ext,
 	struct cow_fault *fault;
 	int count;
 
-	/* The ladder may have been gone down since map() looked. */
-	if (ctx->mode != COW_MODE_RW)
-		return COW_AGAIN;
 	count = __cow_grant_take(ctx, io_chunk(io), ext, spare);
 	/* The worker may wait for memory a little. */
 	if (count == -ENOMEM && in_map)

@@ -198,6 +198,144 @@ internal sealed class CowEngineTests
         Assert.That(fresh.Knowns, Is.EqualTo(1));
     }
 
+    [Test]
+    public void WithGrantsFirstWritesNeedNoControllerAndTheNextOneAdoptsThem()
+    {
+        MemoryDisk cow = Disk(64);
+        (FakeKernel kernel, FakeController dead) = Granted("snapshot", cow);
+        FakeBio[] writes = [.. Enumerable.Range(0, 20).Select(i => kernel.Write((ulong)i * Chunk, 1, (ulong)i + 1))];
+        for (int i = 0; i < 10; i++)
+        {
+            kernel.EndCopy(0);
+        }
+
+        dead.Switch.Kill();
+        var next = new FakeController(kernel, "snapshot", create: false, waitForSpace: true, grants: true, _base, cow);
+        while (kernel.Copies > 0)
+        {
+            kernel.EndCopy(kernel.Copies - 1);
+        }
+
+        Assert.That(Array.TrueForAll(writes, write => write is { Done: true, Failed: false }), Is.True);
+        FakeBio flush = kernel.Flush();
+        kernel.EndDeviceFlush();
+        next.Turns(4);
+        Assert.That((flush.Done, flush.Failed, kernel.Uncommitted), Is.EqualTo((true, false, 0)));
+        Assert.That((kernel.Violations.Count, next.Engine.Mode, next.Engine.Status.Faults), Is.EqualTo((0, EngineMode.ReadWrite, 0UL)));
+        Assert.That(next.Format.Check().Clean, Is.True);
+        Assert.That(Enumerable.Range(0, 20).Select(i => kernel.Read((ulong)i * Chunk, 1).Result[0]), Is.EqualTo(Enumerable.Range(1, 20)));
+    }
+
+    [Test]
+    public void AControllerThatKnowsNoGrantsMayTakeOver()
+    {
+        MemoryDisk cow = Disk(64);
+        (FakeKernel kernel, FakeController dead) = Granted("snapshot", cow);
+        _ = kernel.Write(0, 1, 1);
+        kernel.EndCopy(0);
+        dead.Switch.Kill();
+        var next = new FakeController(kernel, "snapshot", create: false, waitForSpace: true, _base, cow);
+        next.Turns(3);
+        _ = Written(kernel, next, 5 * Chunk, 2);
+        Assert.That((kernel.GrantsLeft, kernel.Violations.Count, next.Engine.Mode), Is.EqualTo((0UL, 0, EngineMode.ReadWrite)));
+        Assert.That(kernel.Read(5 * Chunk, 1).Result[0], Is.EqualTo(2));
+    }
+
+    [TestCase("snapshot")]
+    [TestCase("bitmap")]
+    public void WhatIsRevokedCanBeGrantedAgain(string format)
+    {
+        (FakeKernel kernel, FakeController controller) = Granted(format, Disk(64));
+        ulong granted = kernel.GrantsLeft;
+        FakeBio write = kernel.Write(0, 3 * Chunk, 1);
+        _ = controller.Ask((engine, replies) => engine.Grants.Reclaim(replies));
+        controller.Turns(2);
+        Assert.That(controller.Engine.Grants.Revoking, Is.True, "a place that was taken is still being copied to");
+        kernel.EndCopy(0);
+        controller.Turns(2);
+        Assert.That((write.Done, controller.Engine.Grants.Revoking, controller.Engine.Grants.Left, kernel.GrantsLeft), Is.EqualTo((true, false, 0UL, 0UL)));
+        _ = controller.Ask((engine, _) =>
+        {
+            engine.Grants.Grew();
+            return true;
+        });
+        controller.Turns(2);
+        Assert.That(kernel.GrantsLeft, Is.EqualTo(format == "bitmap" ? granted : granted - 3));
+        Assert.That(kernel.Violations, Is.Empty);
+    }
+
+    [TestCase("snapshot")]
+    [TestCase("bitmap")]
+    public void AGrantedPlaceThatCouldNotBeWrittenIsNotTriedAgain(string format)
+    {
+        (FakeKernel kernel, FakeController controller) = Granted(format, Disk(64));
+        FakeBio write = kernel.Write(0, 1, 1);
+        kernel.EndCopy(0, failWriting: true);
+        ulong bad = kernel.ChunkAt(0).Sector;
+        controller.Turns(2);
+        Assert.That(write.Failed, Is.True);
+        FakeBio again = kernel.Write(0, 1, 2);
+        controller.Turns(2);
+        if (format == "bitmap")
+        {
+            Assert.That((again.Done, kernel.Copies), Is.EqualTo((false, 0)), "the place is fixed, and bad");
+            return;
+        }
+
+        kernel.EndCopy(0);
+        Assert.That(again.Failed, Is.False);
+        Assert.That(kernel.ChunkAt(0).Sector, Is.Not.EqualTo(bad));
+        _ = controller.Ask((engine, replies) => engine.Grants.Reclaim(replies));
+        controller.Turns(2);
+        Assert.That(controller.Format.Usage.PlacedChunks, Is.EqualTo(1));
+        Assert.That(kernel.Violations, Is.Empty);
+    }
+
+    [Test]
+    public void TheEndOfTheLastLineTakesGrantsBack()
+    {
+        (FakeKernel kernel, FakeController controller) = Granted("snapshot", Disk(64));
+        _ = kernel.Write(0, 1, 1);
+        kernel.EndCopy(0);
+        kernel.Remove();
+        controller.Turns(2);
+        Assert.That((kernel.GrantsLeft, controller.Engine.Grants.Left, kernel.Uncommitted), Is.EqualTo((0UL, 0UL, 0)));
+        Assert.That((controller.Engine.Gone, controller.Engine.Grants.Revoking), Is.EqualTo((true, false)));
+        Assert.That(controller.Format.Usage.PlacedChunks, Is.EqualTo(1));
+    }
+
+    [Test]
+    public void APlaceThatATableSwapMadeVoidIsFreeWhenTheChunkTakesAnother()
+    {
+        (FakeKernel kernel, FakeController controller) = Granted("snapshot", Disk(64), grantsFirst: false);
+        FakeBio write = kernel.Write(0, 1, 1);
+        // The answer is made, and meets a fault that the swap has taken away.
+        kernel.BeforeWrite = () =>
+        {
+            kernel.BeforeWrite = null;
+            kernel.SwapTable();
+        };
+        controller.Turn();
+        controller.Engine.Grants.Serve(CowFeatures.Grant);
+        kernel.ServesGrants = true;
+        controller.Turns(1);
+        Assert.That(kernel.GrantsLeft, Is.Not.Zero);
+        kernel.SwapTable();
+        kernel.EndCopy(0);
+        controller.Turns(2);
+        Assert.That(write is { Done: true, Failed: false }, Is.True);
+        Assert.That((controller.Engine.Mode, controller.Format.Usage.PlacedChunks, kernel.Violations.Count), Is.EqualTo((EngineMode.ReadWrite, 1UL, 0)));
+    }
+
+    private (FakeKernel Kernel, FakeController Controller) Granted(string format, MemoryDisk cow, bool grantsFirst = true)
+    {
+        var kernel = new FakeKernel(Sectors, Chunk, _base, cow);
+        var controller = new FakeController(kernel, format, create: true, waitForSpace: true, grantsFirst, _base, cow);
+        controller.Turns(4);
+        Assert.That(kernel.GrantsLeft != 0, Is.EqualTo(grantsFirst));
+        return (kernel, controller);
+    }
+
     private static MemoryDisk Disk(int chunks) => new("cow", chunks * (long)Chunk * MemoryDisk.SectorBytes);
 
     private static FakeBio Written(FakeKernel kernel, FakeController controller, ulong sector, ulong token)

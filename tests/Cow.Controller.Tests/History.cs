@@ -16,6 +16,7 @@ internal sealed class History
 
     private readonly string _format;
     private readonly string _label;
+    private readonly bool _grants;
     private readonly Random _random;
     private readonly ulong[] _completed = new ulong[Sectors];
     private readonly ulong[] _durable = new ulong[Sectors];
@@ -28,10 +29,11 @@ internal sealed class History
     private FakeController _controller;
     private ulong _token;
 
-    public History(string format, int seed)
+    public History(string format, int seed, bool grants = false)
     {
         _format = format;
-        _label = $"format {format}, seed {seed}";
+        _grants = grants;
+        _label = $"format {format}, seed {seed}{(grants ? ", grants" : "")}";
         _random = new Random(seed);
         _kernel = new FakeKernel(Sectors, ChunkSectors, _base, _cow);
         _controller = Open(create: true);
@@ -77,7 +79,10 @@ internal sealed class History
         }
     }
 
-    private FakeController Open(bool create) => new(_kernel, _format, create, waitForSpace: true, _base, _cow);
+    private FakeController Open(bool create) => new(_kernel, _format, create, waitForSpace: true, _grants, _base, _cow);
+
+    /// <summary>First writes that asked nobody.</summary>
+    public int Taken => _kernel.Taken;
 
     private void Step(bool kills)
     {
@@ -97,6 +102,9 @@ internal sealed class History
                 break;
             case 7 when _random.Next(4) == 0:
                 _kernel.SwapTable();
+                break;
+            case 7 when _grants && _random.Next(6) == 0:
+                _ = _controller.Ask((engine, replies) => engine.Grants.Reclaim(replies));
                 break;
             case 8 when _kernel.DeviceFlushes > 0:
                 _kernel.EndDeviceFlush();

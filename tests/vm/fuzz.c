@@ -28,14 +28,16 @@
 #define PENDING 64
 #define ATTACKS_PER_ROUND 256
 #define BEYOND (1ULL << 44)	/* sectors that no device has */
+#define GRANTED 2048		/* the first chunks have granted places, in the upper half of the device */
 
 static struct dm_cow_attach attach = {
 	.version = DM_COW_ABI_VERSION,
 	.event_size = sizeof(struct dm_cow_event),
 	.reply_size = sizeof(struct dm_cow_reply),
+	.features = DM_COW_F_GRANT,
 };
 static int channel;
-static uint64_t chunks, cow_sectors, next_place, committed, flush_told;
+static uint64_t chunks, cow_sectors, next_place, granted, committed, flush_told;
 static struct dm_cow_event pending[PENDING], placed;
 static unsigned int nr_pending;
 static bool gone;
@@ -130,6 +132,7 @@ static void handle(const struct dm_cow_event *event)
 		commit(event->number);
 		break;
 	case DM_COW_EV_PICTURE_END:
+	case DM_COW_EV_REVOKED:
 		break;
 	default:
 		errx(1, "unexpected event %u for chunk %llu", event->type, event->chunk);
@@ -157,7 +160,7 @@ static bool serve(int timeout)
 
 static int wrong_op(struct dm_cow_reply *r)
 {
-	*r = reply_of(below(4) ? DM_COW_OP_ABANDON + 1 + below(100) : below(2) ? 0 : nonzero() << 8);
+	*r = reply_of(below(4) ? DM_COW_OP_REVOKE + 1 + below(100) : below(2) ? 0 : nonzero() << 8);
 	return EINVAL;
 }
 
@@ -177,6 +180,7 @@ static int wrong_field(struct dm_cow_reply *r)
 		{ DM_COW_OP_RETRY, 0 }, { DM_COW_OP_COMMIT, 0 }, { DM_COW_OP_ABANDON, 0 },
 		{ DM_COW_OP_HOLD, 1 }, { DM_COW_OP_ERROR, 1 | 2 }, { DM_COW_OP_FLUSHED, 4 | 2 },
 		{ DM_COW_OP_KNOWN, 8 }, { DM_COW_OP_MAP, 8 },
+		{ DM_COW_OP_GRANT, 8 }, { DM_COW_OP_REVOKE, 0 },
 	};
 	unsigned int which = below(sizeof(ops) / sizeof(*ops)), takes = ops[which].takes;
 
@@ -302,6 +306,46 @@ static int place_given_twice(struct dm_cow_reply *r)
 	return EBUSY;
 }
 
+/* The granted range never shrinks, and nothing else ever gets its places. */
+static uint64_t granted_place(void)
+{
+	return granted + below(GRANTED) * attach.chunk_sectors;
+}
+
+static int place_that_was_granted(struct dm_cow_reply *r)
+{
+	*r = place_of(&pending[below(nr_pending)]);
+	r->sector = granted_place();
+	return EBUSY;
+}
+
+static int wrong_grant(struct dm_cow_reply *r)
+{
+	*r = reply_of(DM_COW_OP_GRANT);
+	r->chunk = below(2) ? DM_COW_ANY_CHUNK : below(chunks);
+	r->count = 1;
+	r->device = DM_COW_DEV_COW;
+	if (r->chunk != DM_COW_ANY_CHUNK && below(2))
+		wrong_range(r);
+	else if (r->chunk == DM_COW_ANY_CHUNK && below(2))
+		r->count = below(2) ? 0 : cow_sectors / attach.chunk_sectors + 1 + (random64() >> below(60));
+	else
+		wrong_place(r);
+	return EINVAL;
+}
+
+/* Over another grant, or over the same chunks. */
+static int granted_twice(struct dm_cow_reply *r)
+{
+	*r = reply_of(DM_COW_OP_GRANT);
+	r->count = 1 + below(8);
+	r->device = DM_COW_DEV_COW;
+	r->chunk = below(2) ? DM_COW_ANY_CHUNK : below(GRANTED);
+	r->sector = r->chunk == DM_COW_ANY_CHUNK || below(2) ? granted_place() :
+		granted + (2 * GRANTED + below(GRANTED)) * attach.chunk_sectors;
+	return EBUSY;
+}
+
 static int wrong_error(struct dm_cow_reply *r)
 {
 	*r = reply_of(DM_COW_OP_ERROR);
@@ -338,20 +382,21 @@ static int noise(struct dm_cow_reply *r)
 	return EINVAL;
 }
 
-#define KINDS 13
+#define KINDS 16
 static uint64_t made[KINDS], bad_reads;
 
 static int make_wrong(struct dm_cow_reply *r)
 {
 	static int (*const makers[])(struct dm_cow_reply *r) = {
 		wrong_op, wrong_generation, wrong_field, wrong_map, map_of_known, wrong_known, unknown_id,
-		wrong_flushed, abandon_with_a_line, noise, wrong_answer, wrong_error, place_given_twice,
+		wrong_flushed, abandon_with_a_line, noise, wrong_grant, granted_twice, wrong_answer, wrong_error,
+		place_that_was_granted, place_given_twice,
 	};
 	unsigned int which = below(KINDS);
 
 	_Static_assert(sizeof(makers) / sizeof(*makers) == KINDS, "a kind is missing");
-	if ((which >= 10 && !nr_pending) || (which == 12 && placed.number <= committed))
-		which = below(10);
+	if ((which >= 12 && !nr_pending) || (which == 15 && placed.number <= committed))
+		which = below(12);
 	made[which]++;
 	return makers[which](r);
 }
@@ -487,6 +532,28 @@ static void know_all(void)
 	send_reply(&reply);
 }
 
+/* Gives it, takes it back, gives it again. */
+static void grant_some(void)
+{
+	struct dm_cow_reply grant = reply_of(DM_COW_OP_GRANT), revoke = reply_of(DM_COW_OP_REVOKE);
+	struct dm_cow_event events[3];
+
+	if (!(attach.features & DM_COW_F_GRANT))
+		errx(1, "grants are not offered");
+	granted = cow_sectors / 2 & -attach.chunk_sectors;
+	grant.count = GRANTED;
+	grant.device = DM_COW_DEV_COW;
+	grant.sector = granted;
+	send_reply(&grant);
+	send_reply(&revoke);
+	must_fail(write(channel, &grant, sizeof(grant)), EBUSY, "GRANT before REVOKED was read");
+	must_fail(read(channel, nowhere, 128), EFAULT, "REVOKED to nowhere");
+	if (read(channel, events, 64) != 64 || events[0].type != DM_COW_EV_REVOKED || events[0].count != GRANTED ||
+	    read(channel, events, 128) != 64 || events[0].type != DM_COW_EV_REVOKED || events[0].count)
+		errx(1, "REVOKE was not answered by the range and the end");
+	send_reply(&grant);
+}
+
 static void begin(const char *ident)
 {
 	struct dm_cow_reply retry;
@@ -503,6 +570,7 @@ static void begin(const char *ident)
 	chunks = (attach.sectors + attach.chunk_sectors - 1) / attach.chunk_sectors;
 	know_all();
 	serve(1000);
+	grant_some();
 }
 
 int main(int argc, char **argv)

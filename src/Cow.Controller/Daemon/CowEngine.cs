@@ -38,7 +38,8 @@ internal sealed class CowEngine
         _space = space;
         _ladder = new Ladder(log);
         _placer = new Placer(format, space, geometry);
-        _refusals = new Refusals(geometry, _placed, _held, _ladder);
+        Grants = new Grants(format, space, geometry);
+        _refusals = new Refusals(geometry, indices, _placed, _held, Grants, _ladder);
     }
 
     /// <summary>Whether a full store makes writers wait; else they get ENOSPC.</summary>
@@ -60,6 +61,9 @@ internal sealed class CowEngine
 
     /// <summary>There is something that a commit would make durable.</summary>
     public bool NeedsCommit => _placed.Count > 0 && Mode == EngineMode.ReadWrite;
+
+    /// <summary>What the kernel may take without asking.</summary>
+    public Grants Grants { get; }
 
     /// <summary>Runs of the picture, for the bulk load.</summary>
     public IReadOnlyList<ChunkRun> Picture => _picture;
@@ -112,8 +116,35 @@ internal sealed class CowEngine
     public void Grow(ReplyBuffer replies)
     {
         _format.Grow();
+        Grants.Grew();
         Retry(replies);
     }
+
+#pragma warning disable CA1031 // As above.
+    /// <summary>Everything was told, and nothing is wrong: the kernel gets places for what is written next.</summary>
+    /// <param name="replies">Gets the GRANTs.</param>
+    /// <param name="now">Milliseconds of a clock that only goes forward.</param>
+    public void TopUp(ReplyBuffer replies, long now)
+    {
+        if (Mode != EngineMode.ReadWrite || WaitingForSpace || Gone)
+        {
+            return;
+        }
+
+        int mark = replies.Count;
+        try
+        {
+            Grants.TopUp(replies, now);
+        }
+        catch (Exception x)
+        {
+            // Whatever a format throws: it is asked place by place, then.
+            replies.Truncate(mark);
+            Grants.Serve(CowFeatures.None);
+            _ladder.Trouble($"no places are granted any more: {x.Message}");
+        }
+    }
+#pragma warning restore CA1031
 
     /// <summary>What a chunk reads from now, as the store and the uncommitted places say.</summary>
     public Extent Where(ulong chunk, out bool uncommitted)
@@ -145,6 +176,12 @@ internal sealed class CowEngine
                 break;
             case CowEventType.Failed:
                 TakeFailed(e);
+                break;
+            case CowEventType.Granted:
+                Grants.Adopt(_indices.ToGrant(e.Chunk, e.Count, e.Device, e.Sector));
+                break;
+            case CowEventType.Revoked:
+                TakeRevoked(e, replies);
                 break;
             case CowEventType.Flush:
                 Commit(e, flushFirst: e.Flags.HasFlag(CowEventFlags.SelfFlush), replies);
@@ -184,6 +221,13 @@ internal sealed class CowEngine
     private void AwaitSpace(in CowEvent e, ReplyBuffer replies)
     {
         _held.Add(e);
+        if (Grants.Reclaim(replies))
+        {
+            // Perhaps there is room in what the kernel holds; asked again when it has come back.
+            replies.Hold(e.Id);
+            return;
+        }
+
         WaitingForSpace |= WaitForSpace;
         if (WaitForSpace)
         {
@@ -262,8 +306,21 @@ internal sealed class CowEngine
             _format.Adopt(run);
             _picture.Add(run.Run);
         }
+        else
+        {
+            TookFromGrant(run);
+        }
 
         return run;
+    }
+
+    /// <summary>A store that is not written any more need not know.</summary>
+    private void TookFromGrant(PlacedRun run)
+    {
+        if (Mode == EngineMode.ReadWrite)
+        {
+            Grants.Took(run);
+        }
     }
 
     private void TakePlaced(in CowEvent e)
@@ -277,6 +334,8 @@ internal sealed class CowEngine
 
     private void TakeFailed(in CowEvent e)
     {
+        // Taken from a grant, it counts from now on as any place that was answered.
+        TookFromGrant(_indices.ToRun(e, _geometry));
         if (e.Error == Errno.ENOSPC)
         {
             // The kernel holds the fault; the place is as good as before once there is room.
@@ -289,6 +348,16 @@ internal sealed class CowEngine
 
         string side = e.Flags.HasFlag(CowEventFlags.WriteSide) ? "place" : "source";
         _ladder.CopyFailed($"copying chunks {e.Chunk}..{e.Chunk + e.Count - 1} failed at the {side} ({e.Error})");
+    }
+
+    private void TakeRevoked(in CowEvent e, ReplyBuffer replies)
+    {
+        bool asked = Grants.Revoking;
+        Grants.Returned(e.Count == 0 ? default : _indices.ToGrant(e.Chunk, e.Count, e.Device, e.Sector));
+        if (e.Count == 0 && asked)
+        {
+            Retry(replies);
+        }
     }
 
     /// <summary>The kernel's mode is ours: where a flush of its failed, places that it reports may hold nothing.</summary>
@@ -337,7 +406,7 @@ internal sealed class CowEngine
                 _ladder.StepDown(EngineMode.ReadOnly, $"metadata could not be written: {x.Message}");
                 replies.Flushed(e.Number, Errno.EIO);
                 break;
-            case CowEventType.Answered or CowEventType.Placed:
+            case CowEventType.Answered or CowEventType.Placed or CowEventType.Granted or CowEventType.Revoked or CowEventType.Failed:
                 _ladder.StepDown(EngineMode.Failed, $"the store and the kernel disagree: {x.Message}");
                 break;
             default:

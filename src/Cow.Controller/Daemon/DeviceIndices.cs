@@ -56,4 +56,11 @@ internal readonly record struct DeviceIndices(int Layers, int BaseLayer = -1)
         ToPlace(e.Device, e.Sector.Value) is { } place && geometry.Contains(e.Chunk, e.Count)
             ? new PlacedRun(new ChunkRun(e.Chunk, e.Count), place)
             : throw new InvalidDataException($"chunk {e.Chunk} on device {e.Device} is not of this device");
+
+    /// <summary>The places that GRANTED or REVOKED speaks of, or that a GRANT did.</summary>
+    /// <exception cref="InvalidDataException">They are not of this device.</exception>
+    public PlaceGrant ToGrant(ulong chunk, ulong count, uint device, Sectors sector) =>
+        ToPlace(device, sector.Value) is { } place
+            ? new PlaceGrant(chunk, count, place, default)
+            : throw new InvalidDataException($"a grant on device {device} is not of this device");
 }

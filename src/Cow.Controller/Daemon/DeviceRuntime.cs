@@ -85,12 +85,13 @@ internal sealed class DeviceRuntime : IDisposable
         }
 
         long start = Stopwatch.GetTimestamp();
-        KernelChannel channel = KernelChannel.Attach(state.Spec.Name, takeover: true);
         var engine = new CowEngine(store.Format, Geometry, store.Indices, store.Space, log)
         {
             WaitForSpace = state.Spec.NoSpace == NoSpacePolicy.Wait,
             Scratch = store.Scratch,
         };
+        KernelChannel channel = KernelChannel.Attach(state.Spec.Name, takeover: true, state.Spec.ReadOnly ? CowFeatures.None : engine.Grants.Wanted);
+        engine.Grants.Serve(channel.Info.Features);
         bool tellAll = store.TellAll && !channel.Info.State.HasFlag(CowState.Known);
         var options = new FaultLoopOptions(state.Spec.Name, Geometry, store.Indices, channel.Info.Generation, tellAll, commitInterval);
         FaultLoop? loop = new(channel, engine, store.Format, options, log) { OnGone = onGone };

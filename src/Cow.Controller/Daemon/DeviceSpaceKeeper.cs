@@ -26,6 +26,8 @@ internal sealed class DeviceSpaceKeeper : ISpaceKeeper, IDisposable
         _file = file is null || readOnly ? null : File.OpenHandle(file, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
     }
 
+    public bool HasAll => _file is null;
+
     public bool Ensure(int device, ByteRange bytes)
     {
         if (_file is null || device != 0 || bytes.Length == 0 || (bytes.Offset >= _from && bytes.Offset + bytes.Length <= _to))

@@ -162,6 +162,10 @@ internal sealed class FaultLoop : IDisposable
         {
             DoWork();
             _timer.Tick(_engine, _replies);
+            if (_loaded.Task.IsCompleted && _loader is null)
+            {
+                _engine.TopUp(_replies, Environment.TickCount64);
+            }
         }
 
         Send();

@@ -8,6 +8,9 @@ namespace Cow.Controller.Daemon;
 /// </summary>
 internal interface ISpaceKeeper
 {
+    /// <summary>Every byte of the store can be written for good, without being ensured: it is a device.</summary>
+    bool HasAll { get; }
+
     /// <summary>On a true return the bytes of the store can be written whatever else fills the host's file system.</summary>
     /// <param name="device">The format's device that they are on.</param>
     /// <param name="bytes">The bytes; an empty range needs nothing.</param>

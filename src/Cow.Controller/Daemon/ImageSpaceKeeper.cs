@@ -28,6 +28,8 @@ internal sealed class ImageSpaceKeeper : ISpaceKeeper, IDisposable
         _parts = [.. info.Files.Select((file, i) => Part.Of(file, info.Paths[i], devices[i], readOnly))];
     }
 
+    public bool HasAll => false;
+
     public bool Ensure(int device, ByteRange bytes) => bytes.Length == 0 || _parts[device].Ensure(bytes.Offset, bytes.Offset + bytes.Length);
 
     public void Fill(Place place, ReadOnlySpan<byte> data) =>

@@ -20,12 +20,12 @@ internal sealed class KernelChannel : IFaultChannel
     /// <summary>What the kernel said at the attach.</summary>
     public AttachInfo Info { get; }
 
-    public static KernelChannel Attach(string ident, bool takeover)
+    public static KernelChannel Attach(string ident, bool takeover, CowFeatures features = CowFeatures.None)
     {
         CowChannel? channel = CowChannel.Open();
         try
         {
-            var attached = new KernelChannel(channel, ident, channel.Attach(ident, takeover));
+            var attached = new KernelChannel(channel, ident, channel.Attach(ident, takeover, features));
             channel = null;
             return attached;
         }

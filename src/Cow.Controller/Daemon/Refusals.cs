@@ -4,7 +4,8 @@ using Cow.DmIoctl;
 namespace Cow.Controller.Daemon;
 
 /// <summary>What follows when the kernel refuses a reply (PROTOCOL.md section 4, refusals). A refused reply has changed nothing.</summary>
-internal sealed class Refusals(ChunkGeometry geometry, PlacedQueue placed, HeldFaults held, Ladder ladder)
+internal sealed class Refusals(
+    ChunkGeometry geometry, DeviceIndices indices, PlacedQueue placed, HeldFaults held, Grants grants, Ladder ladder)
 {
     public const string KernelIsReadOnly =
         "the kernel made the device read-only: the CoW device could not be flushed, or somebody asked for it; \"dmesg\" tells";
@@ -22,6 +23,9 @@ internal sealed class Refusals(ChunkGeometry geometry, PlacedQueue placed, HeldF
             case CowOp.Commit when error == Errno.EROFS:
                 ladder.StepDown(EngineMode.ReadOnly, KernelIsReadOnly);
                 break;
+            case CowOp.Grant:
+                Grant(reply, error);
+                break;
             case CowOp.Place:
                 Place(reply, error, replies);
                 break;
@@ -33,6 +37,20 @@ internal sealed class Refusals(ChunkGeometry geometry, PlacedQueue placed, HeldF
             default:
                 ladder.Trouble($"the kernel refused {reply.Op} of chunk {reply.Chunk} ({error})");
                 break;
+        }
+    }
+
+    /// <summary>The places are ours again. ENODEV: the last line went meanwhile; REVOKED and GONE will tell, and a line may come back.</summary>
+    private void Grant(in CowReply reply, Errno error)
+    {
+        grants.Refused(indices.ToGrant(reply.Chunk, reply.Count, reply.Device, reply.Sector), forGood: error != Errno.ENODEV);
+        if (error == Errno.EROFS)
+        {
+            ladder.StepDown(EngineMode.ReadOnly, KernelIsReadOnly);
+        }
+        else if (error != Errno.ENODEV)
+        {
+            ladder.Trouble($"the kernel refused to be granted {reply.Count} places at sector {reply.Sector} ({error})");
         }
     }
 

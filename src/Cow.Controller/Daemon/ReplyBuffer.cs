@@ -70,6 +70,12 @@ internal sealed class ReplyBuffer(ChunkGeometry geometry, DeviceIndices indices,
         }
     }
 
+    /// <summary>Places for first writes to come.</summary>
+    public void Grant(in PlaceGrant grant) => Add(CowReply.Range(
+        generation, grant.Chunk, grant.Count, indices.OfOverlay(grant.Place.Device), new Sectors(grant.Place.Sector)));
+
+    public void Revoke() => Add(CowReply.Revoke(generation));
+
     public void Commit() => Add(CowReply.Commit(generation));
 
     public void Abandon() => Add(CowReply.Abandon(generation));

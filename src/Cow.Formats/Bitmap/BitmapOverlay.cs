@@ -8,7 +8,7 @@ namespace Cow.Formats.Bitmap;
 /// </summary>
 /// <remarks>The smallest format that there is. A place is fixed by the chunk's number, so nothing is ever allocated and a store is never full;
 /// what is left to do is to set a chunk's bit after its data is safe.</remarks>
-internal sealed class BitmapOverlay : ICowFormat
+internal sealed class BitmapOverlay : IGrantingFormat
 {
     /// <summary>The base owns the chunk. Layers follow from 1 on.</summary>
     private const byte Base = 0;
@@ -28,6 +28,7 @@ internal sealed class BitmapOverlay : ICowFormat
     private readonly RunMap _pending = new();
     private readonly RunMap _abandoned = new();
     private ulong _committed;
+    private bool _granted;
 
     // Sectors of the bitmap that the commit under way has to write.
     private readonly HashSet<ulong> _changed = [];
@@ -119,6 +120,33 @@ internal sealed class BitmapOverlay : ICowFormat
             chunk = extent.Run.End;
         }
     }
+
+    public PlaceGrant Reserve(ulong count)
+    {
+        RefuseIfNotWritable();
+        PlaceGrant all = new(0, _granted ? 0 : Header.Chunks, PlaceOf(0), default);
+        _granted = true;
+        return all;
+    }
+
+    public void AdoptGrant(PlaceGrant grant)
+    {
+        bool inside = !grant.IsPool && grant.Count <= Header.Chunks && grant.Chunk <= Header.Chunks - grant.Count;
+        if (!inside || grant.Place != PlaceOf(grant.Chunk))
+        {
+            throw new ImageFormatException(_files.Store.Name, 0, "each chunk at its own offset", $"chunk {grant.Chunk} granted at sector {grant.Place.Sector} of device {grant.Place.Device}");
+        }
+        _granted = true;
+    }
+
+    public ulong Take(PlacedRun run)
+    {
+        ulong before = _pending.Total;
+        Adopt(run);
+        return _pending.Total - before;
+    }
+
+    public void Release(PlaceGrant grant) => _granted = false;
 
     public void Abandon(ChunkRun run)
     {

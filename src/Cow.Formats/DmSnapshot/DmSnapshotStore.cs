@@ -8,7 +8,7 @@ namespace Cow.Formats.DmSnapshot;
 /// </summary>
 /// <remarks>The store records no allocation: a place is used when the list names it, so places that were given out and never committed
 /// are free again after a reopen. The kernel's snapshot target reads what this writes and appends to it, and the reverse.</remarks>
-internal sealed class DmSnapshotStore : ICowFormat
+internal sealed class DmSnapshotStore : IGrantingFormat
 {
     private readonly IImageFile _file;
     private readonly DmSnapshotGeometry _geometry;
@@ -20,6 +20,9 @@ internal sealed class DmSnapshotStore : ICowFormat
     // Chunk of the disk -> chunk of the store. _placed is in the list, _pending will be.
     private readonly RunMap _placed = new();
     private readonly RunMap _pending = new();
+
+    // Chunks of the store (to themselves) that were reserved and not taken.
+    private readonly RunMap _reserved = new();
     private ulong _abandoned;
     private ulong _areasAnnounced;
     private bool _failed;
@@ -56,6 +59,9 @@ internal sealed class DmSnapshotStore : ICowFormat
         }
     }
 
+    /// <summary>Entries that the list will have when all places that were given out are in it.</summary>
+    private ulong Entries => _log.Count + _pending.Total + _reserved.Total;
+
     public Extent Lookup(ulong chunk, ulong limit)
     {
         limit = ClipToDisk(chunk, limit);
@@ -82,8 +88,7 @@ internal sealed class DmSnapshotStore : ICowFormat
             return Answer(chunk, run.ValueOf(chunk), count, Fill.Copy, default);
         }
 
-        ulong entries = _log.Count + _pending.Total;
-        (ulong place, count) = _free.Take(Math.Min(count, _geometry.MaxEntries(_free.Capacity) - entries));
+        (ulong place, count) = _free.Take(Math.Min(count, _geometry.MaxEntries(_free.Capacity) - Entries));
         if (count > 0)
         {
             _pending.Add(chunk, place, count);
@@ -116,6 +121,54 @@ internal sealed class DmSnapshotStore : ICowFormat
             _abandoned += end - from;
             run = new ChunkRun(end, run.End - end);
         }
+    }
+
+    public PlaceGrant Reserve(ulong count)
+    {
+        RefuseIfNotWritable();
+        (ulong place, count) = _free.Take(Math.Min(count, _geometry.MaxEntries(_free.Capacity) - Entries));
+        if (count > 0)
+        {
+            _reserved.Add(place, place, count);
+        }
+        return new PlaceGrant(PlaceGrant.AnyChunk, count, PlaceOf(place), AnnounceArea());
+    }
+
+    public void AdoptGrant(PlaceGrant grant)
+    {
+        RefuseIfNotWritable();
+        ulong first = FirstOf(grant.Place);
+        bool fits = grant.IsPool && grant.Count <= _geometry.MaxEntries(_free.Capacity) - Entries;
+        for (ulong i = 0; i < grant.Count; i++)
+        {
+            if (!fits || !_free.TryTake(first + i))
+            {
+                throw new ImageFormatException(_file.Name, 0, "free places of the store", $"sector {grant.Place.Sector} of device {grant.Place.Device}, granted to any of {grant.Count} chunks");
+            }
+        }
+        _reserved.Add(first, first, grant.Count);
+        AnnounceArea();
+    }
+
+    public ulong Take(PlacedRun run)
+    {
+        RefuseIfNotWritable();
+        ulong place = FirstOf(run.Place);
+        ulong taken = 0;
+        for (ulong i = 0; i < run.Run.Count; i++)
+        {
+            taken += TakeChunk(run.Run.Chunk + i, place + i);
+        }
+        return taken;
+    }
+
+    public void Release(PlaceGrant grant)
+    {
+        ulong first = FirstOf(grant.Place);
+        _reserved.Remove(first, grant.Count);
+        _free.Give(first, grant.Count);
+        // What is not needed any more is announced again when it is.
+        _areasAnnounced = Math.Min(_areasAnnounced, Entries / _geometry.EntriesPerArea);
     }
 
     public void Commit(ReadOnlySpan<PlacedRun> runs)
@@ -175,11 +228,34 @@ internal sealed class DmSnapshotStore : ICowFormat
             }
             return;
         }
-        if (_log.Count + _pending.Total >= _geometry.MaxEntries(_free.Capacity) || !_free.TryTake(place))
+        if (Entries >= _geometry.MaxEntries(_free.Capacity) || !_free.TryTake(place))
         {
             throw Conflict(chunk, PlaceOf(place), "a free place of the store");
         }
         _pending.Add(chunk, place, 1);
+    }
+
+    private ulong TakeChunk(ulong chunk, ulong place)
+    {
+        bool inList = _placed.TryAt(chunk, out MapRun run);
+        bool allocated = !inList && _pending.TryAt(chunk, out run);
+        if ((inList || allocated) && run.ValueOf(chunk) == place)
+        {
+            return 0;
+        }
+        if (inList || !_reserved.TryAt(place, out _))
+        {
+            throw Conflict(chunk, PlaceOf(place), "a place that was allocated for the chunk, or reserved");
+        }
+        if (allocated)
+        {
+            ulong unused = run.ValueOf(chunk);
+            _pending.Remove(chunk, 1);
+            _free.Give(unused, 1);
+        }
+        _reserved.Remove(place, 1);
+        _pending.Add(chunk, place, 1);
+        return 1;
     }
 
     private void CommitRun(PlacedRun placed)
@@ -232,7 +308,7 @@ internal sealed class DmSnapshotStore : ICowFormat
     /// has entries, so it needs one new area at most.</summary>
     private ByteRange AnnounceArea()
     {
-        ulong area = (_log.Count + _pending.Total) / _geometry.EntriesPerArea;
+        ulong area = Entries / _geometry.EntriesPerArea;
         if (area <= _areasAnnounced)
         {
             return default;
@@ -240,6 +316,11 @@ internal sealed class DmSnapshotStore : ICowFormat
         _areasAnnounced = area;
         return new ByteRange((long)_geometry.AreaChunk(area) * _geometry.ChunkBytes, _geometry.ChunkBytes);
     }
+
+    /// <summary>The chunk of the store that a place is.</summary>
+    private ulong FirstOf(Place place) => place.Device == 0 && place.Sector % _geometry.ChunkSectors == 0
+        ? place.Sector / _geometry.ChunkSectors
+        : throw new ImageFormatException(_file.Name, 0, "a whole chunk of the store", $"sector {place.Sector} of device {place.Device}, granted");
 
     private Place PlaceOf(ulong storeChunk) => new(0, storeChunk * _geometry.ChunkSectors);
 

@@ -40,6 +40,9 @@ internal sealed class FreePlaces(DmSnapshotGeometry geometry)
         return (0, 0);
     }
 
+    /// <summary>Puts back what was taken.</summary>
+    public void Give(ulong chunk, ulong count) => _free.Add(chunk, chunk, count);
+
     /// <summary>Takes just this chunk.</summary>
     /// <returns>False where it is not free, no data chunk, or outside the store.</returns>
     public bool TryTake(ulong chunk)

@@ -29,6 +29,9 @@ internal sealed class FakeChunk
 
     public ulong Sector { get; set; }
 
+    /// <summary>The place that a range grants it could not be written.</summary>
+    public bool Barred { get; set; }
+
     /// <summary>Accesses that wait until it changes its state.</summary>
     public List<FakePart> Waiting { get; } = [];
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using Cow.Controller.Daemon;
+using Cow.DmIoctl;
 using Cow.Formats;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -12,6 +13,11 @@ internal sealed class FakeController
     private readonly FaultLoop _loop;
 
     public FakeController(FakeKernel kernel, string format, bool create, bool waitForSpace, params MemoryDisk[] disks)
+        : this(kernel, format, create, waitForSpace, grants: false, disks)
+    {
+    }
+
+    public FakeController(FakeKernel kernel, string format, bool create, bool waitForSpace, bool grants, params MemoryDisk[] disks)
     {
         var store = new KillableFile(disks[1], Switch);
         ulong bytes = kernel.Sectors * MemoryDisk.SectorBytes;
@@ -23,10 +29,11 @@ internal sealed class FakeController
         var indices = new DeviceIndices(0);
         Space = new FakeSpace(store);
         Engine = new CowEngine(Format, geometry, indices, Space, NullLogger.Instance) { WaitForSpace = waitForSpace };
+        Engine.Grants.Serve(grants ? CowFeatures.Grant : CowFeatures.None);
         // Opened before the channel is taken, as recovery does: the picture is adopted on top of what is on disk.
         Format.Flush();
         var options = new FaultLoopOptions("fake", geometry, indices, FakeKernel.Generation, !kernel.Known, TimeSpan.FromHours(1));
-        _loop = new FaultLoop(kernel.Attach(Switch), Engine, Format, options, NullLogger.Instance);
+        _loop = new FaultLoop(kernel.Attach(Switch, grants), Engine, Format, options, NullLogger.Instance);
     }
 
     public KillSwitch Switch { get; } = new();

@@ -16,13 +16,16 @@ internal sealed partial class FakeKernel
     public bool Known => Array.TrueForAll(_chunks, chunk => chunk.State != FakeChunkState.Unknown);
 
     /// <summary>A new controller; the one before, if any, is detached.</summary>
-    public FakeChannel Attach(KillSwitch killSwitch)
+    /// <param name="killSwitch">Ends it.</param>
+    /// <param name="grants">It asks for that feature.</param>
+    public FakeChannel Attach(KillSwitch killSwitch, bool grants = false)
     {
         _epoch++;
         _controlled = true;
         _pictureRead = false;
         _queue.Clear();
         _asked.Clear();
+        PictureOfGrants(grants);
         foreach (FakeRun run in _copying.Concat(_faults).SelectMany(fault => fault.Runs))
         {
             _queue.Add(RunEvent(CowEventType.Answered, run) with { Flags = CowEventFlags.Picture });

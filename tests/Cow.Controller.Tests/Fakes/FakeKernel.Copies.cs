@@ -24,6 +24,7 @@ internal sealed partial class FakeKernel
         {
             FakeChunk state = _chunks[chunk];
             state.State = failWriting ? state.Resting : FakeChunkState.Placed;
+            state.Barred |= failWriting && run.Granted;
             (state.Device, state.Sector) = (run.Device, run.Sector + ((chunk - run.Chunk) * ChunkSectors));
         }
     }

@@ -8,8 +8,12 @@ internal sealed partial class FakeKernel
 {
     public const uint Generation = 7;
 
+    /// <summary>What happens between an answer and its arrival.</summary>
+    public Action? BeforeWrite { get; set; }
+
     public int Write(ulong epoch, ReadOnlySpan<CowReply> replies, out Errno refused)
     {
+        BeforeWrite?.Invoke();
         refused = Errno.None;
         for (int i = 0; i < replies.Length; i++)
         {
@@ -40,6 +44,8 @@ internal sealed partial class FakeKernel
             CowOp.Retry => Retry(),
             CowOp.Flushed => Flushed(reply),
             CowOp.Commit => Commit(),
+            CowOp.Grant => Grant(reply),
+            CowOp.Revoke => Revoke(),
             _ => Errno.EINVAL,
         };
     }
@@ -52,6 +58,12 @@ internal sealed partial class FakeKernel
         if (!Inside(reply))
         {
             return Errno.EINVAL;
+        }
+
+        if (Collides(reply))
+        {
+            Violations.Add($"the place {reply.Sector.Value} of chunk {reply.Chunk} is granted");
+            return Errno.EBUSY;
         }
 
         for (ulong i = 0; i < reply.Count; i++)
@@ -145,7 +157,7 @@ internal sealed partial class FakeKernel
         ulong sector = reply.Sector.Value;
         uint device = reply.Device;
         IEnumerable<FakeRun> live = _uncommitted.Concat(_copying.Concat(_faults).SelectMany(other => other.Runs));
-        if (live.Any(run => run.Overlaps(device, sector, sectors, ChunkSectors)))
+        if (live.Any(run => run.Overlaps(device, sector, sectors, ChunkSectors)) || Collides(reply))
         {
             Violations.Add($"place {sector} of chunk {reply.Chunk} is in use");
             return Errno.EBUSY;

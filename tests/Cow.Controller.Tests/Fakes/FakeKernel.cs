@@ -104,6 +104,7 @@ internal sealed partial class FakeKernel
             EndRun(run, failWriting, error);
         }
 
+        TellRests();
         Finish(copy, failWriting);
         ulong first = copy.Chunk;
         for (ulong chunk = first; chunk < first + copy.Count; chunk++)
@@ -147,7 +148,13 @@ internal sealed partial class FakeKernel
         foreach (FakeChunk chunk in _chunks)
         {
             chunk.SourceKnown = false;
+            chunk.Barred = false;
             chunk.State = chunk.State == FakeChunkState.Placed ? FakeChunkState.Placed : FakeChunkState.Unknown;
+        }
+
+        if (_grants.Count > 0)
+        {
+            _ = Revoke();
         }
 
         TellGone();
@@ -201,6 +208,8 @@ internal sealed partial class FakeKernel
             case FakeChunkState.Placed or FakeChunkState.Committed:
                 Store(part, state, chunk);
                 part.Bio.Parts--;
+                break;
+            case FakeChunkState.None when TryTake(part, chunk, ((part.Sector + part.Count - 1) / ChunkSectors) - chunk + 1):
                 break;
             default:
                 ulong last = (part.Sector + part.Count - 1) / ChunkSectors;

@@ -20,6 +20,9 @@ internal sealed class FakeRun
 
     public ulong SourceSector { get; init; }
 
+    /// <summary>Its places were granted.</summary>
+    public bool Granted { get; init; }
+
     /// <summary>0 until the data is complete.</summary>
     public ulong Number { get; set; }
 

@@ -10,6 +10,8 @@ internal sealed class FakeSpace(IImageFile store) : ISpaceKeeper
 {
     public bool Full { get; set; }
 
+    public bool HasAll => true;
+
     public bool Ensure(int device, ByteRange bytes) => !Full || bytes.Length == 0;
 
     public void Fill(Place place, ReadOnlySpan<byte> data) => store.WriteAt(data, (long)place.Sector * MemoryDisk.SectorBytes);

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+using Cow.DmIoctl;
+using Cow.Formats;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>
+/// The places that the kernel holds in advance (PROTOCOL.md section 10): how many, when more, and when they come back. The format knows which.
+/// </summary>
+/// <remarks>
+/// A pool is as large as the kernel's hunger: it doubles when it was half used up within a second, and halves when that took long. Every place in it
+/// is kept as one that was answered is: blocks of the file allocated, room for its metadata, too.
+/// </remarks>
+internal sealed class Grants
+{
+    private const ulong MostPlaces = 1 << 16;
+    private const ulong FewestPlaces = 2048;
+    private const ulong MostBytes = 1 << 30;
+
+    /// <summary>What a pool begins with on a device, all of which is there, and in a file, whose blocks it takes.</summary>
+    private const ulong FirstBytes = 64 << 20;
+    private const ulong FirstBytesOfFile = 4 << 20;
+
+    private const long Soon = 1000;
+    private const long Late = 30_000;
+
+    private readonly IGrantingFormat? _format;
+    private readonly ISpaceKeeper _space;
+    private readonly ChunkGeometry _geometry;
+    private readonly ulong _first;
+    private readonly ulong _most;
+    private ulong _target;
+    private long _filled = long.MinValue / 2;
+    private bool _served;
+    private long? _scarceSince;
+    private bool _scarce;
+    private bool _refused;
+
+    public Grants(ICowFormat format, ISpaceKeeper space, ChunkGeometry geometry)
+    {
+        _format = format as IGrantingFormat;
+        _space = space;
+        _geometry = geometry;
+        ulong bytes = geometry.ChunkSectors * ChunkGeometry.SectorBytes;
+        _first = Math.Clamp((space.HasAll ? FirstBytes : FirstBytesOfFile) / bytes, 1, FewestPlaces);
+        _most = Math.Clamp(MostBytes / bytes, _first, MostPlaces);
+        _target = _first;
+    }
+
+    /// <summary>Places that the kernel holds and has not told of.</summary>
+    public ulong Left { get; private set; }
+
+    /// <summary>REVOKE was sent and is not answered.</summary>
+    public bool Revoking { get; private set; }
+
+    /// <summary>What an attach asks for.</summary>
+    public CowFeatures Wanted => _format is null ? CowFeatures.None : CowFeatures.Grant;
+
+    /// <summary>What the attach was answered.</summary>
+    public void Serve(CowFeatures features) => _served = _format is not null && features.HasFlag(CowFeatures.Grant);
+
+    /// <summary>The picture: a former controller of the ident gave these.</summary>
+    public void Adopt(PlaceGrant grant)
+    {
+        RequireFormat().AdoptGrant(grant);
+        Left += grant.Count;
+    }
+
+    /// <summary>The kernel gave chunks their places, perhaps of these.</summary>
+    public void Took(PlacedRun run)
+    {
+        if (_format is not null)
+        {
+            Left -= Math.Min(Left, _format.Take(run));
+        }
+    }
+
+    /// <summary>One of the answers to REVOKE, or to the end of the last line.</summary>
+    /// <param name="rest">What nobody took; a count of 0 ends them.</param>
+    public void Returned(PlaceGrant rest)
+    {
+        if (rest.Count == 0)
+        {
+            Left = 0;
+            Revoking = false;
+        }
+        else
+        {
+            RequireFormat().Release(rest);
+        }
+    }
+
+    /// <summary>The kernel did not take a grant.</summary>
+    /// <param name="grant">It.</param>
+    /// <param name="forGood">Nor would it take another one.</param>
+    public void Refused(PlaceGrant grant, bool forGood)
+    {
+        RequireFormat().Release(grant);
+        Left -= Math.Min(Left, grant.Count);
+        _refused |= forGood;
+    }
+
+    /// <summary>Room is needed that the kernel may hold.</summary>
+    /// <returns>True when it was asked back: the end of REVOKED will come.</returns>
+    public bool Reclaim(ReplyBuffer replies)
+    {
+        if (Left == 0 || Revoking)
+        {
+            return Revoking;
+        }
+
+        _scarce = true;
+        Revoking = true;
+        replies.Revoke();
+        return true;
+    }
+
+    /// <summary>There is more room than there was.</summary>
+    public void Grew() => _scarce = false;
+
+    /// <summary>Hands out what is missing.</summary>
+    /// <param name="replies">Gets the GRANTs.</param>
+    /// <param name="now">Milliseconds of a clock that only goes forward.</param>
+    public void TopUp(ReplyBuffer replies, long now)
+    {
+        if (!_served || Revoking || _refused || Left > _target / 2 || IsScarce(now))
+        {
+            return;
+        }
+
+        long took = now - _filled;
+        _filled = now;
+        if (took < Soon)
+        {
+            _target = Math.Min(_target * 2, _most);
+        }
+        else if (took > Late)
+        {
+            _target = Math.Max(_target / 2, _first);
+        }
+
+        while (Left < _target && Grant(replies))
+        {
+        }
+    }
+
+    /// <summary>What was asked back is not handed out at once again: somebody waits for it.</summary>
+    private bool IsScarce(long now)
+    {
+        if (_scarce)
+        {
+            _scarceSince ??= now;
+            _scarce = now - _scarceSince < Late;
+        }
+
+        _scarceSince = _scarce ? _scarceSince : null;
+        return _scarce;
+    }
+
+    private bool Grant(ReplyBuffer replies)
+    {
+        PlaceGrant grant = _format!.Reserve(_target - Left);
+        if (grant.Count == 0)
+        {
+            return false;
+        }
+
+        if (!CanBeKept(grant))
+        {
+            _format.Release(grant);
+            return false;
+        }
+
+        Left += grant.Count;
+        replies.Grant(grant);
+        return true;
+    }
+
+    /// <summary>A range is all that the disk has: it is kept where all of it is there, and else asked for chunk by chunk.</summary>
+    private bool CanBeKept(in PlaceGrant grant) => grant.IsPool
+        ? _space.Ensure(grant.Place.Device, _geometry.BytesOf(new PlacedRun(new ChunkRun(0, grant.Count), grant.Place)))
+            && _space.Ensure(0, grant.Metadata)
+        : _space.HasAll;
+
+    private IGrantingFormat RequireFormat() =>
+        _format ?? throw new InvalidDataException("the kernel holds places that this format cannot have given it");
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+namespace Cow.Formats.Tests;
+
+/// <summary>What holds for a format that reserves places ahead.</summary>
+internal abstract partial class CowFormatContract
+{
+    [Test]
+    public void AReservedPlaceIsGivenToNobodyElse()
+    {
+        CowDisk disk = NewDisk(new MemoryFile(Format.MediumBytes));
+        PlaceGrant grant = Reserve(disk, 5);
+        for (ulong chunk = 0; chunk < Format.Chunks && grant.IsPool; chunk++)
+        {
+            Allocation answer = disk.Store.Allocate(new ChunkRun(chunk, 1));
+            Assert.That(answer.NoSpace || !IsInside(grant, answer.Placed.Place), Is.True);
+        }
+        Assert.That(disk.Store.Check().Clean, Is.True);
+    }
+
+    [Test]
+    public void APlaceThatWasTakenIsCommittedAsAnyOther()
+    {
+        MemoryFile medium = new(Format.MediumBytes);
+        CowDisk disk = NewDisk(medium);
+        PlaceGrant grant = Reserve(disk, 5);
+        PlacedRun taken = Taken(grant, 3, 2);
+        var store = (IGrantingFormat)disk.Store;
+        Assert.That(store.Take(taken), Is.EqualTo(2));
+        Assert.That(store.Take(taken), Is.Zero, "it is no news");
+        Assert.That(store.Usage.PlacedChunks, Is.EqualTo(2));
+        store.Commit([taken]);
+        store.Flush();
+        Assert.That(store.Lookup(3, 9), Is.EqualTo(new Extent(taken.Run, ExtentKind.Overlay, taken.Place)));
+        using ICowFormat again = Format.Driver.Open(Format.FilesOn(medium), new OpenOptions(Format.DiskBytes, null, ReadOnly: false));
+        Assert.That(again.Lookup(3, 9), Is.EqualTo(new Extent(taken.Run, ExtentKind.Overlay, taken.Place)));
+        Assert.That(again.Check().Clean, Is.True);
+    }
+
+    [Test]
+    public void WhatIsReleasedIsReservedAgain()
+    {
+        CowDisk disk = NewDisk(new MemoryFile(Format.MediumBytes));
+        PlaceGrant grant = Reserve(disk, 5);
+        Usage before = disk.Store.Usage;
+        ((IGrantingFormat)disk.Store).Release(grant);
+        Assert.That(disk.Store.Usage, Is.EqualTo(before));
+        Assert.That(Reserve(disk, 5), Is.EqualTo(grant));
+    }
+
+    [Test]
+    public void AGrantOfAFormerProcessIsAdopted()
+    {
+        MemoryFile medium = new(Format.MediumBytes);
+        CowDisk disk = NewDisk(medium);
+        PlaceGrant grant = Reserve(disk, 5);
+        disk.Store.Flush();
+        using ICowFormat opened = Format.Driver.Open(Format.FilesOn(medium), new OpenOptions(Format.DiskBytes, null, ReadOnly: false));
+        var store = (IGrantingFormat)opened;
+        store.AdoptGrant(grant);
+        Assert.That(store.Take(Taken(grant, 1, 1)), Is.EqualTo(1));
+        PlaceGrant other = store.Reserve(5);
+        Assert.That(other.Count == 0 || !IsInside(grant, other.Place), Is.True);
+        if (grant.IsPool)
+        {
+            Assert.That(() => store.AdoptGrant(grant), Throws.InstanceOf<ImageFormatException>());
+        }
+        Assert.That(() => store.AdoptGrant(grant with { Place = new Place(1, grant.Place.Sector) }), Throws.InstanceOf<ImageFormatException>());
+        Assert.That(() => store.AdoptGrant(grant with { Count = ulong.MaxValue }), Throws.InstanceOf<ImageFormatException>());
+    }
+
+    [Test]
+    public void APlaceThatNobodyReservedIsNotTaken()
+    {
+        CowDisk disk = NewDisk(new MemoryFile(Format.MediumBytes));
+        PlaceGrant grant = Reserve(disk, 5);
+        var store = (IGrantingFormat)disk.Store;
+        PlacedRun taken = Taken(grant, 1, 1);
+        Assert.That(() => store.Take(taken with { Place = new Place(0, 0) }), Throws.InstanceOf<ImageFormatException>());
+        Assert.That(() => store.Take(taken with { Place = new Place(1, taken.Place.Sector) }), Throws.InstanceOf<ImageFormatException>());
+        store.Take(taken);
+        Assert.That(() => store.Take(new PlacedRun(new ChunkRun(2, 1), taken.Place)), Throws.InstanceOf<ImageFormatException>());
+    }
+
+    [Test]
+    public void AFullStoreReservesNoMoreThanItHas()
+    {
+        CowDisk disk = NewDisk(new MemoryFile(Format.MediumBytes));
+        var store = Granting(disk);
+        ulong reserved = 0;
+        while (store.Reserve(7) is { Count: > 0 } grant)
+        {
+            reserved += grant.Count;
+        }
+        Assert.That(reserved, Is.InRange(1, store.Usage.CapacityBytes / (Format.ChunkSectors * 512)));
+        Assert.That(store.Check().Clean, Is.True);
+    }
+
+    private static bool IsInside(PlaceGrant grant, Place place, ulong chunkSectors) =>
+        place.Device == grant.Place.Device && place.Sector >= grant.Place.Sector && place.Sector - grant.Place.Sector < grant.Count * chunkSectors;
+
+    private static IGrantingFormat Granting(CowDisk disk)
+    {
+        if (disk.Store is not IGrantingFormat store)
+        {
+            Assert.Ignore("the format reserves nothing ahead");
+            throw new InvalidOperationException();
+        }
+        return store;
+    }
+
+    private static PlaceGrant Reserve(CowDisk disk, ulong count)
+    {
+        PlaceGrant grant = Granting(disk).Reserve(count);
+        Assert.That(grant.Count, Is.Not.Zero);
+        return grant;
+    }
+
+    private bool IsInside(PlaceGrant grant, Place place) => IsInside(grant, place, Format.ChunkSectors);
+
+    /// <summary>What the kernel tells when chunks took the first places of a pool, or their own.</summary>
+    private PlacedRun Taken(PlaceGrant grant, ulong chunk, ulong count) => new(
+        new ChunkRun(chunk, count),
+        grant.IsPool ? grant.Place : grant.Place with { Sector = grant.Place.Sector + ((chunk - grant.Chunk) * Format.ChunkSectors) });
+}
