@@ -53,10 +53,17 @@ sync_in 60 &
 waiter=$!
 sleep 2
 kill -0 $waiter 2>/dev/null || fail "a flush completed though its places are not committed and no daemon lives"
-begun=${EPOCHREALTIME/./}
-cowctl status x >/dev/null
+attached() { [ "$(status_field x 6)" = attached ]; }
+now() { echo $((${EPOCHREALTIME/./} / 1000)); }
+begun=$(now)
+cowctl status x >/dev/null &
+wait_for 60 attached
+serves=$(now)
 wait $waiter || fail "the flush fails with the new daemon"
-note flush_served_after_restart_ms $(((${EPOCHREALTIME/./} - begun) / 1000))
+flushed=$(now)
+wait
+note flush_after_restart_ms "served $((flushed - begun)) after the command, $((flushed - serves)) after the daemon has attached"
+[ $((flushed - serves)) -le 5000 ] || fail "the flush waits $((flushed - serves)) ms for a daemon that is there"
 [ "$(status_field x 2)" = 0 ] || fail "uncommitted after that flush: $(dmsetup status x)"
 cowctl remove x
 cowctl check "$COW_DISK"
