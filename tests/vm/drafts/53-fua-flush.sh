@@ -6,7 +6,7 @@
 require_module
 . /payload/cases/uncommitted.inc
 random_base 64
-before=$(sha "$BASE_DISK")
+before=$(content "$BASE_DISK")
 blank "$COW_DISK"
 
 flushes() { awk '{ print $16 }' "/sys/block/${COW_DISK##*/}/stat"; }
@@ -67,4 +67,4 @@ note flush_after_restart_ms "served $((flushed - begun)) after the command, $((f
 [ "$(status_field x 2)" = 0 ] || fail "uncommitted after that flush: $(dmsetup status x)"
 cowctl remove x
 cowctl check "$COW_DISK"
-[ "$(sha "$BASE_DISK")" = "$before" ] || fail "the base was written"
+[ "$(content "$BASE_DISK")" = "$before" ] || fail "the base was written"
