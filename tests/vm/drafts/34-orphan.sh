@@ -20,11 +20,10 @@ generation, = struct.unpack_from("<I", attach, 28)
 def reply(op, fill=0, fault=0, chunk=0, count=0, sector=0, device=0):
     os.write(channel, REPLY.pack(op, fill, fault, chunk, count, sector, 0, chunk * 8 if fill else 0, device, 0, 0, generation))
 def wait_for(wanted):
-    while True:
-        data = os.read(channel, 64 * EVENT.size)
-        for event in EVENT.iter_unpack(data):
-            if event[0] == wanted:
-                return event
+    event = None
+    while not event or event[0] != wanted:
+        event = EVENT.unpack(os.read(channel, EVENT.size))
+    return event
 if sys.argv[1] == "abandon":
     wait_for(PICTURE_END)
     reply(ABANDON)
