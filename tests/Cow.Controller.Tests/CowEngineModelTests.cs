@@ -14,7 +14,12 @@ namespace Cow.Controller.Tests;
 internal sealed class CowEngineModelTests(string format, bool grants)
 {
     [Test]
-    public void ADeviceBehavesLikeADisk([Range(1, 25)] int seed) => new History(format, seed, grants).Run(400, kills: false);
+    public void ADeviceBehavesLikeADisk([Range(1, 25)] int seed)
+    {
+        var history = new History(format, seed, grants);
+        history.Run(400, kills: false);
+        Assert.That(history.Taken > 0, Is.EqualTo(grants));
+    }
 
     [Test]
     public void AControllerMayBeKilledAtAnyWrite([Range(1, 40)] int seed) => new History(format, seed, grants).Run(400, kills: true);

@@ -41,15 +41,15 @@
 
 /*
  * Feature bits, negotiated at attach: the controller asks for a mask, the
- * kernel answers with the part of it that it serves.  Offered by this
- * version: none.  The bits keep their numbers for the versions that will.
+ * kernel answers with the part of it that it serves.  Bits that this version
+ * does not offer keep their numbers for the versions that will.
  */
 #define DM_COW_F_GRANT		(1ULL << 0)	/* GRANT, REVOKE, REVOKED */
 #define DM_COW_F_DISCARD	(1ULL << 1)	/* DISCARD events */
 #define DM_COW_F_ZERO		(1ULL << 2)	/* ZERO events */
 #define DM_COW_F_PIECES		(1ULL << 3)	/* sources in pieces */
 #define DM_COW_F_WIDEN		(1ULL << 4)	/* PLACE beyond the fault */
-#define DM_COW_F_OFFERED	0ULL
+#define DM_COW_F_OFFERED	DM_COW_F_GRANT
 
 /* Event types: kernel to controller. */
 #define DM_COW_EV_WRITE_FAULT	1	/* chunks need places: PLACE, ERROR, HOLD */
