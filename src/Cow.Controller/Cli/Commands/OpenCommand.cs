@@ -20,6 +20,7 @@ internal sealed class OpenCommand : Command
     private readonly Option<string?> _scratch = Symbols.Text("--scratch-size", "S", "Room to unpack compressed chunks to, with --read-only (1G).");
     private readonly Option<string?> _segments = Symbols.Text("--segments", "N", "Lines that the table may have after collapse.");
     private readonly Option<string?> _noSpace = Symbols.NoSpace();
+    private readonly Option<bool> _force = Symbols.Flag("--force", "Also when what it is backed by was changed since the last time.");
     private readonly Option<bool> _readOnly = Symbols.Flag("--read-only", "Make a read-only device; the image is not touched.");
     private readonly Option<bool> _atBoot = Symbols.Flag("--at-boot", "Open it again at boot.");
     private readonly Option<bool> _json = Symbols.Json();
@@ -30,7 +31,7 @@ internal sealed class OpenCommand : Command
         Add(_name);
         Add(_image);
         foreach (Option option in (ReadOnlySpan<Option>)
-            [_format, _directories, _backingFormat, _snapshot, _scratch, _segments, _noSpace, _readOnly, _atBoot, _json])
+            [_format, _directories, _backingFormat, _snapshot, _scratch, _segments, _noSpace, _force, _readOnly, _atBoot, _json])
         {
             Add(option);
         }
@@ -58,7 +59,7 @@ internal sealed class OpenCommand : Command
             BitmapDevice: null,
             parsed.GetValue(_segments) is { } lines ? NumberText.Segments(lines) : null,
             PolicyText.NoSpace(parsed.GetValue(_noSpace)),
-            Force: false,
+            parsed.GetValue(_force),
             readOnly,
             parsed.GetValue(_atBoot))
         {
