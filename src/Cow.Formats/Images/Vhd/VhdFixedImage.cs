@@ -27,22 +27,32 @@ internal sealed class VhdFixedImage : IDiskImage
 
     public Usage Usage => new(PlacedChunks: 0, UsedBytes: _file.Length, MetadataBytes: VhdFooter.Bytes, CapacityBytes: _file.Length);
 
+    private ulong Chunks => (Info.VirtualBytes + (ChunkSectors * 512) - 1) / (ChunkSectors * 512);
+
     public ImageExtent Lookup(ulong offset, ulong length) =>
         new(Math.Min(length, Info.VirtualBytes - offset), ImageExtentKind.Data, 0, (long)offset);
 
     public void ReadPacked(ulong offset, Span<byte> data) => throw new NotSupportedException("a VHD keeps every sector as it is");
 
-    public PlacedRun Reserve(ChunkRun wanted, out ByteRange metadata) => throw Placed(wanted.Chunk);
+    public PlacedRun Reserve(ChunkRun wanted, out ByteRange metadata)
+    {
+        metadata = default;
+        return new PlacedRun(wanted, new Place(0, wanted.Chunk * ChunkSectors));
+    }
 
     public void Adopt(PlacedRun run)
     {
-        if (run.Place.Device != 0 || run.Place.Sector != run.Run.Chunk * ChunkSectors)
+        bool inside = run.Run.Chunk < Chunks && run.Run.Count <= Chunks - run.Run.Chunk;
+        if (!inside || run.Place.Device != 0 || run.Place.Sector != run.Run.Chunk * ChunkSectors)
         {
             throw new ImageFormatException(_file.Name, _footers.At, "each chunk of a fixed disk at its own offset", $"chunk {run.Run.Chunk} adopted at sector {run.Place.Sector}");
         }
     }
 
-    public void Abandon(ChunkRun run) => throw Placed(run.Chunk);
+    public void Abandon(ChunkRun run)
+    {
+        // There is no other place.
+    }
 
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
@@ -58,7 +68,7 @@ internal sealed class VhdFixedImage : IDiskImage
         // The disk has the size that it was made with.
     }
 
-    public CheckReport Check() => new([], [], (Info.VirtualBytes + (ChunkSectors * 512) - 1) / (ChunkSectors * 512));
+    public CheckReport Check() => new([], [], Chunks);
 
     public void Close() => _file.Flush();
 
@@ -66,6 +76,4 @@ internal sealed class VhdFixedImage : IDiskImage
     {
         // The files are the caller's.
     }
-
-    private static InvalidOperationException Placed(ulong chunk) => new($"chunk {chunk} of a fixed disk has its place already");
 }

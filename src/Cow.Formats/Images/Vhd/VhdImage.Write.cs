@@ -238,9 +238,13 @@ internal sealed partial class VhdImage
 
     private void AdoptBlock(PlacedRun run, ulong block, long place)
     {
-        if (_table.Problem(place) is { } problem && place < _layout.MetadataEnd)
+        if ((long)run.Place.Sector * Sector >= _file.Length)
         {
-            throw NotTheirs(run, $"a block {problem}");
+            throw NotTheirs(run, $"a place in the file of {_file.Length} bytes");
+        }
+        if (_layout.Overlapped(place, place + SpanBytes) is { } metadata)
+        {
+            throw NotTheirs(run, $"a block beside {metadata.What}");
         }
         if (!_space.TryAdd(place, out long other))
         {
