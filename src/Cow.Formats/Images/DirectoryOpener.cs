@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+using System.Diagnostics.CodeAnalysis;
+using Cow.Formats.Io;
+
+namespace Cow.Formats.Images;
+
+/// <summary>
+/// Opens files that images name, where they lie: beside the image that names them, or anywhere below a directory that the caller allows. A name with
+/// a colon before its first slash is a pseudo-protocol of some program and is never opened.
+/// </summary>
+/// <remarks>What counts is where the file really is, links resolved. Two names of one file give one <see cref="OpenedFile"/>, and one that is
+/// written has no second user. Not thread-safe. Owns what it opened: disposed after the images that read from it.</remarks>
+public sealed class DirectoryOpener : IImageOpener, IDisposable
+{
+    private readonly MetadataCache _cache;
+    private readonly string[] _allowed;
+    private readonly Func<string, bool, IImageFile> _open;
+    private readonly Dictionary<string, Entry> _files = [];
+
+    /// <summary>Makes an opener that has nothing open.</summary>
+    /// <param name="cache">Holds what is read of the files.</param>
+    /// <param name="allowedDirectories">Where named files may lie besides the image's own directory.</param>
+    /// <param name="open">Opens a path, for writing too where the flag is set. It refuses, with <see cref="IOException"/>, what is neither a regular
+    /// file nor a block device. Null for <see cref="OpenRegularFile"/>.</param>
+    /// <exception cref="IOException">There is no such directory.</exception>
+    public DirectoryOpener(MetadataCache cache, IEnumerable<string> allowedDirectories, Func<string, bool, IImageFile>? open = null)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        ArgumentNullException.ThrowIfNull(allowedDirectories);
+        _cache = cache;
+        _allowed = [.. allowedDirectories.Select(directory => RealPath.Of(Path.GetFullPath(directory)))];
+        _open = open ?? OpenRegularFile;
+    }
+
+    /// <summary>Opens a regular file through the page cache.</summary>
+    /// <exception cref="IOException">It is empty or no regular file: both have no length, and a pipe would block.</exception>
+    [SuppressMessage("Reliability", "CA2000", Justification = "The image file takes the handle over.")]
+    public static IImageFile OpenRegularFile(string path, bool writable)
+    {
+        if (new FileInfo(path).Length == 0)
+        {
+            throw new IOException($"{path} is empty, or no regular file");
+        }
+        // ReadWrite: other programs are kept out by QEMU's locks, not by this flock, which none of them takes.
+        FileAccess access = writable ? FileAccess.ReadWrite : FileAccess.Read;
+        return new ImageFile(File.OpenHandle(path, FileMode.Open, access, FileShare.ReadWrite), path, alignment: 512);
+    }
+
+    /// <summary>Opens a file that the user named: it may lie anywhere.</summary>
+    /// <param name="path">Its path; relative to the working directory.</param>
+    /// <param name="writable">Whether it is to be written.</param>
+    /// <exception cref="IOException">It cannot be opened.</exception>
+    public OpenedFile OpenGiven(string path, bool writable)
+    {
+        string real = RealPath.Of(Path.GetFullPath(path));
+        return Find(real, writable) ?? Open(real, writable);
+    }
+
+    /// <inheritdoc/>
+    public OpenedFile OpenNamed(string name, string imagePath, long nameOffset, bool writable)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        string home = Path.GetDirectoryName(Path.GetFullPath(imagePath)) ?? "/";
+        ImageFormatException Refuse(string found) => new(
+            imagePath, nameOffset, $"the name of a file in {home} or in a directory given with --backing-dir", $"{Quote(name)}, {found}");
+
+        if (name.Length == 0 || name.Contains('\0', StringComparison.Ordinal))
+        {
+            throw Refuse("which is no name");
+        }
+        if (IsProtocol(name))
+        {
+            throw Refuse("which is a protocol and no file");
+        }
+        try
+        {
+            string real = RealPath.Of(Path.Combine(home, name));
+            if (!MayOpen(real, RealPath.Of(home)))
+            {
+                throw Refuse(real == name ? "which lies elsewhere" : $"which is {real}");
+            }
+            return Find(real, writable) ?? Open(real, writable);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Refuse($"which cannot be opened: {e.Message}");
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (Entry entry in _files.Values)
+        {
+            entry.File.Dispose();
+        }
+        _files.Clear();
+    }
+
+    private static bool IsProtocol(string name)
+    {
+        int colon = name.IndexOf(':', StringComparison.Ordinal);
+        int slash = name.IndexOf('/', StringComparison.Ordinal);
+        return colon >= 0 && (slash < 0 || colon < slash);
+    }
+
+    /// <summary>Of the image's own directory only what lies directly in it: what is below may belong to somebody else.</summary>
+    private bool MayOpen(string real, string home) =>
+        Path.GetDirectoryName(real) == home
+        || _allowed.Any(directory => real.StartsWith(directory == "/" ? "/" : directory + "/", StringComparison.Ordinal));
+
+    private OpenedFile? Find(string real, bool writable)
+    {
+        if (!_files.TryGetValue(real, out Entry entry))
+        {
+            return null;
+        }
+        return writable || entry.Writable
+            ? throw new IOException($"{real} is in use already, by the image or one that it is backed by")
+            : new OpenedFile(entry.File, real);
+    }
+
+    [SuppressMessage("Reliability", "CA2000", Justification = "The table of open files owns it.")]
+    private OpenedFile Open(string real, bool writable)
+    {
+        CachedFile file = new(_open(real, writable), _cache);
+        _files.Add(real, new Entry(file, writable));
+        return new OpenedFile(file, real);
+    }
+
+    /// <summary>The name as it can be shown: on one line, no longer than a line.</summary>
+    private static string Quote(string name)
+    {
+        string shown = string.Concat(name.Take(120).Select(c => char.IsControl(c) ? '?' : c));
+        return name.Length > 120 ? $"'{shown}...'" : $"'{shown}'";
+    }
+
+    private readonly record struct Entry(CachedFile File, bool Writable);
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+namespace Cow.Formats.Images;
+
+/// <summary>How an image and what it is backed by are opened.</summary>
+/// <param name="Writable">The image will be written; what it is backed by never is.</param>
+/// <param name="Format">Name of the image's format, or null to go by its magic.</param>
+/// <param name="BackingFormat">Name of the format of backing images whose child does not say it, or null to go by their magic: then they may name no
+/// further file, and raw is none.</param>
+public sealed record ImageStackOptions(bool Writable = false, string? Format = null, string? BackingFormat = null)
+{
+    /// <summary>As <see cref="ImageOpenOptions.Snapshot"/>, of the topmost image.</summary>
+    public string? Snapshot { get; init; }
+
+    /// <summary>As <see cref="ImageOpenOptions.SizeByGeometry"/>, of every image.</summary>
+    public bool SizeByGeometry { get; init; }
+
+    internal ImageOpenOptions ForTop => new(Writable, Snapshot) { SizeByGeometry = SizeByGeometry };
+
+    internal ImageOpenOptions ForBacking => new(Writable: false) { SizeByGeometry = SizeByGeometry };
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+namespace Cow.Formats.Images;
+
+/// <summary>Full paths with every symbolic link resolved, as the kernel resolves them: a link before the ".." that follows it.</summary>
+internal static class RealPath
+{
+    /// <summary>Links on one way at most: as many as Linux follows.</summary>
+    private const int MostLinks = 40;
+
+    /// <summary>The path of what <paramref name="path"/> leads to.</summary>
+    /// <param name="path">Absolute.</param>
+    /// <exception cref="IOException">Nothing is there, or the links run in a circle.</exception>
+    public static string Of(string path)
+    {
+        Stack<string> ahead = [];
+        Push(ahead, path);
+        string at = "/";
+        for (int links = 0; ahead.TryPop(out string? name);)
+        {
+            if (name == "..")
+            {
+                at = Path.GetDirectoryName(at) ?? "/";
+                continue;
+            }
+            string next = Path.Join(at, name);
+            if (new FileInfo(next).LinkTarget is not { } target)
+            {
+                at = Path.Exists(next) ? next : throw new FileNotFoundException($"there is no {next}");
+                continue;
+            }
+            if (++links > MostLinks)
+            {
+                throw new IOException($"{path} leads through too many links");
+            }
+            at = Path.IsPathRooted(target) ? "/" : at;
+            Push(ahead, target);
+        }
+        return at;
+    }
+
+    private static void Push(Stack<string> ahead, string path)
+    {
+        foreach (string name in path.Split('/').Reverse().Where(name => name is not "" and not "."))
+        {
+            ahead.Push(name);
+        }
+    }
+}
