@@ -21,9 +21,7 @@ public static class ImageStack
     {
         ArgumentNullException.ThrowIfNull(image);
         ArgumentNullException.ThrowIfNull(options);
-        IImageDriver driver = options.Format is { } name
-            ? Named(name)
-            : ImageRegistry.Probe(image.File) ?? throw Unknown(image, "a raw image must be called one");
+        IImageDriver driver = options.Driver ?? DriverOf(image, options.Format);
         List<IDiskImage> images = [];
         return TakeOver(images, options.Writable, () =>
         {
@@ -164,6 +162,10 @@ public static class ImageStack
             throw new ImageFormatException(path, offset, $"a chain of {MostImages} images at most", "a deeper one, or a loop");
         }
     }
+
+    private static IImageDriver DriverOf(ImageSource image, string? format) => format is null
+        ? ImageRegistry.Probe(image.File) ?? throw Unknown(image, "a raw image must be called one")
+        : Named(format);
 
     private static IImageDriver Named(string format) =>
         ImageRegistry.Find(format) ?? throw new ArgumentException($"there is no image format '{format}'; known are {KnownFormats()}");

@@ -14,6 +14,9 @@ public sealed record ImageStackOptions(bool Writable = false, string? Format = n
     /// <summary>As <see cref="ImageOpenOptions.SizeByGeometry"/>, of every image.</summary>
     public bool SizeByGeometry { get; init; }
 
+    /// <summary>Instead of <see cref="Format"/>: a driver that the registry need not know.</summary>
+    public IImageDriver? Driver { get; init; }
+
     internal ImageOpenOptions ForTop => new(Writable, Snapshot) { SizeByGeometry = SizeByGeometry };
 
     internal ImageOpenOptions ForBacking => new(Writable: false) { SizeByGeometry = SizeByGeometry };
