@@ -63,7 +63,7 @@ internal sealed class ImageStore : ServedStore
         if (state.ScratchFile is { } path)
         {
             _scratchFile = DirectFile.Open(path, write: true);
-            long taken = BlockDevice.AllocatedBytes(path);
+            long taken = SparseFile.OccupiedBytes(path);
             _scratch = new ScratchFile(
                 _scratchFile, Chain.Layers.Count, new ChunkGeometry(state.Sectors, state.ChunkSectors), state.Spec.Image!.ScratchBytes - taken);
         }

@@ -13,7 +13,7 @@ internal sealed class OpenCommand : Command
 
     private readonly Argument<string> _name = Symbols.Name();
     private readonly Argument<string> _image = new("IMAGE") { Description = "The disk image: a file, or a device that holds one." };
-    private readonly Option<string?> _format = Symbols.Text("--format", "F", "Format of the image; by its magic if not given.");
+    private readonly Option<string?> _format = Symbols.ImageFormat("--format", "Format of the image; by its magic if not given.");
     private readonly Option<string[]> _directories = Symbols.BackingDirectories();
     private readonly Option<string?> _backingFormat = Symbols.BackingFormat();
     private readonly Option<string?> _snapshot = Symbols.Text("--snapshot", "S", "Read this snapshot in the image; with --read-only.");
@@ -64,7 +64,7 @@ internal sealed class OpenCommand : Command
             parsed.GetValue(_atBoot))
         {
             Image = new ImageSpec(
-                [.. (parsed.GetValue(_directories) ?? []).Select(static path => DevicePath.Absolute("backing directory", path))],
+                Symbols.Paths(parsed, _directories),
                 parsed.GetValue(_backingFormat),
                 snapshot,
                 parsed.GetValue(_scratch) is { } size ? checked((long)SizeText.Sectors("scratch size", size) * 512) : DefaultScratchBytes),

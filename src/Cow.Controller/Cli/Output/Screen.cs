@@ -8,6 +8,9 @@ namespace Cow.Controller.Cli.Output;
 /// <param name="Colour">Whether that person wants colours.</param>
 internal sealed record Screen(TextWriter Out, TextWriter Error, bool Terminal, bool Colour)
 {
+    /// <summary>Whether a person reads stderr, and so wants to see how far a long verb is.</summary>
+    public bool ErrorTerminal { get; init; }
+
     /// <summary>The process's own stdout and stderr. NO_COLOR counts when it is not empty (no-color.org).</summary>
     public static Screen OfProcess()
     {
@@ -15,7 +18,10 @@ internal sealed record Screen(TextWriter Out, TextWriter Error, bool Terminal, b
         bool colour = terminal
             && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
             && Environment.GetEnvironmentVariable("TERM") is { Length: > 0 } and not "dumb";
-        return new Screen(Console.Out, Console.Error, terminal, colour);
+        return new Screen(Console.Out, Console.Error, terminal, colour)
+        {
+            ErrorTerminal = !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") is { Length: > 0 } and not "dumb",
+        };
     }
 
     public void Write(Sheet sheet)
