@@ -258,10 +258,16 @@ internal sealed class CowDevice : IDisposable
         ulong commits = Ask().Commits;
         for (long end = Environment.TickCount64 + (long)Patience.TotalMilliseconds; Environment.TickCount64 < end;)
         {
-            if (KernelHolds() == 0 || CannotCommit() || Ask().Commits > commits + 1)
+            // Two commits later everything that was placed before the call is committed. What a writer adds meanwhile does not count, so
+            // nobody looks a second time.
+            if (KernelHolds() == 0 || Ask().Commits > commits + 1)
             {
-                // Two commits later everything that was placed before the call is committed, whatever a writer adds meanwhile.
-                return Ask().Commits > commits + 1 ? 0 : KernelHolds();
+                return 0;
+            }
+
+            if (CannotCommit())
+            {
+                break;
             }
 
             _ = _runtime.Loop.Ask((_, replies) =>
