@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Images;
+using Cow.Formats.Images.Vhdx;
+
+namespace Cow.Formats.Tests.Images.Vhdx;
+
+/// <summary>Dynamic VHDXs, which QEMU reads, writes and checks too.</summary>
+[TestFixture]
+internal sealed class VhdxContractTests : ImageFormatContract
+{
+    protected override IImageDriver Driver { get; } = new VhdxDriver();
+
+    /// <remarks>What a crash leaves has a log, and qemu-img check, which reads only, refuses that.</remarks>
+    protected override IReadOnlyList<ImageVariant> Variants { get; } =
+    [
+        new("block_size=1M", (5 << 20) + 1536) { SoundBeforeRepair = false },
+        new("block_size=2M,subformat=dynamic", 9 << 20) { SoundBeforeRepair = false },
+        new("", 3 << 20) { SoundBeforeRepair = false, QemuSettings = "block_size=8M" },
+    ];
+}
