@@ -17,4 +17,12 @@ internal sealed class VhdxContractTests : ImageFormatContract
         new("block_size=2M,subformat=dynamic", 9 << 20) { SoundBeforeRepair = false },
         new("", 3 << 20) { SoundBeforeRepair = false, QemuSettings = "block_size=8M" },
     ];
+
+    protected override void FixChecksums(MemoryFiles mutant)
+    {
+        foreach (string name in mutant.All.Select(f => f.Key).ToArray())
+        {
+            mutant.Put(name, VhdxSums.Fix(mutant.Bytes(name)));
+        }
+    }
 }
