@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Qcow2;
 using Cow.Formats.Images.Raw;
 using Cow.Formats.Io;
 
@@ -8,7 +9,7 @@ namespace Cow.Formats.Images;
 public static class ImageRegistry
 {
     /// <summary>All drivers, in the order in which they are probed.</summary>
-    public static IReadOnlyList<IImageDriver> All { get; } = [new RawDriver()];
+    public static IReadOnlyList<IImageDriver> All { get; } = [new Qcow2Driver(), new RawDriver()];
 
     /// <summary>The driver of this name, or null.</summary>
     public static IImageDriver? Find(string name) => All.FirstOrDefault(driver => driver.Name == name);

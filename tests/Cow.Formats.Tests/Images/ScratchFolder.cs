@@ -10,10 +10,10 @@ internal sealed class ScratchFolder : IDisposable
 
     public string File(string name) => System.IO.Path.Combine(Path, name);
 
-    /// <summary>Unpacks the .xz files of a directory; xz leaves holes where there are zeros.</summary>
-    public void Unpack(string from)
+    /// <summary>Unpacks the .xz files of a directory, those of a name or pattern only; xz leaves holes where there are zeros.</summary>
+    public void Unpack(string from, string pattern = "*")
     {
-        string[] packed = [.. Directory.EnumerateFiles(from, "*.xz").Select(path => File(System.IO.Path.GetFileName(path)))];
+        string[] packed = [.. Directory.EnumerateFiles(from, $"{pattern}.xz").Select(path => File(System.IO.Path.GetFileName(path)))];
         foreach (string copy in packed)
         {
             System.IO.File.Copy(System.IO.Path.Combine(from, System.IO.Path.GetFileName(copy)), copy);

@@ -4,10 +4,10 @@ using Cow.Formats.Images;
 namespace Cow.Formats.Tests.Images.Toy;
 
 /// <summary>The contract holds for a format that does all right.</summary>
-[TestFixture]
-internal sealed class ToyContractTests : ImageFormatContract
+[TestFixture(ToyFault.None)]
+internal sealed class ToyContractTests(ToyFault fault) : ImageFormatContract
 {
-    protected override IImageDriver Driver { get; } = new ToyDriver();
+    protected override IImageDriver Driver { get; } = new ToyDriver(fault);
 
     protected override string? QemuFormat => null;
 

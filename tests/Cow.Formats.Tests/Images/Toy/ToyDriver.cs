@@ -23,6 +23,9 @@ internal enum ToyFault
     /// <summary>Entries are believed as they are.</summary>
     BelievesEntries,
 
+    /// <summary>The check finds nothing, whatever there is.</summary>
+    ChecksNothing,
+
     /// <summary>Part of the table is written, not whole sectors.</summary>
     WritesHalfSectors,
 

@@ -136,7 +136,7 @@ internal sealed class ToyImage : IDiskImage
     {
         List<string> errors = [];
         Dictionary<ulong, ulong> owners = [];
-        for (ulong chunk = 0; chunk < Chunks; chunk++)
+        for (ulong chunk = 0; chunk < Chunks && _fault != ToyFault.ChecksNothing; chunk++)
         {
             ulong entry = Entry(chunk);
             if (entry <= ZeroEntry)
