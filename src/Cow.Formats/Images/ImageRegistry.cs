@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using Cow.Formats.Images.Qcow2;
 using Cow.Formats.Images.Raw;
+using Cow.Formats.Images.Vhd;
 using Cow.Formats.Io;
 
 namespace Cow.Formats.Images;
@@ -9,7 +10,7 @@ namespace Cow.Formats.Images;
 public static class ImageRegistry
 {
     /// <summary>All drivers, in the order in which they are probed.</summary>
-    public static IReadOnlyList<IImageDriver> All { get; } = [new Qcow2Driver(), new RawDriver()];
+    public static IReadOnlyList<IImageDriver> All { get; } = [new Qcow2Driver(), new VhdDriver(), new RawDriver()];
 
     /// <summary>The driver of this name, or null.</summary>
     public static IImageDriver? Find(string name) => All.FirstOrDefault(driver => driver.Name == name);
