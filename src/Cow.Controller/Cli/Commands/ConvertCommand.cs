@@ -74,6 +74,7 @@ internal sealed class ConvertCommand : Command
     private ConvertSpec Spec(ParseResult parsed) => new(
         new ImageSpec(DevicePath.Absolute("source", parsed.GetRequiredValue(_source)), parsed.GetValue(_sourceFormat))
         {
+            FormatOption = _sourceFormat.Name,
             BackingFormat = parsed.GetValue(_backingFormat),
             BackingDirectories = Symbols.Paths(parsed, _directories),
             Snapshot = parsed.GetValue(_snapshot),

@@ -95,7 +95,7 @@ internal sealed class Converter(DaemonPaths paths, ConvertSpec spec)
 
     private void RefuseItself(ImageChain chain)
     {
-        string real = File.ResolveLinkTarget(spec.Destination, returnFinalTarget: true)?.FullName ?? spec.Destination;
+        string real = Destination.RealPath(spec.Destination);
         if (chain.Images.Any(image => image.Info.Paths.Contains(real)))
         {
             throw new CliException(ExitCode.Usage, spec.Destination, "is what would be read", "name another destination");

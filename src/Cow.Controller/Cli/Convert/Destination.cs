@@ -23,7 +23,7 @@ internal sealed class Destination : IDisposable
     /// <exception cref="CliException">There is something, or it is in use.</exception>
     public Destination(DaemonPaths paths, string path, bool force)
     {
-        Path = System.IO.File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        Path = RealPath(path);
         bool present = System.IO.File.Exists(Path);
         try
         {
@@ -64,6 +64,10 @@ internal sealed class Destination : IDisposable
 
     /// <summary>The file; what is written is not durable before <see cref="Publish"/>.</summary>
     public PlainFile File { get; }
+
+    /// <summary>Where a path leads to; a link to nothing is replaced like a file.</summary>
+    public static string RealPath(string path) =>
+        System.IO.File.Exists(path) ? System.IO.File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path;
 
     /// <summary>Makes all that was written durable and gives it its name.</summary>
     public void Publish()

@@ -46,6 +46,7 @@ internal sealed class SlabPipeline : IDisposable
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public void Run(Action<ulong> progress, CancellationToken stop)
     {
+        stop.ThrowIfCancellationRequested();
         _running = _threads.Count;
         _threads.ForEach(static thread => thread.Start());
         lock (_gate)

@@ -66,7 +66,7 @@ internal sealed class ImageChecker(DaemonPaths paths)
 
     private static IImageDriver Driver(ImageSpec spec, ImageSource source)
     {
-        IImageDriver driver = ImageFormats.DriverOf(source.File, spec.Path, spec.Format);
+        IImageDriver driver = ImageFormats.DriverOf(source.File, spec);
         return driver.Name != "raw"
             ? driver
             : throw new CliException(ExitCode.Usage, spec.Path, "is raw: there is no metadata that could be wrong", "check what is inside it, with fsck");

@@ -20,10 +20,10 @@ internal static class ImageFormats
 
     /// <summary>The driver of an image: by name, or by magic.</summary>
     /// <exception cref="CliException">There is no such format, or the file bears no magic that is known.</exception>
-    public static IImageDriver DriverOf(IImageFile file, string path, string? name) => name is null
+    public static IImageDriver DriverOf(IImageFile file, ImageSpec spec) => spec.Format is null
         ? ImageRegistry.Probe(file) ?? throw new CliException(
-            ExitCode.BadStore, path, "bears no format that is known", $"name one with --format: {string.Join(", ", OfImages)}")
-        : Named(name);
+            ExitCode.BadStore, spec.Path, "bears no format that is known", $"name one with {spec.FormatOption}: {string.Join(", ", OfImages)}")
+        : Named(spec.Format);
 
     /// <summary>The driver of that name.</summary>
     /// <exception cref="CliException">There is none.</exception>

@@ -24,7 +24,7 @@ internal sealed class ImageInspector(DaemonPaths paths)
             return OfStore(source, store);
         }
 
-        IImageDriver driver = ImageFormats.DriverOf(source.File, spec.Path, spec.Format);
+        IImageDriver driver = ImageFormats.DriverOf(source.File, spec);
         return OfImage(source, session.OpenOne(driver, source with { Opener = new SealedOpener() }).Info);
     }
 

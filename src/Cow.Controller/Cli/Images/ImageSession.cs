@@ -70,7 +70,8 @@ internal sealed class ImageSession : IDisposable
     public ImageChain OpenChain()
     {
         ImageSource source = Source();
-        ImageStackOptions options = new(Writable: false, _spec.Format, _spec.BackingFormat) { Snapshot = _spec.Snapshot };
+        IImageDriver driver = ImageFormats.DriverOf(source.File, _spec);
+        ImageStackOptions options = new(Writable: false, driver.Name, _spec.BackingFormat) { Snapshot = _spec.Snapshot };
         return Keep(ImageFormats.Checked(_spec.Path, () => ImageStack.Open(source, options)));
     }
 

@@ -6,6 +6,9 @@ namespace Cow.Controller.Cli.Images;
 /// <param name="Format">Name of its format; null goes by the magic, which raw has none of.</param>
 internal sealed record ImageSpec(string Path, string? Format)
 {
+    /// <summary>The option that names the format, for messages.</summary>
+    public string FormatOption { get; init; } = "--format";
+
     /// <summary>Where files that images name may lie besides the image's own directory.</summary>
     public IReadOnlyList<string> BackingDirectories { get; init; } = [];
 
