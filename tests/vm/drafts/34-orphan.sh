@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # What nobody has committed outlives its table, bound to the very devices that it lies on: the same number with another
-# medium behind it is refused. Only ABANDON ends it.
+# medium behind it is refused. Only ABANDON ends it. And a device whose last chunk is cut off keeps its size.
 # timeout: 100
 # shellcheck shell=bash
 require_module
@@ -20,11 +20,10 @@ generation, = struct.unpack_from("<I", attach, 28)
 def reply(op, fill=0, fault=0, chunk=0, count=0, sector=0, device=0):
     os.write(channel, REPLY.pack(op, fill, fault, chunk, count, sector, 0, chunk * 8 if fill else 0, device, 0, 0, generation))
 def wait_for(wanted):
-    while True:
-        data = os.read(channel, 64 * EVENT.size)
-        for event in EVENT.iter_unpack(data):
-            if event[0] == wanted:
-                return event
+    event = None
+    while not event or event[0] != wanted:
+        event = EVENT.unpack(os.read(channel, EVENT.size))
+    return event
 if sys.argv[1] == "abandon":
     wait_for(PICTURE_END)
     reply(ABANDON)
@@ -53,4 +52,11 @@ timeout 50 python3 /tmp/orphan.py abandon || fail "it cannot be abandoned"
 dmsetup create x --table "$table" || fail "nothing is left, and yet it is refused"
 dmsetup remove x
 losetup -d "$loop"
+
+# A device that ends inside a chunk does not grow while its context lives: nobody would fill the rest of the last place.
+dmsetup create cut --table "0 1000 cow cut $BASE_DISK $COW_DISK 128"
+expect_fail dmsetup load cut --table "0 2048 cow cut $BASE_DISK $COW_DISK 128"
+dmesg | grep -q 'Ident ends inside a chunk and cannot grow' || fail "the kernel does not say why"
+dmsetup load cut --table "0 1000 cow cut $BASE_DISK $COW_DISK 128"
+dmsetup remove cut
 rmmod dm-cow
