@@ -13,6 +13,7 @@ internal sealed class VhdxCheck(CachedFile file)
     private readonly List<string> _leaks = [];
     private readonly VhdxSpace _space = new();
     private ulong _chunks;
+    private long _firstBlock = long.MaxValue;
 
     /// <summary>Checks the image.</summary>
     /// <param name="chunkSectors">Sectors of a chunk, for counting.</param>
@@ -82,6 +83,7 @@ internal sealed class VhdxCheck(CachedFile file)
         {
             _errors.Add($"block {block} at byte {entry.Offset} lies over something else");
         }
+        _firstBlock = Math.Min(_firstBlock, entry.Offset);
         ulong bytes = Math.Min(parts.Table.BlockBytes, parts.Metadata.VirtualBytes - (block * parts.Table.BlockBytes));
         ulong chunkBytes = chunkSectors * 512UL;
         _chunks += entry.State == VhdxState.Full ? (bytes + chunkBytes - 1) / chunkBytes : CountPartial(parts, block, bytes, chunkBytes);
@@ -107,8 +109,8 @@ internal sealed class VhdxCheck(CachedFile file)
     private void CheckUnused(VhdxParts parts, bool inUse)
     {
         long end = VhdxFormat.AlignUp(Math.Max(parts.Medium.Length, _space.End), VhdxFormat.Megabyte);
-        // QEMU starts its blocks on a multiple of their size.
-        long unused = _space.CountUnused(end, parts.Table.BlockBytes);
+        // QEMU leaves room before its first block, which it puts at 8 MiB.
+        long unused = _space.CountUnused(Math.Min(_firstBlock, end), end, parts.Table.BlockBytes);
         if (unused > 0 && !inUse && file.CanGrow)
         {
             _leaks.Add($"{unused} bytes in the file belong to nothing");

@@ -20,6 +20,9 @@ internal sealed partial class VhdxImage
     private readonly RunMap _reserved = new();
     private readonly RunMap _abandoned = new();
 
+    // Blocks that became partial in the pages that are gathered now.
+    private readonly HashSet<ulong> _named = [];
+
     private VhdxLogWriter? _log;
 
     // First byte behind all that is in use; behind what is committed; behind that when the image was opened.
@@ -263,8 +266,8 @@ internal sealed partial class VhdxImage
         bool partial = entry.State == VhdxState.Partial || (!entry.HasPlace && BecomesPartial(block));
         if (!entry.HasPlace)
         {
-            SetEntry(pages, _table.EntryAt(block), new VhdxEntry(partial ? VhdxState.Partial : VhdxState.Full, place));
             RaiseEnd(place + _table.BlockBytes);
+            Name(pages, block, place, partial);
         }
         if (partial)
         {
@@ -276,6 +279,34 @@ internal sealed partial class VhdxImage
             ulong count = Math.Min(run.End, reserved.End) - chunk;
             _reserved.Remove(chunk, count);
             _placedChunks += count;
+        }
+    }
+
+    /// <summary>Sets the entry of a block that had no place. What its bits were nobody had to care for: they start as zeros.</summary>
+    private void Name(SortedDictionary<long, byte[]> pages, ulong block, long place, bool partial)
+    {
+        SetEntry(pages, _table.EntryAt(block), new VhdxEntry(partial ? VhdxState.Partial : VhdxState.Full, place));
+        if (partial && _named.Add(block))
+        {
+            ClearBits(pages, block, BitmapOf(block / _table.Ratio, pages));
+        }
+    }
+
+    private void ClearBits(SortedDictionary<long, byte[]> pages, ulong block, long bitmap)
+    {
+        long at = bitmap + (long)(block % _table.Ratio * _table.BlockBytes / _metadata.LogicalSectorBytes / 8);
+        long end = at + (_table.BlockBytes / _metadata.LogicalSectorBytes / 8);
+        byte[] bits = new byte[VhdxFormat.Page];
+        while (at < end)
+        {
+            long page = at & -VhdxFormat.Page;
+            int count = (int)(Math.Min(end, page + VhdxFormat.Page) - at);
+            _file.ReadAt(bits.AsSpan(0, count), at);
+            if (bits.AsSpan(0, count).ContainsAnyExcept((byte)0))
+            {
+                PageAt(pages, page).AsSpan((int)(at - page), count).Clear();
+            }
+            at += count;
         }
     }
 
@@ -362,6 +393,7 @@ internal sealed partial class VhdxImage
         }
         _log!.Write(pages);
         pages.Clear();
+        _named.Clear();
         _table.Forget();
         RemovePlaced(_newBlocks, block => _table.Entry(block).HasPlace);
         RemovePlaced(_newBitmaps, bitmap => _table.Bitmap(bitmap) != 0);
@@ -383,14 +415,13 @@ internal sealed partial class VhdxImage
         {
             if (BecomesPartial(block))
             {
-                BitmapOf(block / _table.Ratio, pages);
-                SetEntry(pages, _table.EntryAt(block), new VhdxEntry(VhdxState.Partial, place));
+                Name(pages, block, place, partial: true);
             }
             else
             {
                 ZeroReserved(block, place);
                 _log!.Flush();
-                SetEntry(pages, _table.EntryAt(block), new VhdxEntry(VhdxState.Full, place));
+                Name(pages, block, place, partial: false);
             }
             Write(pages, GatheredPages);
         }

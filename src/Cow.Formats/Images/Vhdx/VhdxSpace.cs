@@ -49,14 +49,15 @@ internal sealed class VhdxSpace
         return -1;
     }
 
-    /// <summary>Unused bytes before a byte offset, in pieces that are long enough to be of use.</summary>
-    /// <param name="before">Byte offset.</param>
+    /// <summary>Unused bytes between two byte offsets, in pieces that are long enough to be of use.</summary>
+    /// <param name="from">Byte offset of the first.</param>
+    /// <param name="before">Byte offset behind the last.</param>
     /// <param name="least">Bytes of such a piece.</param>
-    public long CountUnused(long before, long least)
+    public long CountUnused(long from, long before, long least)
     {
         long unused = 0;
         long piece = 0;
-        for (long at = 0; at <= before / VhdxFormat.Megabyte; at++)
+        for (long at = from / VhdxFormat.Megabyte; at <= before / VhdxFormat.Megabyte; at++)
         {
             if (at < before / VhdxFormat.Megabyte && !IsUsed(at))
             {

@@ -63,7 +63,7 @@ internal sealed class VhdxDefectTests
     public void SpaceThatBelongsToNothingIsALeak()
     {
         byte[] image = NewImage();
-        WriteUInt64LittleEndian(image.AsSpan(TableAt), 0);
+        WriteUInt64LittleEndian(image.AsSpan(TableAt + 8), 0);
         Assert.That(CheckOfSpoilt(image).Leaks, Has.Some.Contains("belong to nothing"));
     }
 
