@@ -7,6 +7,13 @@ namespace Cow.Formats.Images.Tables;
 /// <param name="Offset">Byte offset of the first one's place.</param>
 internal readonly record struct PlacedChunks(ulong Chunk, ulong Count, long Offset);
 
+/// <summary>Judges runs that another process tells us of.</summary>
+internal static class PlacedRunBounds
+{
+    /// <summary>Whether a run has chunks, and all of them are on a disk of so many.</summary>
+    public static bool IsInside(this PlacedRun run, ulong chunks) => run.Run.Count > 0 && run.Run.Chunk < chunks && run.Run.Count <= chunks - run.Run.Chunk;
+}
+
 /// <summary>Values for the entries of adjoining chunks.</summary>
 /// <param name="Chunk">First chunk, counted from the start of the map.</param>
 /// <param name="Count">Chunks.</param>
