@@ -63,7 +63,7 @@ internal sealed class QcowImage : IDiskImage
 
     public void Adopt(PlacedRun run)
     {
-        bool possible = run.Place.Device == 0 && run.Place.Sector <= long.MaxValue / 1024 && run.Run.End <= _map.Geometry.Chunks;
+        bool possible = run.Place.Device == 0 && run.Place.Sector <= long.MaxValue / 1024 && run.IsInside(_map.Geometry.Chunks);
         Expect.That(possible, _file, 0, "a place in this image for a chunk of its disk", $"{run}");
         Store.Adopt(ToChunks(run));
     }

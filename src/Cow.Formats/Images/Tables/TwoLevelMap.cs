@@ -177,8 +177,7 @@ internal sealed class TwoLevelMap
             case TableEntryKind.Bad:
                 return _codec.Expected;
             default:
-                // The last chunk of a file may be cut; a packed one may not.
-                bool inside = entry.Offset >= 0 && Reaches(entry.Offset, entry.Kind == TableEntryKind.Packed ? entry.Length : 1);
+                bool inside = entry.Kind == TableEntryKind.Packed ? Reaches(entry.Offset, entry.Length) : ReachesUnit(entry.Offset);
                 return !inside ? "a place inside the file"
                     : Metadata.Overlaps(entry.Offset, entry.Length) ? "a place outside of header and tables"
                     : null;
@@ -234,6 +233,19 @@ internal sealed class TwoLevelMap
             }
         }
         return found;
+    }
+
+    /// <summary>Whether a chunk ends inside the file. The last one may be cut, but not reach beyond the unit in which the file ends: new chunks are
+    /// put there.</summary>
+    private bool ReachesUnit(long offset)
+    {
+        if (Reaches(offset, _geometry.ChunkBytes))
+        {
+            return true;
+        }
+        // Reaches has asked for the length.
+        long end = (_length + _geometry.ChunkBytes - 1) & -(long)_geometry.ChunkBytes;
+        return offset <= end - _geometry.ChunkBytes;
     }
 
     /// <summary>Whether a range ends inside the file. Asks for the length, a system call, only where it reaches beyond the one known.</summary>

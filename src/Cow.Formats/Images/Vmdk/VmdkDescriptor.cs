@@ -163,7 +163,8 @@ internal sealed class VmdkDescriptor
     private uint Id(string key)
     {
         Value value = _values[key];
-        bool read = uint.TryParse(value.Text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out uint id);
+        uint id = 0;
+        bool read = value.Text.Length <= 8 && uint.TryParse(value.Text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out id);
         return read ? id : throw new ImageFormatException(_file.Name, value.At, $"a {key} of 1 to 8 hexadecimal digits", $"{value.Text.Length} characters");
     }
 

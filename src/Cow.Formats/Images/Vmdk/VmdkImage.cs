@@ -76,7 +76,7 @@ internal sealed class VmdkImage : IDiskImage
 
     public void Adopt(PlacedRun run)
     {
-        bool onDisk = run.Run.End <= (Info.VirtualBytes + _chunkBytes - 1) / _chunkBytes && run.Run.Count > 0;
+        bool onDisk = run.IsInside((Info.VirtualBytes + _chunkBytes - 1) / _chunkBytes);
         Expect.That(onDisk && run.Place.Sector <= uint.MaxValue, _file, 0, "a place in this image for a chunk of its disk", $"{run}");
         VmdkExtent extent = _layout.At(run.Run.Chunk * _chunkBytes, out _);
         if (extent.Store is null && IsWhereItReads(run))

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 using System.IO.Compression;
-using Cow.Formats.Images;
 using Cow.Formats.Images.Qcow;
 using static System.Buffers.Binary.BinaryPrimitives;
 

@@ -41,7 +41,7 @@ internal sealed class QcowTests
         byte[] model = new byte[2 << 20];
         for (int i = 0; i < model.Length; i++)
         {
-            model[i] = (byte)(i / 4096);
+            model[i] = unchecked((byte)(i / 4096));
         }
         File.WriteAllBytes(folder.File("raw"), model);
         Qemu.Img(folder.Path, "convert", "-c", "-f", "raw", "-O", "qcow", "raw", "image");

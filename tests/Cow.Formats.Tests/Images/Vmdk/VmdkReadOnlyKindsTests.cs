@@ -113,7 +113,7 @@ internal sealed class VmdkReadOnlyKindsTests
         byte[] model = new byte[(3 * GrainBytes) + 512];
         for (int i = 0; i < model.Length; i++)
         {
-            model[i] = (byte)((i / 300) + 1);
+            model[i] = unchecked((byte)((i / 300) + 1));
         }
         return model;
     }
