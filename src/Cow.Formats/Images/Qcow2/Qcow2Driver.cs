@@ -52,7 +52,10 @@ public sealed class Qcow2Driver : IRepairingDriver
         IDiskImage image = Open(source, new ImageOpenOptions(Writable: true));
         if (settings.Preallocated)
         {
+            // Closed once, so that no cluster stays set aside for what is not to come.
             Qcow2Creation.Preallocate(image);
+            image.Close();
+            image = Open(source, new ImageOpenOptions(Writable: true));
         }
         return image;
     }

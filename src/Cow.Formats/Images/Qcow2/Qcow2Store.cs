@@ -146,7 +146,7 @@ internal sealed class Qcow2Store
         Claims.Claim(Header.SnapshotsOffset, Snapshots.Bytes, Qcow2Header.SnapshotsAt, "the snapshot table");
         foreach (SnapshotEntry snapshot in Snapshots.Entries)
         {
-            snapshot.Validate(File, Layout);
+            snapshot.Validate(File, Layout, Header.Size);
             Claims.Claim(snapshot.L1Offset, snapshot.L1Entries * 8UL, Header.SnapshotsOffset, $"the L1 table of snapshot {snapshot.Id}");
         }
         for (ulong i = 0; i < (ulong)Refcounts.Capacity; i++)
