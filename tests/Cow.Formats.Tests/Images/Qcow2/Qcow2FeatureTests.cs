@@ -30,7 +30,7 @@ internal sealed class Qcow2FeatureTests
             RequireContent(disk, content);
             for (int at = 1024; at < DiskBytes; at += DiskBytes / 16)
             {
-                content.AsSpan(at, 512).Fill((byte)at);
+                content.AsSpan(at, 512).Fill((byte)(at % 251));
                 disk.Write((ulong)at, content.AsSpan(at, 512));
             }
         });
