@@ -135,7 +135,7 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage
         {
             ulong cluster = chunk >> SubBits;
             ulong next = Math.Min(end, (cluster + 1) << SubBits);
-            if (!ZeroEntry.TryMake(_store, _writer.Current(cluster), chunk, next, Info.Backing is not null, out L2Entry zero))
+            if (!ZeroEntry.TryMake(_store, _writer.Current(cluster), chunk, next, Info.Backing is not null, _pending.AnyIn(cluster), out L2Entry zero))
             {
                 return false;
             }

@@ -198,6 +198,23 @@ internal sealed class Qcow2FeatureTests
     }
 
     [Test]
+    public void ZeroingASubclusterLeavesTheHostClusterToAPendingOne()
+    {
+        MemoryFiles files = new();
+        byte[] content = new byte[DiskBytes];
+        using (ImageDisk disk = new(new ImageChain([Driver.Create(files.New(Image), new ImageCreateOptions(DiskBytes, null, Settings("cluster_size=16K,extended_l2=on")))], true)))
+        {
+            disk.Write(0, new byte[512]);
+            disk.Flush();
+            content.AsSpan(512, 512).Fill(4);
+            disk.Write(512, content.AsSpan(512, 512));
+            disk.Zero(0, 512);
+            disk.Close();
+        }
+        RequireClean(files, content);
+    }
+
+    [Test]
     public void AnEncryptedImageIsRefusedWithASentence()
     {
         MemoryFiles files = MemoryImage("", new byte[DiskBytes]);
