@@ -21,7 +21,7 @@ public static class ImageStack
     {
         ArgumentNullException.ThrowIfNull(image);
         ArgumentNullException.ThrowIfNull(options);
-        IImageDriver driver = options.Driver ?? DriverOf(image, options.Format);
+        IImageDriver driver = DriverOf(image, options);
         List<IDiskImage> images = [];
         return TakeOver(images, options.Writable, () =>
         {
@@ -127,16 +127,16 @@ public static class ImageStack
     {
         if (reference.Format is { } said)
         {
-            IImageDriver driver = ImageRegistry.Find(said)
-                ?? throw new ImageFormatException(child.Path, reference.Offset, $"a backing image of a known format ({KnownFormats()})", $"format '{said}'");
+            IImageDriver driver = options.Find(said)
+                ?? throw new ImageFormatException(child.Path, reference.Offset, $"a backing image of a known format ({options.KnownFormats})", $"format '{said}'");
             return driver.Open(parent, options.ForBacking);
         }
         if (options.BackingFormat is { } given)
         {
-            return Named(given).Open(parent, options.ForBacking);
+            return Named(given, options).Open(parent, options.ForBacking);
         }
-        IImageDriver guessed = ImageRegistry.Probe(parent.File)
-            ?? throw Unknown(parent, $"{child.Path} does not say which; give it with --backing-format, raw for one");
+        IImageDriver guessed = options.Probe(parent.File)
+            ?? throw Unknown(parent, options, $"{child.Path} does not say which; give it with --backing-format, raw for one");
         IDiskImage image = guessed.Open(parent with { Opener = new NoOpener(child.Path) }, options.ForBacking);
         if (image.Info.Backing is { } further)
         {
@@ -163,17 +163,15 @@ public static class ImageStack
         }
     }
 
-    private static IImageDriver DriverOf(ImageSource image, string? format) => format is null
-        ? ImageRegistry.Probe(image.File) ?? throw Unknown(image, "a raw image must be called one")
-        : Named(format);
+    private static IImageDriver DriverOf(ImageSource image, ImageStackOptions options) => options.Format is { } format
+        ? Named(format, options)
+        : options.Probe(image.File) ?? throw Unknown(image, options, "a raw image must be called one");
 
-    private static IImageDriver Named(string format) =>
-        ImageRegistry.Find(format) ?? throw new ArgumentException($"there is no image format '{format}'; known are {KnownFormats()}");
+    private static IImageDriver Named(string format, ImageStackOptions options) =>
+        options.Find(format) ?? throw new ArgumentException($"there is no image format '{format}'; known are {options.KnownFormats}");
 
-    private static string KnownFormats() => string.Join(", ", ImageRegistry.All.Select(driver => driver.Name));
-
-    private static ImageFormatException Unknown(ImageSource image, string hint) =>
-        new(image.Path, 0, $"the magic of an image format ({KnownFormats()})", $"none that is known; {hint}");
+    private static ImageFormatException Unknown(ImageSource image, ImageStackOptions options, string hint) =>
+        new(image.Path, 0, $"the magic of an image format ({options.KnownFormats})", $"none that is known; {hint}");
 
     /// <summary>Opens nothing: for an image of which nobody said what it is.</summary>
     private sealed class NoOpener(string childPath) : IImageOpener

@@ -4,7 +4,8 @@ namespace Cow.Formats.Io;
 /// <summary>
 /// Pages of metadata of any number of files, bounded altogether: what was not used for longest makes room (second chance).
 /// </summary>
-/// <remarks>Thread-safe. Allocates nothing once it is full. A page at the end of a file is cached as far as the file reached when it was read.</remarks>
+/// <remarks>Thread-safe, as long as each file has one user at a time. A file is read and written outside of the lock: one that hangs stops nobody
+/// else. Allocates nothing once it is full. A page at the end of a file is cached as far as the file reached when it was read.</remarks>
 public sealed class MetadataCache
 {
     /// <summary>Bytes of a page.</summary>
@@ -15,12 +16,13 @@ public sealed class MetadataCache
 
     private readonly Lock _lock = new();
 
-    // Guarded by _lock: all that follows.
-    private readonly Dictionary<PageKey, int> _slots;
+    // Guarded by _lock: all that follows, and the slots with their bytes.
+    private readonly Dictionary<PageKey, Slot> _slots = [];
     private readonly List<Slot> _pages = [];
     private readonly int _limit;
     private int _hand;
     private int _files;
+    private long _misses;
 
     /// <summary>Makes an empty cache.</summary>
     /// <param name="bytes">Bytes that its pages may take; at least four pages.</param>
@@ -28,11 +30,19 @@ public sealed class MetadataCache
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(bytes, 4 * PageBytes);
         _limit = bytes / PageBytes;
-        _slots = [];
     }
 
     /// <summary>Reads that had to go to a file.</summary>
-    public long Misses { get; private set; }
+    public long Misses
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _misses;
+            }
+        }
+    }
 
     internal int NewFile()
     {
@@ -42,18 +52,54 @@ public sealed class MetadataCache
         }
     }
 
-    internal void Read(int file, IImageFile source, Span<byte> buffer, long offset)
+    /// <summary>Copies bytes of a page that is cached.</summary>
+    /// <returns>False where the page is not, or not so far.</returns>
+    internal bool TryRead(int file, long page, int within, Span<byte> buffer)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(offset);
         lock (_lock)
         {
-            while (!buffer.IsEmpty)
+            if (!_slots.TryGetValue(new PageKey(file, page), out Slot? slot) || slot.Valid < within + buffer.Length)
+            {
+                return false;
+            }
+            slot.Used = true;
+            slot.Bytes.AsSpan(within, buffer.Length).CopyTo(buffer);
+            return true;
+        }
+    }
+
+    /// <summary>Takes a page that was read over.</summary>
+    /// <param name="file">Number of the file.</param>
+    /// <param name="page">Number of the page.</param>
+    /// <param name="bytes">Its bytes. Belong to the cache from now on.</param>
+    /// <param name="valid">How many of them the file has.</param>
+    /// <returns>Bytes of a page for the next read, instead of those.</returns>
+    internal byte[] Add(int file, long page, byte[] bytes, int valid)
+    {
+        lock (_lock)
+        {
+            _misses++;
+            PageKey key = new(file, page);
+            Drop(key);
+            Slot slot = FreeSlot();
+            byte[] spare = slot.Bytes;
+            (slot.Bytes, slot.Key, slot.Valid, slot.Used) = (bytes, key, valid, true);
+            _slots.Add(key, slot);
+            return spare;
+        }
+    }
+
+    /// <summary>Changes what is cached of these bytes, which were written to the file.</summary>
+    internal void Update(int file, long offset, ReadOnlySpan<byte> data)
+    {
+        lock (_lock)
+        {
+            while (!data.IsEmpty)
             {
                 int within = (int)(offset % PageBytes);
-                int count = Math.Min(buffer.Length, PageBytes - within);
-                Slot page = Page(new PageKey(file, offset / PageBytes), source, within + count);
-                page.Bytes.AsSpan(within, count).CopyTo(buffer);
-                buffer = buffer[count..];
+                int count = Math.Min(data.Length, PageBytes - within);
+                Update(new PageKey(file, offset / PageBytes), within, data[..count]);
+                data = data[count..];
                 offset += count;
             }
         }
@@ -84,44 +130,37 @@ public sealed class MetadataCache
         }
     }
 
+    private void Update(PageKey key, int within, ReadOnlySpan<byte> data)
+    {
+        if (!_slots.TryGetValue(key, out Slot? slot))
+        {
+            return;
+        }
+        if (within > slot.Valid)
+        {
+            // Somebody else may have written what lies between.
+            Drop(key);
+            return;
+        }
+        data.CopyTo(slot.Bytes.AsSpan(within));
+        slot.Valid = Math.Max(slot.Valid, within + data.Length);
+    }
+
     private void Drop(PageKey key)
     {
-        if (_slots.Remove(key, out int slot))
+        if (_slots.Remove(key, out Slot? slot))
         {
-            _pages[slot].Key = default;
-            _pages[slot].Valid = 0;
+            slot.Key = default;
+            slot.Valid = 0;
         }
     }
 
-    private Slot Page(PageKey key, IImageFile source, int needed)
-    {
-        if (_slots.TryGetValue(key, out int at) && _pages[at].Valid >= needed)
-        {
-            _pages[at].Used = true;
-            return _pages[at];
-        }
-        Misses++;
-        long start = key.Page * PageBytes;
-        int valid = (int)Math.Clamp(source.Length - start, 0, PageBytes);
-        if (valid < needed)
-        {
-            throw new EndOfStreamException($"{source.Name}: {needed} bytes at {start} reach beyond the end");
-        }
-        Drop(key);
-        at = FreeSlot();
-        Slot slot = _pages[at];
-        source.ReadAt(slot.Bytes.AsSpan(0, valid), start);
-        (slot.Key, slot.Valid, slot.Used) = (key, valid, true);
-        _slots[key] = at;
-        return slot;
-    }
-
-    private int FreeSlot()
+    private Slot FreeSlot()
     {
         if (_pages.Count < _limit)
         {
             _pages.Add(new Slot());
-            return _pages.Count - 1;
+            return _pages[^1];
         }
         while (true)
         {
@@ -130,7 +169,7 @@ public sealed class MetadataCache
             if (!slot.Used || slot.Valid == 0)
             {
                 Drop(slot.Key);
-                return _hand;
+                return slot;
             }
             slot.Used = false;
         }
@@ -140,7 +179,7 @@ public sealed class MetadataCache
 
     private sealed class Slot
     {
-        public byte[] Bytes { get; } = new byte[PageBytes];
+        public byte[] Bytes { get; set; } = new byte[PageBytes];
 
         public PageKey Key { get; set; }
 

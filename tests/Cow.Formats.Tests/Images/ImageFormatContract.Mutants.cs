@@ -12,6 +12,9 @@ internal abstract partial class ImageFormatContract
     /// <summary>Further valid images, of which mutants are made too: with what our Create does not make (compressed chunks, snapshots, logs).</summary>
     protected virtual IEnumerable<MutantSeed> FurtherSeeds => [];
 
+    /// <summary>Mutants in a run where nobody says how many.</summary>
+    protected virtual int Mutants => 20_000;
+
     /// <summary>Whether <see cref="IDiskImage.Check"/> sees so much that an image without errors may be written and reads as it should.</summary>
     protected virtual bool CleanMeansSafe => true;
 
@@ -24,7 +27,7 @@ internal abstract partial class ImageFormatContract
     public void AMutantDoesNoHarm()
     {
         MutantSeed[] seeds = [.. Variants.Select(SeedOf).Concat(FurtherSeeds).Select(seed => seed.Learn(Base, files => LookAround(files, seed.Variant)))];
-        int count = Setting("COW_TEST_MUTANTS", 20_000);
+        int count = Setting("COW_TEST_MUTANTS", Mutants);
         int only = Setting("COW_TEST_MUTANT", -1);
         TestContext.Out.WriteLine($"COW_TEST_SEED={Seed}, {count} mutants of {seeds.Length} images");
         int first = Math.Max(0, only);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using Cow.Formats.Images;
+using Cow.Formats.Images.Raw;
 
 namespace Cow.Formats.Tests.Images;
 
@@ -60,13 +61,13 @@ internal abstract partial class ImageFormatContract
             files.New(further.Replace("{image}", image, StringComparison.Ordinal));
         }
         ImageCreateOptions options = new(variant.DiskBytes, null, variant.SettingsFor(image));
-        return new ImageDisk(ImageStack.Create(files.New(image), Driver, options, backing, Options(variant.BackingFormat, writable: false)));
+        return new ImageDisk(ImageStack.Create(files.New(image), Driver, options, backing, Options(variant.BackingFormat)));
     }
 
     protected ImageDisk Open(ImageFiles files, ImageVariant variant, bool writable = true, string image = Image, string? snapshot = null) =>
         new(ImageStack.Open(
             files.Source(image, writable),
-            new ImageStackOptions(writable, Driver.Name, variant.Backed ? variant.BackingFormat : null) { Snapshot = snapshot, Driver = Driver }));
+            Options(Driver.Name) with { Writable = writable, BackingFormat = variant.Backed ? variant.BackingFormat : null, Snapshot = snapshot }));
 
     /// <summary>The file of a base: every sector is stamped, but for a hole in the middle.</summary>
     protected byte[] NewBase(ImageVariant variant)
@@ -141,7 +142,7 @@ internal abstract partial class ImageFormatContract
         }
     }
 
-    private ImageStackOptions Options(string format, bool writable) => new(writable, format) { Driver = DriverOf(format) };
+    private ImageStackOptions Options(string format) => new(Format: format) { Drivers = [Driver, new RawDriver()] };
 
-    private IImageDriver DriverOf(string format) => format == Driver.Name ? Driver : ImageRegistry.Find(format)!;
+    private IImageDriver DriverOf(string format) => Options(format).Find(format)!;
 }

@@ -11,6 +11,8 @@ internal sealed class ToyContractTests(ToyFault fault) : ImageFormatContract
 
     protected override string? QemuFormat => null;
 
+    protected override int Mutants => 1000;
+
     protected override IReadOnlyList<ImageVariant> Variants { get; } =
     [
         new("", 3 << 20),
