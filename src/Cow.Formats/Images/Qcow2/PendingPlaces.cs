@@ -112,8 +112,8 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
         return SectorOf(run.ValueOf(chunk)) == sector ? true : throw new InvalidOperationException($"chunk {chunk} was never given the place at sector {sector}");
     }
 
-    /// <summary>The host cluster that the next commit of a cluster names, where it is not the one that it has.</summary>
-    public bool TryMoving(ulong cluster, out ulong host) => _moving.TryGetValue(cluster, out host);
+    /// <summary>Whether a place of a chunk of this cluster was given out.</summary>
+    public bool AnyIn(ulong cluster) => _places.TryAtOrAfter(cluster << SubBits, out MapRun run) && run.Key < (cluster + 1) << SubBits;
 
     /// <summary>The host cluster of the new L2 table of an L1 slot.</summary>
     public ulong NewTable(ulong slot) => _tables[slot];

@@ -59,7 +59,7 @@ internal static class Qcow2Check
         for (ulong cluster = index << store.Layout.BlockBits; cluster < end;)
         {
             ulong read = store.Refcounts.Read(cluster, row);
-            for (ulong i = 0; i < read && row.ContainsAnyExcept((byte)0); i++)
+            for (ulong i = row.ContainsAnyExcept((byte)0) ? 0 : read; i < read; i++)
             {
                 ulong refcount = Refcounts.Value(row, i, store.Layout.RefcountOrder);
                 ulong most = counts[cluster + i] + tolerated[cluster + i];

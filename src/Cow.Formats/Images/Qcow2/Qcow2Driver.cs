@@ -48,11 +48,15 @@ public sealed class Qcow2Driver : IRepairingDriver
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(options);
         Qcow2Settings settings = Qcow2Settings.Parse(options);
+        OpenedFile? dataFile = settings.DataFile is { } name ? DataFileOf(source, name) : null;
         Qcow2Creation.Write(source, options, settings);
-        IDiskImage image = Open(source, new ImageOpenOptions(Writable: true));
+        Qcow2Image image = OpenNew(source, dataFile);
         if (settings.Preallocated)
         {
+            // Closed once, so that no cluster stays set aside for what is not to come.
             Qcow2Creation.Preallocate(image);
+            image.Close();
+            image = OpenNew(source, dataFile);
         }
         return image;
     }
@@ -76,6 +80,22 @@ public sealed class Qcow2Driver : IRepairingDriver
             report = Qcow2Check.Run(store, []);
         }
         return report;
+    }
+
+    private static Qcow2Image OpenNew(ImageSource source, OpenedFile? dataFile)
+    {
+        Qcow2Store store = new(source, writable: true, dataFile);
+        BeginWriting(store);
+        return new Qcow2Image(store, null);
+    }
+
+    /// <summary>A new file beside the image; or one that is there already, which a raw data file may well be.</summary>
+    private static OpenedFile DataFileOf(ImageSource source, string name)
+    {
+        string path = Path.Combine(Path.GetDirectoryName(source.Path) ?? "", name);
+        return name != Path.GetFileName(name) || File.Exists(path)
+            ? source.Opener.OpenNamed(name, source.Path, 0, writable: true)
+            : source.Opener.CreateNamed(name, source.Path);
     }
 
     private static bool OnlyMarked(CheckReport report, Qcow2Store store) =>

@@ -31,7 +31,7 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage
         {
             _snapshot = store.Snapshots.Find(snapshot)
                 ?? throw new ImageFormatException(store.File.Name, Qcow2Header.SnapshotsAt, $"a snapshot {snapshot}", $"{store.Snapshots.Entries.Count} others");
-            _snapshot.Validate(store.File, _layout);
+            _snapshot.Validate(store.File, _layout, store.Header.Size);
             _snapshotL1 = store.File.ReadTable(_snapshot.L1Offset, _snapshot.L1Entries);
         }
         _map = new ClusterMap(store, _snapshot is null);
@@ -135,7 +135,7 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage
         {
             ulong cluster = chunk >> SubBits;
             ulong next = Math.Min(end, (cluster + 1) << SubBits);
-            if (!ZeroEntry.TryMake(_store, _writer.Current(cluster), chunk, next, Info.Backing is not null, out L2Entry zero))
+            if (!ZeroEntry.TryMake(_store, _writer.Current(cluster), chunk, next, Info.Backing is not null, _pending.AnyIn(cluster), out L2Entry zero))
             {
                 return false;
             }

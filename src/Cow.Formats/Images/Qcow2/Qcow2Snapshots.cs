@@ -73,7 +73,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         RequireCountsUp(snapshot);
         ulong[] old = store.L1;
         (ulong oldAt, uint oldEntries) = (store.Header.L1Offset, store.Header.L1Entries);
-        ulong[] now = [.. snapshot.Select(e => e & ~Qcow2Layout.Copied)];
+        ulong[] now = Array.ConvertAll(snapshot, e => e & ~Qcow2Layout.Copied);
         ulong at = TakeRoom((ulong)now.Length * 8);
         CountAll(snapshot, up: true);
         store.File.WriteTable(now, at);
@@ -94,7 +94,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
     private SnapshotEntry Find(string idOrName)
     {
         SnapshotEntry entry = store.Snapshots.Find(idOrName) ?? throw new ArgumentException($"there is no snapshot {idOrName}", nameof(idOrName));
-        entry.Validate(store.File, _layout);
+        entry.Validate(store.File, _layout, store.Header.Size);
         return entry;
     }
 

@@ -15,8 +15,11 @@ internal sealed class Qcow2Store
     private bool _failed;
 
     /// <summary>Reads and judges header, extensions and tables.</summary>
+    /// <param name="source">The image.</param>
+    /// <param name="writable">It will be written.</param>
+    /// <param name="dataFile">Its external data file, where that is open already; else it is opened by its name.</param>
     /// <exception cref="ImageFormatException">It is no image that we can open so.</exception>
-    public Qcow2Store(ImageSource source, bool writable)
+    public Qcow2Store(ImageSource source, bool writable, OpenedFile? dataFile = null)
     {
         Source = source;
         Writable = writable;
@@ -32,7 +35,7 @@ internal sealed class Qcow2Store
         Refcounts = new Refcounts(File, Layout, Header);
         L1 = File.ReadTable(Header.L1Offset, Header.L1Entries);
         Allocator = new ClusterAllocator(this);
-        OpenDataFile();
+        OpenDataFile(dataFile);
     }
 
     public ImageSource Source { get; }
@@ -146,7 +149,7 @@ internal sealed class Qcow2Store
         Claims.Claim(Header.SnapshotsOffset, Snapshots.Bytes, Qcow2Header.SnapshotsAt, "the snapshot table");
         foreach (SnapshotEntry snapshot in Snapshots.Entries)
         {
-            snapshot.Validate(File, Layout);
+            snapshot.Validate(File, Layout, Header.Size);
             Claims.Claim(snapshot.L1Offset, snapshot.L1Entries * 8UL, Header.SnapshotsOffset, $"the L1 table of snapshot {snapshot.Id}");
         }
         for (ulong i = 0; i < (ulong)Refcounts.Capacity; i++)
@@ -200,7 +203,7 @@ internal sealed class Qcow2Store
         return found ? HeaderExtensions.Read(Header, File) : new HeaderExtensions();
     }
 
-    private void OpenDataFile()
+    private void OpenDataFile(OpenedFile? given)
     {
         if (!Header.Has(IncompatibleFeatures.DataFile))
         {
@@ -212,6 +215,6 @@ internal sealed class Qcow2Store
         {
             throw new ImageFormatException(File.Name, Qcow2Header.AutoclearAt, "no backing file under a raw data file", "one");
         }
-        DataFile = Source.Opener.OpenNamed(name, Source.Path, Extensions.DataFileOffset, Writable);
+        DataFile = given ?? Source.Opener.OpenNamed(name, Source.Path, Extensions.DataFileOffset, Writable);
     }
 }

@@ -65,7 +65,12 @@ internal sealed class Refcounts
         for (ulong i = cluster; i < cluster + count; i++)
         {
             ulong bit = Within(i) << _order;
-            ulong at = Block(i >> _layout.BlockBits) + (bit >> 3);
+            ulong block = Block(i >> _layout.BlockBits);
+            if (block == 0)
+            {
+                throw new ImageFormatException(_file.Name, (long)Offset, $"a refcount block for cluster {i}, which is in use", "none");
+            }
+            ulong at = block + (bit >> 3);
             Span<byte> sector = _file.Change(at);
             SetValue(sector, ((at % MetadataFile.SectorBytes * 8) + (bit & 7)) >> _order, _order, value);
         }

@@ -15,7 +15,7 @@ internal sealed class References
     private readonly ClaimedClusters _claims;
 
     // L2 tables, with the number of L1 entries that name them and whether an active one does.
-    private readonly Dictionary<ulong, (uint Times, bool Active)> _tables = [];
+    private readonly Dictionary<ulong, (uint Times, bool Active, int Slot)> _tables = [];
 
     private References(Qcow2Store store, Findings findings)
     {
@@ -80,7 +80,7 @@ internal sealed class References
     {
         try
         {
-            snapshot.Validate(_store.File, _layout);
+            snapshot.Validate(_store.File, _layout, _store.Header.Size);
             CountL1(snapshot.L1Offset, _store.File.ReadTable(snapshot.L1Offset, snapshot.L1Entries), active: false, $"the L1 table of snapshot {snapshot.Id}");
         }
         catch (ImageFormatException e)
@@ -104,19 +104,19 @@ internal sealed class References
             else if (l1[i] != 0)
             {
                 ulong table = l1[i] & Qcow2Layout.OffsetMask;
-                (uint times, bool isActive) = _tables.GetValueOrDefault(table);
+                (uint times, bool isActive, int _) = _tables.GetValueOrDefault(table);
                 if (active && isActive)
                 {
                     _findings.Error($"entry {i} of {what} names the L2 table at {table} that another entry names");
                 }
-                _tables[table] = (times + 1, isActive || active);
+                _tables[table] = (times + 1, isActive || active, i);
             }
         }
     }
 
     private void ClaimTables()
     {
-        foreach ((ulong table, (uint times, bool _)) in _tables)
+        foreach ((ulong table, (uint times, bool _, int _)) in _tables)
         {
             if (Claim(table, _layout.ClusterBytes, table, "an L2 table"))
             {
@@ -128,7 +128,7 @@ internal sealed class References
     private void CountTables()
     {
         byte[] bytes = new byte[_layout.ClusterBytes];
-        foreach ((ulong table, (uint times, bool active)) in _tables)
+        foreach ((ulong table, (uint times, bool active, int slot)) in _tables)
         {
             _store.File.Read(bytes, table);
             for (int i = 0; i < _layout.L2Entries; i++)
@@ -136,16 +136,20 @@ internal sealed class References
                 L2Entry entry = _map.Decode(bytes.AsSpan(i << _layout.EntryBits));
                 if (!entry.IsEmpty)
                 {
-                    CountEntry(entry, table, i, times, active);
+                    CountEntry(entry, table, ((ulong)slot << _layout.L1Shift) + ((ulong)i << _layout.ClusterBits), times, active);
                 }
             }
         }
     }
 
-    private void CountEntry(L2Entry entry, ulong table, int index, uint times, bool active)
+    /// <summary>Counts what an entry names.</summary>
+    /// <param name="entry">The entry.</param>
+    /// <param name="table">Its table.</param>
+    /// <param name="offset">Byte offset on the disk, of one of the states that share the table: with a data file there is only one.</param>
+    /// <param name="times">L1 entries that name the table.</param>
+    /// <param name="active">The active one is among them.</param>
+    private void CountEntry(L2Entry entry, ulong table, ulong offset, uint times, bool active)
     {
-        // Where the cluster is on the disk, only an external data file has to know; there the table is named once.
-        ulong offset = _store.DataFile is null ? 0 : OffsetOf(table, index);
         string? fault = _map.Fault(entry, offset, _claims);
         if (fault is null && !entry.IsCompressed && ClusterMap.IsAllocated(entry))
         {
@@ -153,7 +157,7 @@ internal sealed class References
         }
         if (fault is not null)
         {
-            _findings.Error($"entry {index} of the L2 table at {table}: expected {fault}, found {entry.Raw:x} {entry.Bits:x}");
+            _findings.Error($"the entry of disk offset {offset} in the L2 table at {table}: expected {fault}, found {entry.Raw:x} {entry.Bits:x}");
             return;
         }
         bool placed = entry.IsCompressed || ClusterMap.IsAllocated(entry);
@@ -166,12 +170,6 @@ internal sealed class References
                 Counts.Add(cluster, times);
             }
         }
-    }
-
-    private ulong OffsetOf(ulong table, int index)
-    {
-        int slot = Array.FindIndex(_store.L1, entry => (entry & Qcow2Layout.OffsetMask) == table);
-        return ((ulong)Math.Max(slot, 0) << _layout.L1Shift) + ((ulong)index << _layout.ClusterBits);
     }
 
     private void CountBitmaps()

@@ -107,16 +107,20 @@ internal sealed record SnapshotEntry
     }
 
     /// <summary>Judges where its L1 table is, and whether that suffices.</summary>
+    /// <param name="file">The image.</param>
+    /// <param name="layout">Its layout.</param>
+    /// <param name="diskBytes">Bytes of the image's own disk, which count where the snapshot says nothing.</param>
     /// <exception cref="ImageFormatException">It cannot be used.</exception>
-    public void Validate(MetadataFile file, Qcow2Layout layout)
+    public void Validate(MetadataFile file, Qcow2Layout layout, ulong diskBytes)
     {
         ulong bytes = L1Entries * 8UL;
+        ulong size = DiskBytes == 0 ? diskBytes : DiskBytes;
         bool possible = bytes <= Qcow2Header.MaxL1Bytes && L1Offset % layout.ClusterBytes == 0 && L1Offset <= Qcow2Layout.OffsetMask
             && (bytes == 0 || (L1Offset > 0 && L1Offset + bytes <= file.Length))
-            && DiskBytes < 1UL << 61 && DiskBytes <= (ulong)L1Entries << layout.L1Shift;
+            && size < 1UL << 61 && size <= (ulong)L1Entries << layout.L1Shift;
         if (!possible)
         {
-            throw new ImageFormatException(file.Name, (long)Math.Min(L1Offset, long.MaxValue), $"an L1 table of snapshot {Id} inside the file, for {DiskBytes} bytes", $"{L1Entries} entries at {L1Offset}");
+            throw new ImageFormatException(file.Name, (long)Math.Min(L1Offset, long.MaxValue), $"an L1 table of snapshot {Id} inside the file, for {size} bytes", $"{L1Entries} entries at {L1Offset}");
         }
     }
 }

@@ -10,9 +10,10 @@ internal static class ZeroEntry
     /// <param name="chunk">The first chunk, of one cluster.</param>
     /// <param name="end">The chunk behind the last one.</param>
     /// <param name="backed">Something shows through where the image holds nothing.</param>
+    /// <param name="keepsPlace">A place in the cluster was given out and is not committed: its host cluster must stay.</param>
     /// <param name="zero">The entry; the old one where there is nothing to do.</param>
     /// <returns>False where no entry can say it.</returns>
-    public static bool TryMake(Qcow2Store store, L2Entry old, ulong chunk, ulong end, bool backed, out L2Entry zero)
+    public static bool TryMake(Qcow2Store store, L2Entry old, ulong chunk, ulong end, bool backed, bool keepsPlace, out L2Entry zero)
     {
         zero = old;
         if (old.IsEmpty && !backed)
@@ -26,7 +27,7 @@ internal static class ZeroEntry
         }
         if (store.Layout.Extended)
         {
-            return TryMakeExtended(store, old, chunk, end, out zero);
+            return TryMakeExtended(store, old, chunk, end, keepsPlace, out zero);
         }
         if (!store.Layout.ZeroFlag)
         {
@@ -37,7 +38,7 @@ internal static class ZeroEntry
         return true;
     }
 
-    private static bool TryMakeExtended(Qcow2Store store, L2Entry old, ulong chunk, ulong end, out L2Entry zero)
+    private static bool TryMakeExtended(Qcow2Store store, L2Entry old, ulong chunk, ulong end, bool keepsPlace, out L2Entry zero)
     {
         uint first = uint.MaxValue << (int)(chunk % Qcow2Layout.Subclusters);
         uint mask = end % Qcow2Layout.Subclusters == 0 ? first : first & ~(uint.MaxValue << (int)(end % Qcow2Layout.Subclusters));
@@ -48,7 +49,7 @@ internal static class ZeroEntry
         }
         uint allocated = old.IsCompressed ? 0 : old.Allocated & ~mask;
         ulong bits = allocated | ((ulong)((old.IsCompressed ? 0 : old.Zeroed) | mask) << 32);
-        bool keeps = allocated != 0 || (store.DataFile is not null && old.Copied);
+        bool keeps = allocated != 0 || (old.Copied && (keepsPlace || store.DataFile is not null));
         zero = new L2Entry(keeps ? old.Raw : 0, bits);
         return true;
     }
