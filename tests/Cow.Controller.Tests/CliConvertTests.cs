@@ -25,7 +25,7 @@ internal sealed class CliConvertTests : IDisposable
         string raw = _world.Raw("disk");
         Assert.That(_world.Done("convert", raw, _world.In("copy"), "--format", "raw", "--source-format", "raw", "--threads", threads), Is.Empty);
         Assert.That(File.ReadAllBytes(_world.In("copy")), Is.EqualTo(File.ReadAllBytes(raw)));
-        Assert.That(SparseFile.OccupiedBytes(_world.In("copy")), Is.LessThanOrEqualTo(SparseFile.OccupiedBytes(raw)));
+        Assert.That(SparseFile.OccupiedBytes(_world.In("copy")), Is.LessThanOrEqualTo(SparseFile.OccupiedBytes(raw) + 65536));
     }
 
     [Test]
@@ -206,7 +206,8 @@ internal sealed class CliConvertTests : IDisposable
         string packed = _world.In("packed");
         CliImageWorld.Qemu("convert", "-q", "-c", "-f", "raw", "-O", "qcow2", _world.In("disk"), packed);
         byte[] bytes = File.ReadAllBytes(packed);
-        bytes.AsSpan(0x50000 + 4096, 8192).Fill(0xff);
+        // Behind the metadata that such a small image has.
+        bytes.AsSpan(0x50000).Fill(0xff);
         File.WriteAllBytes(packed, bytes);
         Assert.That(_world.Run("convert", packed, _world.In("copy"), "--format", "raw"), Is.EqualTo(ExitCode.BadStore), _world.Error);
         Assert.That(_world.Files, Has.Length.EqualTo(2));
