@@ -155,6 +155,7 @@ internal sealed class CowEngine
                 break;
             case CowEventType.PictureEnd:
                 PictureComplete = true;
+                Follow(e);
                 break;
             default:
                 _ladder.Trouble($"the kernel sent an event of unknown type {e.Type}");
@@ -290,9 +291,19 @@ internal sealed class CowEngine
         _ladder.CopyFailed($"copying chunks {e.Chunk}..{e.Chunk + e.Count - 1} failed at the {side} ({e.Error})");
     }
 
+    /// <summary>The kernel's mode is ours: where a flush of its failed, places that it reports may hold nothing.</summary>
+    private void Follow(in CowEvent e)
+    {
+        if (e.Flags.HasFlag(CowEventFlags.ReadOnly))
+        {
+            _ladder.StepDown(EngineMode.ReadOnly, Refusals.KernelIsReadOnly);
+        }
+    }
+
     /// <summary>Writes the metadata of places up to the number and of no other: only their data has been flushed.</summary>
     private void Commit(in CowEvent e, bool flushFirst, ReplyBuffer replies)
     {
+        Follow(e);
         if (Mode != EngineMode.ReadWrite)
         {
             replies.Flushed(e.Number, Errno.EIO);

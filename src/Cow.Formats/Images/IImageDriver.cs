@@ -54,6 +54,16 @@ public interface IImageOpener
     /// <exception cref="ImageFormatException">The name is not allowed (a pseudo-protocol, outside of the allowed directories, not a regular file or
     /// block device), or there is no such file.</exception>
     OpenedFile OpenNamed(string name, string imagePath, long nameOffset, bool writable);
+
+    /// <summary>Makes an empty file in the directory of an image that is being created, and opens it writable.</summary>
+    /// <param name="name">Its name, without a directory.</param>
+    /// <param name="imagePath">Full path of the image.</param>
+    /// <exception cref="IOException">There is such a file already, or it cannot be made.</exception>
+    OpenedFile CreateNamed(string name, string imagePath)
+    {
+        File.Open(Path.Combine(Path.GetDirectoryName(imagePath) ?? "", name), FileMode.CreateNew).Dispose();
+        return OpenNamed(name, imagePath, 0, writable: true);
+    }
 }
 
 /// <summary>A file that was opened by name. The opener owns it and closes it.</summary>

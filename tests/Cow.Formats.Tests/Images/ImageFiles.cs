@@ -18,6 +18,12 @@ internal abstract class ImageFiles : IImageOpener, IDisposable
 
     public abstract OpenedFile OpenNamed(string name, string imagePath, long nameOffset, bool writable);
 
+    public virtual OpenedFile CreateNamed(string name, string imagePath)
+    {
+        Put(name, []);
+        return OpenNamed(name, imagePath, 0, writable: true);
+    }
+
     public abstract void Dispose();
 }
 
@@ -89,6 +95,12 @@ internal sealed class MemoryFiles : ImageFiles
 
     public override void Dispose()
     {
+    }
+
+    public override OpenedFile CreateNamed(string name, string imagePath)
+    {
+        Add(name, Make(name));
+        return OpenNamed(name, imagePath, 0, writable: true);
     }
 
     public override ImageSource Source(string name, bool writable = true) => new(_files[name], Home + name, this);

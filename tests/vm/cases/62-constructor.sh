@@ -67,17 +67,21 @@ refused 'Ident is in use by another mapped device' "0 1024 userspace live 128 1 
 other() {
     local before
     before=$(dmesg | wc -l)
-    expect_fail dmsetup load live --table "$2"
-    dmesg | tail -n "+$((before + 1))" | grep -qF -- "$1" || fail "no '$1' for: $2"
+    expect_fail dmsetup load "$1" --table "$3"
+    dmesg | tail -n "+$((before + 1))" | grep -qF -- "$2" || fail "no '$2' for: $3"
 }
-other 'Chunk size differs from that of the ident' "0 65536 cow live $base $cow 64"
-other "Devices differ from those of the ident's other lines" "0 65536 cow live $base $EXTRA2 128"
-other "Devices differ from those of the ident's other lines" "0 65536 cow live $base $cow 128 2 layer $LOG_DISK"
-other 'Ident is in use by the other target' "0 65536 userspace live 128 2 $base $LOG_DISK"
-other 'Chunk is not a power of two' "0 65536 cow live $base $cow 128
+other live 'Chunk size differs from that of the ident' "0 65536 cow live $base $cow 64"
+other live "Devices differ from those of the ident's other lines" "0 65536 cow live $base $EXTRA2 128"
+other live "Devices differ from those of the ident's other lines" "0 65536 cow live $base $cow 128 2 layer $LOG_DISK"
+other live 'Ident is in use by the other target' "0 65536 userspace live 128 2 $base $LOG_DISK"
+other live 'Chunk is not a power of two' "0 65536 cow live $base $cow 128
 65536 1024 cow live $base $cow 100"
 [ "$(dmsetup table live)" = "0 65536 cow live $(number "$base") $(number "$cow") 128" ] ||
     fail "the live table is $(dmsetup table live)"
+dmsetup create cut --table "0 1000 cow cut $base $LOG_DISK 128"
+other cut 'Ident ends inside a chunk and cannot grow' "0 2048 cow cut $base $LOG_DISK 128"
+dmsetup load cut --table "0 1000 cow cut $base $LOG_DISK 128"
+dmsetup remove cut
 
 # Nothing refused has kept a device, an ident or the module.
 expect_fail rmmod dm-cow

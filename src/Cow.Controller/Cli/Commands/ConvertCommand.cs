@@ -18,7 +18,7 @@ internal sealed class ConvertCommand : Command
     private readonly Argument<string> _destination = new("DST") { Description = "The new image: a file that there is not yet, or a device." };
     private readonly Option<string?> _format = Symbols.ImageFormat("--format", $"Format of the new image: {string.Join(", ", ImageFormats.OfImages)}.");
     private readonly Option<string?> _sourceFormat = Symbols.ImageFormat("--source-format", "Format of SRC, where it is not recognised: raw, say.");
-    private readonly Option<string?> _backingFormat = Symbols.ImageFormat("--backing-format", "Format of backing images, where an image does not say it.");
+    private readonly Option<string?> _backingFormat = Symbols.BackingFormat();
     private readonly Option<bool> _compress = Symbols.Flag("--compress", "Compress what is written.");
     private readonly Option<string[]> _settings = new("-o")
     {

@@ -12,7 +12,7 @@ internal sealed class InfoCommand : Command
     private readonly Argument<string> _image = new("IMAGE") { Description = "A disk image or store: a file or a device." };
     private readonly Option<string?> _format = Symbols.AnyFormat();
     private readonly Option<bool> _chain = Symbols.Flag("--chain", "Also open what it is backed by, and say what that is.");
-    private readonly Option<string?> _backingFormat = Symbols.ImageFormat("--backing-format", "Format of backing images, where an image does not say it.");
+    private readonly Option<string?> _backingFormat = Symbols.BackingFormat();
     private readonly Option<string[]> _directories = Symbols.BackingDirectories();
     private readonly Option<bool> _share = Symbols.ForceShare();
     private readonly Option<bool> _json = Symbols.Json();

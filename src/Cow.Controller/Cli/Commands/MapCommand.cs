@@ -12,7 +12,7 @@ internal sealed class MapCommand : Command
 {
     private readonly Argument<string> _image = new("IMAGE") { Description = "A disk image, or the name of a device over one." };
     private readonly Option<string?> _format = Symbols.ImageFormat("--format", "Its format, where it is not recognised: raw, say.");
-    private readonly Option<string?> _backingFormat = Symbols.ImageFormat("--backing-format", "Format of backing images, where an image does not say it.");
+    private readonly Option<string?> _backingFormat = Symbols.BackingFormat();
     private readonly Option<string[]> _directories = Symbols.BackingDirectories();
     private readonly Option<string?> _snapshot = Symbols.Text("--snapshot", "S", "Id or name of a snapshot inside the image that is read instead.");
     private readonly Option<bool> _share = Symbols.ForceShare();

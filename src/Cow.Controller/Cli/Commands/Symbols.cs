@@ -48,6 +48,16 @@ internal static class Symbols
         HelpName = "L",
     };
 
+    public static Option<string?> BackingFormat() =>
+        ImageFormat("--backing-format", "Format of backing images, where an image does not say it; raw is never guessed.");
+
+    public static Option<string?> NoSpace()
+    {
+        Option<string?> option = Text("--no-space", "wait|error", "What writers get when the store is full (wait).");
+        option.CompletionSources.Add("wait", "error");
+        return option;
+    }
+
     public static Option<string?> Text(string name, string value, string description) => new(name)
     {
         Description = description,

@@ -23,7 +23,7 @@ internal readonly record struct L2Entry(ulong Raw, ulong Bits)
     public ulong HostOffset => Raw & Qcow2Layout.OffsetMask;
 
     /// <summary>Subclusters at the host offset.</summary>
-    public uint Allocated => (uint)Bits;
+    public uint Allocated => unchecked((uint)Bits);
 
     /// <summary>Subclusters that read as zeros.</summary>
     public uint Zeroed => (uint)(Bits >> 32);

@@ -58,7 +58,7 @@ internal sealed class VhdFixedTests
     {
         MemoryFiles files = new();
         using ImageChain chain = ImageStack.Create(files.New("a"), Driver, Options("fixed"));
-        Assert.That(chain.Lookup(0, 100), Is.EqualTo(new Extent(new ChunkRun(0, 9), ExtentKind.Overlay, new Place(0, 0))));
+        Assert.That(chain.Lookup(0, 100), Is.EqualTo(new Extent(new ChunkRun(0, 17), ExtentKind.Overlay, new Place(0, 0))));
         Assert.That(chain.Allocate(new ChunkRun(3, 1)).Fill, Is.EqualTo(Fill.None));
         Assert.That(chain.Check().Clean, Is.True);
     }
