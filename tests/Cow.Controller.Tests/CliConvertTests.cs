@@ -105,8 +105,10 @@ internal sealed class CliConvertTests : IDisposable
     [TestCase("qcow2", "extended_l2=on,cluster_size=128k")]
     [TestCase("qcow")]
     [TestCase("vmdk")]
+    [TestCase("vmdk", "subformat=monolithicFlat")]
+    [TestCase("vmdk", "subformat=twoGbMaxExtentSparse")]
     [TestCase("vhd")]
-    [TestCase("vpc")]
+    [TestCase("vhd", "subformat=fixed")]
     [TestCase("vhdx")]
     public void ADiskSurvivesEveryFormat(string format, string? settings = null)
     {
@@ -196,6 +198,17 @@ internal sealed class CliConvertTests : IDisposable
         SameDisk(raw, _world.In("then"));
         Assert.That(_world.Run("convert", image, _world.In("never"), "--format", "raw", "--snapshot", "other"), Is.Not.EqualTo(ExitCode.Done));
         Assert.That(_world.Error, Does.Not.Contain("defect"));
+    }
+
+    [Test]
+    public void FilesOfAnImageThatFailsAreDeletedToo()
+    {
+        CliImageWorld.Require("vmdk");
+        _world.Raw("disk");
+        File.WriteAllText(_world.In("image-flat.vmdk"), "mine");
+        Assert.That(_world.Run([.. Words("image.vmdk", "vmdk"), "-o", "subformat=monolithicFlat"]), Is.EqualTo(ExitCode.InUse), _world.Error);
+        Assert.That(_world.Files, Has.Length.EqualTo(2));
+        Assert.That(File.ReadAllText(_world.In("image-flat.vmdk")), Is.EqualTo("mine"));
     }
 
     [Test]
