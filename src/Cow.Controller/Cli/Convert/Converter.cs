@@ -25,14 +25,14 @@ internal sealed class Converter(DaemonPaths paths, ConvertSpec spec)
         RefuseItself(chain);
         using Destination destination = new(paths, spec.Destination, spec.Force);
         MetadataCache cache = new();
-        // For what the new image itself names, a data file.
-        using DirectoryOpener opener = new(cache, [], static (path, writable) => PlainFile.Open(path, writable));
+        using DestinationOpener opener = new(cache);
         using (IConvertTarget target = Target(destination, bytes, cache, opener))
         {
             Copy(chain, target, done => progress(done, bytes), stop);
             target.Complete();
         }
 
+        opener.Publish();
         destination.Publish();
     }
 
@@ -60,7 +60,7 @@ internal sealed class Converter(DaemonPaths paths, ConvertSpec spec)
     }
 
     [SuppressMessage("Reliability", "CA2000", Justification = "The destination owns the file below the cached one.")]
-    private IConvertTarget Target(Destination destination, ulong bytes, MetadataCache cache, DirectoryOpener opener)
+    private IConvertTarget Target(Destination destination, ulong bytes, MetadataCache cache, DestinationOpener opener)
     {
         if (spec.Format == Raw)
         {

@@ -56,16 +56,34 @@ internal sealed class ImageTarget : IConvertTarget
     {
         while (run.Count > 0)
         {
-            PlacedRun placed = _image.Reserve(run, out _);
-            if (placed.Run.Count == 0)
+            PlacedRun placed;
+            if (Fixed(run) is { } present)
             {
-                throw NoRoom();
+                placed = present;
+            }
+            else
+            {
+                placed = _image.Reserve(run, out _);
+                Remember(placed.Run.Count > 0 ? placed : throw NoRoom());
             }
 
             places.Add(placed);
-            Remember(placed);
             run = new ChunkRun(placed.Run.End, run.End - placed.Run.End);
         }
+    }
+
+    /// <summary>Where chunks lie that have a place from the start, as in flat and fixed images.</summary>
+    private PlacedRun? Fixed(ChunkRun run)
+    {
+        ulong start = run.Chunk * (ulong)_chunkBytes;
+        ImageExtent held = _image.Lookup(start, Math.Min(run.Count * (ulong)_chunkBytes, _bytes - start));
+        if (held.Kind != ImageExtentKind.Data)
+        {
+            return null;
+        }
+
+        ulong chunks = (held.Length + (ulong)_chunkBytes - 1) / (ulong)_chunkBytes;
+        return new PlacedRun(run with { Count = Math.Min(chunks, run.Count) }, new Place(held.File, (ulong)held.Offset / 512));
     }
 
     private CliException NoRoom() => new(ExitCode.NoSpace, _image.Info.Paths[0], "is too small for the disk", "take a larger device, or a file");
