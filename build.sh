@@ -47,16 +47,19 @@ build_managed() {
     dotnet build Cow.slnx -c Release --nologo -v quiet -clp:NoSummary
 }
 
-# A folder rather than a single file (nothing to unpack), compiled ahead of time where the package
-# source has the compiler: it starts faster, most of all on the guests' emulated processor.
+# A folder rather than a single file (nothing to unpack). Where the package source has the compiler: trimmed and
+# compiled ahead of time, as one with the framework, which spares most of what is left to compile at every start;
+# on the guests' emulated processor that takes seconds.
 publish() {
     need_solution
+    # What an earlier build left would be shipped, too.
+    rm -rf "${ARTIFACTS:?}/$2"
     local log
     local publish=(dotnet publish "$1" -c Release -r linux-x64 --self-contained --nologo -v quiet -o "$ARTIFACTS/$2")
-    if log=$("${publish[@]}" -p:PublishReadyToRun=true 2>&1); then
+    if log=$("${publish[@]}" -p:PublishTrimmed=true -p:PublishReadyToRun=true -p:PublishReadyToRunComposite=true 2>&1); then
         return 0
     fi
-    grep -q 'NU110[12].*Crossgen2' <<<"$log" || die "publishing $2 failed:"$'\n'"$log"
+    grep -Eq 'NU110[12].*(Crossgen2|ILLink)' <<<"$log" || die "publishing $2 failed:"$'\n'"$log"
     "${publish[@]}"
 }
 

@@ -46,6 +46,8 @@ static void cow_event_work(struct work_struct *work)
 	struct cow_ctx *ctx = container_of(work, struct cow_ctx, event_work);
 	struct cow_line *line;
 
+	if (READ_ONCE(ctx->mode) != COW_MODE_RW)
+		cow_fail_writes(ctx);
 	mutex_lock(&cow_registry);
 	line = list_first_entry_or_null(&ctx->lines, struct cow_line, list);
 	if (line)
@@ -310,6 +312,17 @@ static bool claimed_elsewhere(const struct cow_ctx *self,
 	return false;
 }
 
+/*
+ * Without a line nobody has kept the devices open: a loop device, say, may have
+ * got another file meanwhile.
+ */
+static bool same_device(const struct cow_ctx *ctx, unsigned int i,
+			const struct block_device *bdev)
+{
+	return ctx->devs[i].devt == bdev->bd_dev &&
+	       (ctx->nr_lines || ctx->devs[i].diskseq == bdev->bd_disk->diskseq);
+}
+
 static bool same_devices(const struct cow_ctx *ctx, const struct cow_line *line)
 {
 	unsigned int i;
@@ -317,11 +330,19 @@ static bool same_devices(const struct cow_ctx *ctx, const struct cow_line *line)
 	if (ctx->nr_devs != line->nr_devs)
 		return false;
 	for (i = 0; i < ctx->nr_devs; i++) {
-		if (ctx->devs[i].devt != line->devs[i]->bdev->bd_dev ||
-		    ctx->devs[i].kind != line->kinds[i])
+		if (ctx->devs[i].kind != line->kinds[i] ||
+		    !same_device(ctx, i, line->devs[i]->bdev))
 			return false;
 	}
 	return true;
+}
+
+/* The place of a last, cut-off chunk would show what nobody filled it with. */
+static bool grows_cut_chunk(const struct cow_ctx *ctx, u64 end)
+{
+	u64 sectors = READ_ONCE(ctx->sectors);
+
+	return end > sectors && (sectors & (cow_chunk_sectors(ctx) - 1));
 }
 
 /* A sentence for ti->error, or NULL if the line may join. */
@@ -341,6 +362,8 @@ static char *join_refusal(const struct cow_ctx *ctx,
 		return ctx->nr_lines ?
 			"Devices differ from those of the ident's other lines" :
 			"Ident still has a controller or uncommitted data on other devices";
+	if (grows_cut_chunk(ctx, ti->begin + ti->len))
+		return "Ident ends inside a chunk and cannot grow";
 	return NULL;
 }
 
@@ -355,6 +378,7 @@ static void ctx_bind_devices(struct cow_ctx *ctx, const struct cow_line *line)
 	for (i = 0; i < line->nr_devs; i++) {
 		ctx->devs[i].bdev = line->devs[i]->bdev;
 		ctx->devs[i].devt = line->devs[i]->bdev->bd_dev;
+		ctx->devs[i].diskseq = line->devs[i]->bdev->bd_disk->diskseq;
 		ctx->devs[i].kind = line->kinds[i];
 		ctx->flush_devs += kind_writable(line->kinds[i]);
 	}

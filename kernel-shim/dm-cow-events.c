@@ -101,6 +101,12 @@ static void event_fault(const struct cow_fault *fault,
 	event->count = fault->count - fault->answered;
 }
 
+/* A controller that missed the step down the ladder must not commit. */
+static u32 mode_flag(const struct cow_ctx *ctx)
+{
+	return ctx->mode == COW_MODE_RW ? 0 : DM_COW_EVF_READ_ONLY;
+}
+
 static struct dm_cow_event *next_event(struct cow_chan *chan, unsigned int *nr,
 				       unsigned int max)
 {
@@ -134,7 +140,7 @@ static bool __peek_notices(struct cow_chan *chan, unsigned int *nr,
 	if (!event)
 		return false;
 	event->type = DM_COW_EV_PICTURE_END;
-	event->flags = DM_COW_EVF_PICTURE;
+	event->flags = DM_COW_EVF_PICTURE | mode_flag(ctx);
 	event->number = ctx->number;
 	chan->peeked_end = true;
 	return true;
@@ -179,6 +185,7 @@ static void __peek_rest(struct cow_chan *chan, unsigned int *nr,
 		if (!event)
 			return;
 		event->type = DM_COW_EV_GONE;
+		event->flags = mode_flag(ctx);
 		event->number = ctx->number;
 		chan->peeked_gone = true;
 		chan->peeked_flush = ctx->number;
@@ -188,7 +195,8 @@ static void __peek_rest(struct cow_chan *chan, unsigned int *nr,
 			return;
 		event->type = DM_COW_EV_FLUSH;
 		event->number = ctx->flush_wanted;
-		event->flags = ctx->gone ? DM_COW_EVF_SELF_FLUSH : 0;
+		event->flags = mode_flag(ctx) |
+			       (ctx->gone ? DM_COW_EVF_SELF_FLUSH : 0);
 		chan->peeked_flush = ctx->flush_wanted;
 	}
 }

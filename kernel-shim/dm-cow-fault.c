@@ -244,6 +244,9 @@ static int __hold(struct cow_io *io, struct cow_extent *ext, bool in_map)
 		return DM_MAPIO_REQUEUE;
 	if (ctx->gone || ctx->expired)
 		return DM_MAPIO_KILL;
+	/* The step down the ladder ends what is held, so nothing may follow. */
+	if (ctx->mode != COW_MODE_RW && io_is_write(io))
+		return DM_MAPIO_KILL;
 	/* Nothing changes under the lock, so this answer holds. */
 	cow_map_lookup(ctx, io_chunk(io), io_chunks(io), ext);
 	if (is_direct(io, ext))
@@ -441,6 +444,50 @@ void cow_release_held(struct cow_ctx *ctx, blk_status_t status)
 		cow_end_ios(&ios, status);
 		cond_resched();
 	} while (fault);
+}
+
+/* Write faults without a whole answer, from one queue; true if some are left. */
+static bool __dissolve_writes(struct cow_ctx *ctx, struct list_head *queue,
+			      struct list_head *failed)
+{
+	struct cow_fault *fault, *next;
+	unsigned int batch = 0;
+
+	list_for_each_entry_safe(fault, next, queue, queue) {
+		if (!fault->write)
+			continue;
+		if (batch++ == 64)
+			return true;
+		/* What waits behind the writes asks for itself. */
+		__fault_dissolve(ctx, fault, failed, &ctx->redo);
+	}
+	return false;
+}
+
+/**
+ * cow_fail_writes - the device is not writable any more: first writes end
+ * @ctx: the context
+ *
+ * Nobody would answer them with a place.  Copies that run end by themselves.
+ * Context: process; may sleep.
+ */
+void cow_fail_writes(struct cow_ctx *ctx)
+{
+	bool more;
+
+	do {
+		LIST_HEAD(failed);
+
+		spin_lock_irq(&ctx->lock);
+		more = __dissolve_writes(ctx, &ctx->asking, &failed) ||
+		       __dissolve_writes(ctx, &ctx->asked, &failed) ||
+		       __dissolve_writes(ctx, &ctx->held, &failed);
+		if (!list_empty(&ctx->redo))
+			cow_queue(ctx);
+		spin_unlock_irq(&ctx->lock);
+		cow_end_ios(&failed, BLK_STS_IOERR);
+		cond_resched();
+	} while (more);
 }
 
 /**

@@ -143,10 +143,12 @@ void __cow_flush_add(struct cow_ctx *ctx, struct cow_io *io)
 /**
  * __cow_commit_soon - COMMIT: have all that is placed committed
  * @ctx: the context; its lock is held
+ *
+ * Outside rw no commit can succeed, and its device flush would be in vain.
  */
 void __cow_commit_soon(struct cow_ctx *ctx)
 {
-	if (list_empty(&ctx->placed))
+	if (list_empty(&ctx->placed) || ctx->mode != COW_MODE_RW)
 		return;
 	if (ctx->gone) {
 		ctx->flush_wanted = ctx->number;

@@ -158,10 +158,13 @@ static int reply_retry(struct cow_ctx *ctx)
 
 static int reply_commit(struct cow_ctx *ctx)
 {
+	bool writable;
+
 	spin_lock_irq(&ctx->lock);
+	writable = ctx->mode == COW_MODE_RW;
 	__cow_commit_soon(ctx);
 	spin_unlock_irq(&ctx->lock);
-	return 0;
+	return writable ? 0 : -EROFS;
 }
 
 static bool errno_valid(u32 error)

@@ -151,11 +151,13 @@ struct cow_map {
  * struct cow_device - a device of a context
  * @bdev: valid while the context has a line
  * @devt: the same for ever
+ * @diskseq: the same for ever: another medium behind the number is told apart
  * @kind: as in the table line
  */
 struct cow_device {
 	struct block_device *bdev;
 	dev_t devt;
+	u64 diskseq;
 	enum cow_device_kind {
 		COW_DEV_BASE,
 		COW_DEV_COW,
@@ -303,7 +305,7 @@ struct cow_io {
  * @generation: of the device list
  * @wq: runs @work; must not be shared, as a cow device may lie on another
  * @work: copies, late accesses, flushes
- * @event_work: raises a dm event
+ * @event_work: raises a dm event; outside rw it ends the writes that are held
  * @expire_work: no controller came in time
  * @idle: waits for copies and flushes to end
  * @wait: readers and pollers
@@ -567,6 +569,7 @@ bool cow_fault_forbids_map(struct cow_ctx *ctx, u64 chunk, u64 count);
 void cow_fault_told(struct cow_ctx *ctx, u64 chunk, u64 count, bool mapped);
 void cow_fault_ask_again(struct cow_ctx *ctx, struct list_head *from);
 void cow_release_held(struct cow_ctx *ctx, blk_status_t status);
+void cow_fail_writes(struct cow_ctx *ctx);
 u64 cow_fault_oldest_ms(struct cow_ctx *ctx);
 void cow_end_ios(struct list_head *ios, blk_status_t status);
 void cow_run_free(struct cow_run *run);

@@ -8,7 +8,8 @@ namespace Cow.DmIoctl;
 /// <param name="Node">The device that a device node stands for.</param>
 /// <param name="Device">The device that the file is on.</param>
 /// <param name="Inode">The file on it.</param>
-internal readonly record struct FileStatus(uint Mode, DeviceNumber Node, DeviceNumber Device, ulong Inode)
+/// <param name="Blocks">Blocks of 512 bytes that it occupies.</param>
+internal readonly record struct FileStatus(uint Mode, DeviceNumber Node, DeviceNumber Device, ulong Inode, ulong Blocks)
 {
     /// <summary>It is a block device.</summary>
     public bool IsBlock => (Mode & StatNumbers.TypeMask) == StatNumbers.Block;
@@ -47,6 +48,6 @@ internal readonly record struct FileStatus(uint Mode, DeviceNumber Node, DeviceN
         return result < 0
             ? null
             : new FileStatus(status.Mode, new DeviceNumber(status.NodeMajor, status.NodeMinor),
-                new DeviceNumber(status.DeviceMajor, status.DeviceMinor), status.Inode);
+                new DeviceNumber(status.DeviceMajor, status.DeviceMinor), status.Inode, status.Blocks);
     }
 }

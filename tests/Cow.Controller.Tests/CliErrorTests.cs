@@ -19,7 +19,7 @@ internal sealed partial class CliErrorTests
     [GeneratedRegex(@"^cowctl: [^\n]+?: [^\n]+; [^\n]+\n$")]
     private static partial Regex Form();
 
-    [TestCase("", "cowctl: command: none is given; take one of create, list, ")]
+    [TestCase("", "cowctl: command: none is given; take one of create, open, list, ")]
     [TestCase("lst", "cowctl: lst: there is no such command; did you mean \"list\"?")]
     [TestCase("frobnicate", "cowctl: frobnicate: there is no such command; see \"cowctl --help\"")]
     [TestCase("--bogus", "cowctl: --bogus: there is no such option; see \"cowctl --help\"")]

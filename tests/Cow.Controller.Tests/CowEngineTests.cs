@@ -80,6 +80,35 @@ internal sealed class CowEngineTests
     }
 
     [Test]
+    public void WhenTheKernelHasSteppedDownNothingIsCommittedAtTheEnd()
+    {
+        (FakeKernel kernel, FakeController controller) = Full();
+        _ = Written(kernel, controller, 0, 7);
+        kernel.StepDown();
+        kernel.Remove();
+        controller.Turns(2);
+        Assert.That((controller.Engine.Mode, controller.Engine.Status.Commits), Is.EqualTo((EngineMode.ReadOnly, 0UL)));
+        Assert.That(kernel.Uncommitted, Is.Not.Zero);
+        Assert.That(controller.Engine.Status.Problem, Does.Contain("kernel"));
+    }
+
+    [Test]
+    public void ACommitThatTheKernelRefusesTurnsTheEngineReadOnly()
+    {
+        (FakeKernel kernel, FakeController controller) = Full();
+        _ = Written(kernel, controller, 0, 7);
+        kernel.StepDown();
+        _ = controller.Ask((_, replies) =>
+        {
+            replies.Commit();
+            return true;
+        });
+        controller.Turns(2);
+        Assert.That(controller.Engine.Mode, Is.EqualTo(EngineMode.ReadOnly));
+        Assert.That(kernel.DeviceFlushes, Is.Zero);
+    }
+
+    [Test]
     public void APlaceThatCouldNotBeWrittenIsNotGivenOutAgain()
     {
         (FakeKernel kernel, FakeController controller) = Full();

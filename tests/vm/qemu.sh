@@ -37,7 +37,7 @@ qemu_command() {
     local kernel=$1 append=$2 disk
     QEMU=(qemu-system-x86_64 -M q35 -cpu max -display none -no-reboot -nic none
         -kernel "$("$VM/kernels" "$kernel" vmlinuz)" -initrd "$work/initramfs"
-        -append "console=ttyS0 panic=-1 quiet log_buf_len=4M $append")
+        -append "console=ttyS0 panic=-1 quiet log_buf_len=4M no_timer_check $append")
     if [ -n "${COW_ICOUNT:-}" ]; then
         # Guest time counts instructions: figures that repeat on a loaded machine (design.md, section 10).
         QEMU+=(-accel "tcg,thread=single" -icount "shift=1,sleep=off" -smp 1 -m "${COW_MEMORY:-2G}")

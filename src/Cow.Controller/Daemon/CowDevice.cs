@@ -169,10 +169,16 @@ internal sealed class CowDevice : IDisposable
             }
 
             _buried = true;
+            Close();
             _runtime.Dispose();
             foreach (string loop in _state.Loops)
             {
                 PartsBuilder.DetachLoop(loop);
+            }
+
+            if (_state.ScratchFile is { } scratch)
+            {
+                File.Delete(scratch);
             }
 
             _states.Delete(Name);
@@ -181,6 +187,22 @@ internal sealed class CowDevice : IDisposable
     }
 
     public void Dispose() => _runtime.Dispose();
+
+    /// <summary>Leaves the store as its format calls clean. Where that fails, its next opening repairs it: everything is committed.</summary>
+    private void Close()
+    {
+        try
+        {
+            if (_lastStatus.Mode == EngineMode.ReadWrite)
+            {
+                _runtime.Close();
+            }
+        }
+        catch (Exception e) when (e is IOException or ImageFormatException)
+        {
+            DaemonLog.Trouble(_log, Name, $"was not closed cleanly: {e.Message}");
+        }
+    }
 
     /// <summary>The kernel steps down by itself where its own part of a flush fails.</summary>
     private static string KernelProblem(string mode) =>
@@ -236,10 +258,16 @@ internal sealed class CowDevice : IDisposable
         ulong commits = Ask().Commits;
         for (long end = Environment.TickCount64 + (long)Patience.TotalMilliseconds; Environment.TickCount64 < end;)
         {
-            if (KernelHolds() == 0 || CannotCommit() || Ask().Commits > commits + 1)
+            // Two commits later everything that was placed before the call is committed. What a writer adds meanwhile does not count, so
+            // nobody looks a second time.
+            if (KernelHolds() == 0 || Ask().Commits > commits + 1)
             {
-                // Two commits later everything that was placed before the call is committed, whatever a writer adds meanwhile.
-                return Ask().Commits > commits + 1 ? 0 : KernelHolds();
+                return 0;
+            }
+
+            if (CannotCommit())
+            {
+                break;
             }
 
             _ = _runtime.Loop.Ask((_, replies) =>

@@ -37,12 +37,15 @@ internal sealed class CowEngine
         _indices = indices;
         _space = space;
         _ladder = new Ladder(log);
-        _placer = new Placer(format, space);
+        _placer = new Placer(format, space, geometry);
         _refusals = new Refusals(geometry, _placed, _held, _ladder);
     }
 
     /// <summary>Whether a full store makes writers wait; else they get ENOSPC.</summary>
     public bool WaitForSpace { get; init; } = true;
+
+    /// <summary>For a store that is not written: where its compressed chunks are unpacked to.</summary>
+    public ScratchFile? Scratch { get; init; }
 
     public EngineMode Mode => _ladder.Mode;
 
@@ -152,6 +155,7 @@ internal sealed class CowEngine
                 break;
             case CowEventType.PictureEnd:
                 PictureComplete = true;
+                Follow(e);
                 break;
             default:
                 _ladder.Trouble($"the kernel sent an event of unknown type {e.Type}");
@@ -174,6 +178,11 @@ internal sealed class CowEngine
             return;
         }
 
+        AwaitSpace(e, replies);
+    }
+
+    private void AwaitSpace(in CowEvent e, ReplyBuffer replies)
+    {
         _held.Add(e);
         WaitingForSpace |= WaitForSpace;
         if (WaitForSpace)
@@ -210,13 +219,38 @@ internal sealed class CowEngine
         }
 
         Extent extent = _format.Lookup(e.Chunk, Math.Min(WideRead, _geometry.Chunks - e.Chunk));
-        if (extent.Kind == ExtentKind.Overlay)
+        switch (extent.Kind)
         {
-            replies.Map(new PlacedRun(extent.Run, extent.Place));
+            case ExtentKind.Overlay:
+                replies.Map(new PlacedRun(extent.Run, extent.Place));
+                break;
+            case ExtentKind.Opaque:
+                Unpack(e, replies);
+                break;
+            default:
+                replies.Known(extent);
+                break;
+        }
+    }
+
+    /// <summary>Into a place where one may be written, else into the scratch file.</summary>
+    private void Unpack(in CowEvent e, ReplyBuffer replies)
+    {
+        if (Scratch is null && Mode == EngineMode.ReadWrite)
+        {
+            if (!_placer.TryUnpack(e.Chunk, replies))
+            {
+                AwaitSpace(e, replies);
+            }
+        }
+        else if (Scratch?.Take(e.Chunk, _format) is { } copy)
+        {
+            replies.Known(copy);
         }
         else
         {
-            replies.Known(extent);
+            _ladder.Trouble($"chunk {e.Chunk} is compressed, and there is no room to unpack it");
+            replies.Error(e.Id, Errno.EIO);
         }
     }
 
@@ -257,9 +291,19 @@ internal sealed class CowEngine
         _ladder.CopyFailed($"copying chunks {e.Chunk}..{e.Chunk + e.Count - 1} failed at the {side} ({e.Error})");
     }
 
+    /// <summary>The kernel's mode is ours: where a flush of its failed, places that it reports may hold nothing.</summary>
+    private void Follow(in CowEvent e)
+    {
+        if (e.Flags.HasFlag(CowEventFlags.ReadOnly))
+        {
+            _ladder.StepDown(EngineMode.ReadOnly, Refusals.KernelIsReadOnly);
+        }
+    }
+
     /// <summary>Writes the metadata of places up to the number and of no other: only their data has been flushed.</summary>
     private void Commit(in CowEvent e, bool flushFirst, ReplyBuffer replies)
     {
+        Follow(e);
         if (Mode != EngineMode.ReadWrite)
         {
             replies.Flushed(e.Number, Errno.EIO);
@@ -281,6 +325,11 @@ internal sealed class CowEngine
         switch (e.Type)
         {
             case CowEventType.WriteFault or CowEventType.ReadFault:
+                if (x is CommitFailedException)
+                {
+                    _ladder.StepDown(EngineMode.ReadOnly, $"metadata could not be written: {x.Message}");
+                }
+
                 _ladder.Trouble(x.Message);
                 replies.Error(e.Id, Errno.EIO);
                 break;

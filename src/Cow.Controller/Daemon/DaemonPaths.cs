@@ -24,4 +24,7 @@ internal sealed record DaemonPaths(string Run, string Configuration, string Libr
 
     /// <summary>Fingerprint of the base under one CoW device.</summary>
     public string FingerprintOf(string id) => Path.Combine(Library, id + ".json");
+
+    /// <summary>Scratch file of one device; see <see cref="ScratchFile"/>.</summary>
+    public string ScratchOf(string name) => Path.Combine(Library, name + ".scratch");
 }

@@ -2,6 +2,7 @@
 using Cow.Controller.Ipc;
 using Cow.DmIoctl;
 using Cow.Formats;
+using Cow.Formats.Io;
 using Microsoft.Extensions.Logging;
 
 namespace Cow.Controller.Daemon;
@@ -13,6 +14,9 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
     /// <summary>How long a place may stay uncommitted when nobody flushes.</summary>
     private static readonly TimeSpan CommitInterval = TimeSpan.FromSeconds(1);
 
+    /// <summary>For all devices: what their images' tables take in memory does not grow with their number.</summary>
+    private readonly MetadataCache _cache = new();
+
     /// <summary>Makes a device. When it returns, /dev/mapper/NAME exists; when it throws, nothing is left behind.</summary>
     public CowDevice Create(CreateSpec spec)
     {
@@ -23,11 +27,9 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         var parts = new PartsBuilder(states, undo, DeviceState.Of(spec));
         undo.Add("write the state", () => states.Delete(spec.Name));
         parts.Set(parts.State);
-        Resolve(parts, spec, locks);
-
-        var store = new OpenedStore(parts.State, spec.ReadOnly);
-        undo.Add("open the store", store.Dispose);
-        OpenStore(parts, store, spec);
+        ServedStore store = spec.Image is null
+            ? OpenStore(parts, undo, spec, locks)
+            : OpenImage(parts, undo, spec, locks);
 
         undo.Add($"create {name}", () => Unmap(name));
         parts.Set(parts.State);
@@ -54,7 +56,6 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         using var undo = new Unwinder(log);
         var locks = new ImageLocks();
         undo.Add("unlock the images", locks.Dispose);
-        Lock(locks, state.Spec);
         var name = new DmName(state.Spec.Name);
         bool known = CowChannel.List().Any(entry => entry.Ident == state.Spec.Name);
         if (!known)
@@ -63,9 +64,8 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
             LoadCow(name, state);
         }
 
-        var store = new OpenedStore(state, state.Spec.ReadOnly);
+        ServedStore store = state.Spec.Image is null ? Reopen(state, locks) : ReopenImage(state, locks);
         undo.Add("open the store", store.Dispose);
-        StoreOpener.Reopen(store, state);
         var runtime = new DeviceRuntime(state, store, locks, CommitInterval, () => onGone(state.Spec.Name), log);
         if (!known)
         {
@@ -111,6 +111,11 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         if (!dm.Targets().Any(target => target.Name == "cow"))
         {
             throw new RefusedException(ExitCode.NoModule, spec.Name, "the kernel has no target \"cow\"", "load the module: modprobe dm-cow");
+        }
+
+        if (spec.Image is not null)
+        {
+            return name;
         }
 
         _ = StoreOpener.Chunk(spec, StoreOpener.DriverFor(spec));
@@ -212,8 +217,55 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         }
     }
 
-    private void OpenStore(PartsBuilder parts, OpenedStore store, CreateSpec spec)
+    private static OpenedStore Reopen(DeviceState state, ImageLocks locks)
     {
+        Lock(locks, state.Spec);
+        var store = new OpenedStore(state, state.Spec.ReadOnly);
+        try
+        {
+            StoreOpener.Reopen(store, state);
+            return store;
+        }
+        catch
+        {
+            store.Dispose();
+            throw;
+        }
+    }
+
+    private ImageStore ReopenImage(DeviceState state, ImageLocks locks)
+    {
+        // Not probed again: a guest can write what looks like another format.
+        ImageStore store = ImageStore.Open(state.Spec with { Format = state.Format }, _cache);
+        try
+        {
+            ImageParts.Lock(locks, store.Chain, state.Spec);
+            store.Serve(state);
+            return store;
+        }
+        catch
+        {
+            store.Dispose();
+            throw;
+        }
+    }
+
+    private ImageStore OpenImage(PartsBuilder parts, Unwinder undo, CreateSpec spec, ImageLocks locks)
+    {
+        ImageStore store = new ImageParts(parts, undo, new UseChecks(dm), locks).Open(spec, asked => ImageStore.Open(asked, _cache));
+        if (store.Chain.LayerPaths is [.., string bottom])
+        {
+            fingerprints.CheckBacking(spec.Cow, bottom, parts.State.BaseDevice!, spec.Force);
+        }
+
+        return store;
+    }
+
+    private OpenedStore OpenStore(PartsBuilder parts, Unwinder undo, CreateSpec spec, ImageLocks locks)
+    {
+        Resolve(parts, spec, locks);
+        var store = new OpenedStore(parts.State, spec.ReadOnly);
+        undo.Add("open the store", store.Dispose);
         string format = StoreOpener.OpenOrCreate(store, spec, parts.State.Sectors * ChunkGeometry.SectorBytes, out bool created);
         if (created)
         {
@@ -225,5 +277,6 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         }
 
         parts.Set(parts.State with { Format = format, ChunkSectors = store.Format.Info.ChunkSectors });
+        return store;
     }
 }

@@ -9,7 +9,8 @@ namespace Cow.Controller.Daemon;
 /// in order, which we always write as layers first and further data devices after them.
 /// </summary>
 /// <param name="Layers">Read-only layers in the line.</param>
-internal readonly record struct DeviceIndices(int Layers)
+/// <param name="BaseLayer">The format's layer that stands in the line as its base, or -1 where the base is none of the format's layers.</param>
+internal readonly record struct DeviceIndices(int Layers, int BaseLayer = -1)
 {
     public const uint Base = CowProtocol.BaseDevice;
     public const uint Cow = CowProtocol.CowDevice;
@@ -24,7 +25,9 @@ internal readonly record struct DeviceIndices(int Layers)
         device == 0 ? Cow : FirstFeature + checked((uint)(Layers + device - 1));
 
     /// <summary>Kernel index of a layer.</summary>
-    public static uint OfLayer(int layer) => FirstFeature + checked((uint)layer);
+    public uint OfLayer(int layer) => layer == BaseLayer
+        ? Base
+        : FirstFeature + checked((uint)(BaseLayer >= 0 && layer > BaseLayer ? layer - 1 : layer));
 
     /// <summary>Kernel index of what an extent reads from.</summary>
     public uint OfSource(in Extent extent) => extent.Kind switch

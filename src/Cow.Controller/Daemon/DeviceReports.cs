@@ -46,14 +46,25 @@ internal static class DeviceReports
         {
             ExtentKind.Zero => ("zero", null, null, "was never written and reads as zeros"),
             ExtentKind.Base => ("base", state.BaseDevice, (ulong?)sector, "was never written and reads from the base"),
-            ExtentKind.Layer => ("layer", state.LayerDevices[where.Place.Device], where.Place.Sector + inside, "reads from a layer"),
-            _ when linear => ("linear", state.CowDevice, where.Place.Sector + inside, "is committed and collapsed: the kernel maps it without us"),
-            _ when uncommitted => ("placed", state.CowDevice, where.Place.Sector + inside, "was changed; the change is not committed yet"),
-            _ => ("committed", state.CowDevice, where.Place.Sector + inside, "was changed, and the change is committed"),
+            ExtentKind.Layer => ("layer", Layer(state, where.Place.Device), where.Place.Sector + inside, "reads from a layer"),
+            ExtentKind.Shared => ("shared", Overlay(state, where.Place.Device), where.Place.Sector + inside, "reads from what a snapshot in the image holds"),
+            ExtentKind.Opaque => ("opaque", null, null, "is compressed, or in parts, and is unpacked when it is read"),
+            _ when linear => ("linear", Overlay(state, where.Place.Device), where.Place.Sector + inside, "is committed and collapsed: the kernel maps it without us"),
+            _ when uncommitted => ("placed", Overlay(state, where.Place.Device), where.Place.Sector + inside, "was changed; the change is not committed yet"),
+            _ => ("committed", Overlay(state, where.Place.Device), where.Place.Sector + inside, "was changed, and the change is committed"),
         };
         string to = device is null ? "" : $", sector {at} of {device}";
         return new ExplainReport(state.Spec.Name, sector, chunk, name, device, at, $"sector {sector} lies in chunk {chunk}, which {words}{to}");
     }
+
+    /// <summary>Device of a layer: of a chain of images the last one stands as the base.</summary>
+    private static string? Layer(DeviceState state, int layer)
+    {
+        int own = state.LayerDevices.Count - (state.ScratchFile is null ? 0 : 1);
+        return layer < own ? state.LayerDevices[layer] : state.BaseDevice;
+    }
+
+    private static string Overlay(DeviceState state, int device) => device == 0 ? state.CowDevice : state.DataDevices[device - 1];
 
     private static string Mode(in EngineStatus engine, in KernelCounters kernel) => engine.Mode switch
     {

@@ -9,8 +9,7 @@ namespace Cow.Controller.Daemon;
 /// <summary>What serves a device inside this process: store, locks, loop. Ends with it; the device itself need not.</summary>
 internal sealed class DeviceRuntime : IDisposable
 {
-    private readonly OpenedStore _store;
-    private readonly DeviceSpaceKeeper _space;
+    private readonly ServedStore _store;
     private readonly ImageLocks _locks;
 
     /// <summary>Attaches to the ident of a device whose store is open.</summary>
@@ -20,22 +19,12 @@ internal sealed class DeviceRuntime : IDisposable
     /// <param name="commitInterval">Of the background commits.</param>
     /// <param name="onGone">See <see cref="FaultLoop.OnGone"/>.</param>
     /// <param name="log">For the device.</param>
-    public DeviceRuntime(DeviceState state, OpenedStore store, ImageLocks locks, TimeSpan commitInterval, Action onGone, ILogger log)
+    public DeviceRuntime(DeviceState state, ServedStore store, ImageLocks locks, TimeSpan commitInterval, Action onGone, ILogger log)
     {
         _store = store;
         _locks = locks;
         Geometry = new ChunkGeometry(state.Sectors, state.ChunkSectors);
-        var indices = new DeviceIndices(state.LayerDevices.Count);
-        _space = new DeviceSpaceKeeper(state.CowDevice, BlockDevice.IsBlockDevice(state.Spec.Cow) ? null : state.Spec.Cow, state.Spec.ReadOnly);
-        try
-        {
-            Loop = Attach(state, store, indices, commitInterval, onGone, log);
-        }
-        catch
-        {
-            _space.Dispose();
-            throw;
-        }
+        Loop = Attach(state, store, commitInterval, onGone, log);
     }
 
     public ChunkGeometry Geometry { get; }
@@ -48,9 +37,14 @@ internal sealed class DeviceRuntime : IDisposable
     /// <summary>Makes a CoW file, and the loop on it, as large as was asked for. A device is as large as it is.</summary>
     public static void Extend(DeviceState state, long? bytes)
     {
-        if (BlockDevice.IsBlockDevice(state.Spec.Cow))
+        if (BlockDevice.IsBlockDevice(state.Spec.Cow) || (state.Spec.Image is not null && bytes is null))
         {
             return;
+        }
+
+        if (state.Spec.Image is not null)
+        {
+            throw new RefusedException(ExitCode.Usage, state.Spec.Cow, "is a disk image, which grows by itself", "make room on its file system, and leave the size out");
         }
 
         using (FileStream file = new(state.Spec.Cow, FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete))
@@ -67,16 +61,22 @@ internal sealed class DeviceRuntime : IDisposable
         loop?.SetCapacity();
     }
 
+    /// <summary>Ends the service of a device that is no more, everything committed: the store is left cleanly closed.</summary>
+    /// <exception cref="IOException">It could not be; what was committed is safe all the same.</exception>
+    public void Close()
+    {
+        Loop.Dispose();
+        _store.Close();
+    }
+
     public void Dispose()
     {
         Loop.Dispose();
         _store.Dispose();
-        _space.Dispose();
         _locks.Dispose();
     }
 
-    private FaultLoop Attach(
-        DeviceState state, OpenedStore store, DeviceIndices indices, TimeSpan commitInterval, Action onGone, ILogger log)
+    private FaultLoop Attach(DeviceState state, ServedStore store, TimeSpan commitInterval, Action onGone, ILogger log)
     {
         if (!state.Spec.ReadOnly)
         {
@@ -86,9 +86,13 @@ internal sealed class DeviceRuntime : IDisposable
 
         long start = Stopwatch.GetTimestamp();
         KernelChannel channel = KernelChannel.Attach(state.Spec.Name, takeover: true);
-        var engine = new CowEngine(store.Format, Geometry, indices, _space, log) { WaitForSpace = state.Spec.NoSpace == NoSpacePolicy.Wait };
-        var options = new FaultLoopOptions(
-            state.Spec.Name, Geometry, indices, channel.Info.Generation, !channel.Info.State.HasFlag(CowState.Known), commitInterval);
+        var engine = new CowEngine(store.Format, Geometry, store.Indices, store.Space, log)
+        {
+            WaitForSpace = state.Spec.NoSpace == NoSpacePolicy.Wait,
+            Scratch = store.Scratch,
+        };
+        bool tellAll = store.TellAll && !channel.Info.State.HasFlag(CowState.Known);
+        var options = new FaultLoopOptions(state.Spec.Name, Geometry, store.Indices, channel.Info.Generation, tellAll, commitInterval);
         FaultLoop? loop = new(channel, engine, store.Format, options, log) { OnGone = onGone };
         try
         {

@@ -52,6 +52,8 @@ internal sealed class DeviceSpaceKeeper : ISpaceKeeper, IDisposable
         return true;
     }
 
+    public void Fill(Place place, ReadOnlySpan<byte> data) => throw new NotSupportedException("a store keeps every chunk as it is");
+
     public void FlushData() => RandomAccess.FlushToDisk(_device);
 
     public void Dispose()

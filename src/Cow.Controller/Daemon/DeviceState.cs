@@ -30,6 +30,12 @@ internal sealed record DeviceState(
     string? BitmapDevice,
     IReadOnlyList<string> CreatedFiles)
 {
+    /// <summary>Block devices of an image's further data files, in their order.</summary>
+    public IReadOnlyList<string> DataDevices { get; init; } = [];
+
+    /// <summary>Where the compressed chunks of a read-only image are unpacked to; among <see cref="CreatedFiles"/>, and the last of the layers.</summary>
+    public string? ScratchFile { get; init; }
+
     /// <summary>The state before the first step.</summary>
     public static DeviceState Of(CreateSpec spec) =>
         new(DevicePhase.Trying, spec, null, 0, 0, [], null, "", [], [], null, []);

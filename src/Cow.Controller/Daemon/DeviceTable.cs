@@ -8,25 +8,28 @@ namespace Cow.Controller.Daemon;
 internal sealed class DeviceTable
 {
     private readonly string _cowParameters;
-    private readonly string _cow;
+    // The format's writable devices: what linear lines lead to.
+    private readonly string[] _places;
 
     /// <summary>The table of a device in a state.</summary>
     public DeviceTable(DeviceState state)
     {
         string baseNumber = NumberOf(state.BaseDevice!);
-        _cow = NumberOf(state.CowDevice);
-        string features = string.Concat(state.LayerDevices.Select(layer => $" layer {NumberOf(layer)}"));
-        string count = state.LayerDevices.Count == 0
-            ? ""
-            : " " + (state.LayerDevices.Count * 2).ToString(CultureInfo.InvariantCulture);
-        _cowParameters = $"{state.Spec.Name} {baseNumber} {_cow} {state.ChunkSectors}{count}{features}";
+        _places = [NumberOf(state.CowDevice), .. state.DataDevices.Select(NumberOf)];
+        string[] features =
+        [
+            .. state.LayerDevices.Select(layer => $" layer {NumberOf(layer)}"),
+            .. _places.Skip(1).Select(data => $" data {data}"),
+        ];
+        string count = features.Length == 0 ? "" : " " + (features.Length * 2).ToString(CultureInfo.InvariantCulture);
+        _cowParameters = $"{state.Spec.Name} {baseNumber} {_places[0]} {state.ChunkSectors}{count}{string.Concat(features)}";
     }
 
     public List<TargetLine> ToKernel(IEnumerable<PlannedLine> lines) => [.. lines.Select(line => new TargetLine(
         new Sectors(line.Start),
         new Sectors(line.Length),
         line.Linear ? "linear" : "cow",
-        line.Linear ? $"{_cow} {line.Sector}" : _cowParameters))];
+        line.Linear ? $"{_places[line.Device]} {line.Sector}" : _cowParameters))];
 
     /// <summary>A table that the kernel printed; null when a line of it is not ours.</summary>
     public List<PlannedLine>? FromKernel(IReadOnlyList<TargetLine> lines)
@@ -36,14 +39,14 @@ internal sealed class DeviceTable
         {
             ulong sector = 0;
             string[] words = line.Parameters.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            bool linear = line.Type == "linear" && words.Length == 2 && words[0] == _cow
-                && ulong.TryParse(words[1], CultureInfo.InvariantCulture, out sector);
+            int device = line.Type == "linear" && words.Length == 2 ? Array.IndexOf(_places, words[0]) : -1;
+            bool linear = device >= 0 && ulong.TryParse(words[1], CultureInfo.InvariantCulture, out sector);
             if (!linear && line.Type != "cow")
             {
                 return null;
             }
 
-            planned.Add(new PlannedLine(line.Start.Value, line.Length.Value, linear, 0, sector));
+            planned.Add(new PlannedLine(line.Start.Value, line.Length.Value, linear, linear ? device : 0, sector));
         }
 
         return planned.Count == 0 ? null : planned;

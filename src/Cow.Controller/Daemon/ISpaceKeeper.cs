@@ -13,6 +13,10 @@ internal interface ISpaceKeeper
     /// <param name="bytes">The bytes; an empty range needs nothing.</param>
     bool Ensure(int device, ByteRange bytes);
 
+    /// <summary>Writes to a place what no device holds as it is, before the place is given out; see <see cref="ExtentKind.Opaque"/>.</summary>
+    /// <exception cref="IOException">It could not be written.</exception>
+    void Fill(Place place, ReadOnlySpan<byte> data);
+
     /// <summary>Makes everything that was written to the places durable.</summary>
     /// <exception cref="IOException">It may not be.</exception>
     void FlushData();

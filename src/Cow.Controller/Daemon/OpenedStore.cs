@@ -7,10 +7,11 @@ using Microsoft.Win32.SafeHandles;
 namespace Cow.Controller.Daemon;
 
 /// <summary>A store that is open, with the files that it lives in.</summary>
-internal sealed class OpenedStore : IDisposable
+internal sealed class OpenedStore : ServedStore
 {
     private readonly List<IImageFile> _files = [];
     private readonly FormatFiles _formatFiles;
+    private readonly DeviceSpaceKeeper _space;
     private ICowFormat? _format;
 
     /// <summary>Opens the files past the page cache: the kernel writes the same device under it.</summary>
@@ -26,9 +27,17 @@ internal sealed class OpenedStore : IDisposable
         }
 
         _formatFiles = new FormatFiles(store, bitmap, layers);
+        _space = new DeviceSpaceKeeper(state.CowDevice, BlockDevice.IsBlockDevice(state.Spec.Cow) ? null : state.Spec.Cow, readOnly);
+        Indices = new DeviceIndices(state.LayerDevices.Count);
     }
 
-    public ICowFormat Format => _format ?? throw new InvalidOperationException("the store is not open yet");
+    public override ISpaceKeeper Space => _space;
+
+    public override DeviceIndices Indices { get; }
+
+    public override bool TellAll => true;
+
+    public override ICowFormat Format => _format ?? throw new InvalidOperationException("the store is not open yet");
 
     /// <summary>The file whose first bytes say what it is.</summary>
     public IImageFile Head => _formatFiles.Metadata ?? _formatFiles.Store;
@@ -40,9 +49,12 @@ internal sealed class OpenedStore : IDisposable
 
     public void Create(IFormatDriver driver, CreateOptions options) => _format = driver.Create(_formatFiles, options);
 
-    public void Dispose()
+    public override void Close() => Format.Close();
+
+    protected override void Dispose(bool disposing)
     {
         _format?.Dispose();
+        _space.Dispose();
         foreach (IImageFile file in _files)
         {
             file.Dispose();

@@ -55,10 +55,14 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
         store.Write(next);
     }
 
-    // Block records the loop that it makes, so it comes before State is copied.
-    public void Base(string path)
+    /// <summary>The base.</summary>
+    /// <param name="path">Device or file.</param>
+    /// <param name="ownDevice">Through a loop device of its own even if it is a block device: the kernel takes no device both as base and as CoW
+    /// device.</param>
+    public void Base(string path, bool ownDevice = false)
     {
-        string device = Block(path, readOnly: true);
+        // Block records the loop that it makes, so it comes before State is copied.
+        string device = ownDevice ? Loop(path, readOnly: true) : Block(path, readOnly: true);
         Set(State with { BaseDevice = device });
     }
 
@@ -86,6 +90,27 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
         }
     }
 
+    /// <summary>An image's further data files.</summary>
+    public void Data(IReadOnlyList<string> paths, bool readOnly)
+    {
+        foreach (string path in paths)
+        {
+            string device = Block(path, readOnly);
+            Set(State with { DataDevices = [.. State.DataDevices, device] });
+        }
+    }
+
+    /// <summary>A scratch file as large as the disk, and a layer on it.</summary>
+    public void Scratch(string name, long bytes)
+    {
+        string path = store.Paths.ScratchOf(name);
+        Directory.CreateDirectory(store.Paths.Library);
+        File.Delete(path);
+        CreateFile(path, bytes);
+        string device = Block(path, readOnly: true);
+        Set(State with { ScratchFile = path, LayerDevices = [.. State.LayerDevices, device], LayerBitmaps = [.. State.LayerBitmaps, null] });
+    }
+
     /// <summary>A sparse file of that size, which asks for nothing until it is written.</summary>
     public void CreateFile(string path, long bytes)
     {
@@ -103,11 +128,11 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
 
     private string Block(string path, bool readOnly)
     {
-        if (BlockDevice.IsBlockDevice(path))
-        {
-            return path;
-        }
+        return BlockDevice.IsBlockDevice(path) ? path : Loop(path, readOnly);
+    }
 
+    private string Loop(string path, bool readOnly)
+    {
         using LoopDevice loop = LoopDevice.Attach(path, readOnly);
         string node = loop.Path;
         undo.Add($"attach {node}", () => DetachLoop(node));

@@ -13,30 +13,41 @@ internal static class Pinning
     /// <summary>128 MiB, in the hexadecimal that the runtime reads. Bounded, since all of it is locked into memory.</summary>
     private const string HeapLimit = "8000000";
 
+    private static readonly Dictionary<string, string?> Settings = new()
+    {
+        [Mark] = "1",
+        ["DOTNET_GCHeapHardLimit"] = HeapLimit,
+        ["DOTNET_GCConserveMemory"] = "5",
+        ["DOTNET_DbgEnableMiniDump"] = "0",
+    };
+
+    /// <summary>For one who starts a daemon: what <see cref="Begin"/> does is inherited, and one start of the runtime is spared. Where it is not
+    /// allowed, the daemon finds that out itself.</summary>
+    /// <param name="environment">The daemon's.</param>
+    public static void Bequeath(IDictionary<string, string?> environment)
+    {
+        if (TryMark())
+        {
+            foreach ((string name, string? value) in Settings)
+            {
+                environment[name] = value;
+            }
+        }
+    }
+
     /// <summary>First of all in Main, before anything costs time twice. Returns in the new image, or where it is not allowed: then Finish says so.</summary>
     public static void Begin()
     {
-        if (Environment.GetEnvironmentVariable(Mark) is not null)
+        if (Environment.GetEnvironmentVariable(Mark) is not null || !TryMark())
         {
             return;
         }
 
         try
         {
-            ProcessPinning.SetOomScore(NeverKilled);
-            ProcessPinning.SetIoFlusher();
-            ProcessPinning.ExecSelf([.. Environment.GetCommandLineArgs().Skip(1)], new Dictionary<string, string?>
-            {
-                [Mark] = "1",
-                ["DOTNET_GCHeapHardLimit"] = HeapLimit,
-                ["DOTNET_GCConserveMemory"] = "5",
-                ["DOTNET_DbgEnableMiniDump"] = "0",
-            });
+            ProcessPinning.ExecSelf([.. Environment.GetCommandLineArgs().Skip(1)], Settings);
         }
         catch (IOException)
-        {
-        }
-        catch (UnauthorizedAccessException)
         {
         }
     }
@@ -51,6 +62,25 @@ internal static class Pinning
 
         bool locked = Try(log, ProcessPinning.LockMemory);
         return Try(log, ProcessPinning.DisableCoreDumps) && locked && ProcessPinning.IsIoFlusher;
+    }
+
+    /// <summary>What the runtime's threads must have before they exist.</summary>
+    private static bool TryMark()
+    {
+        try
+        {
+            ProcessPinning.SetOomScore(NeverKilled);
+            ProcessPinning.SetIoFlusher();
+            return true;
+        }
+        catch (IOException)
+        {
+        }
+        catch (UnauthorizedAccessException)
+        {
+        }
+
+        return false;
     }
 
     /// <summary>A machine that does not allow it is served all the same; <c>cowctl daemon status</c> says so.</summary>

@@ -5,8 +5,10 @@ using Cow.Formats;
 namespace Cow.Controller.Daemon;
 
 /// <summary>Finds places for write faults. Says nothing about a fault of which it could not answer all: the kernel takes no error for the rest.</summary>
-internal sealed class Placer(ICowFormat format, ISpaceKeeper space)
+internal sealed class Placer(ICowFormat format, ISpaceKeeper space, ChunkGeometry geometry)
 {
+    private byte[] _buffer = [];
+
     /// <summary>Adds the whole answer to a fault, or nothing.</summary>
     /// <returns>False when there is no room for all of it. What was allocated stays reserved for these chunks, so asking again costs nothing.</returns>
     public bool TryAnswer(in CowEvent fault, ReplyBuffer replies)
@@ -29,7 +31,7 @@ internal sealed class Placer(ICowFormat format, ISpaceKeeper space)
                 return false;
             }
 
-            replies.Place(fault.Id, allocation);
+            replies.Place(fault.Id, Filled(allocation));
             chunk = allocation.Placed.Run.End;
         }
 
@@ -48,6 +50,66 @@ internal sealed class Placer(ICowFormat format, ISpaceKeeper space)
 
         replies.Map(new PlacedRun(extent.Run, extent.Place));
         return true;
+    }
+
+    /// <summary>Gives a chunk that no device holds as it is (compressed) a place that does, and commits it. Nothing of its contents changes, so
+    /// nobody need have asked for it to be durable; but only what is committed may be told by MAP.</summary>
+    /// <param name="chunk">A chunk that is unknown to the kernel: nobody is writing it.</param>
+    /// <param name="replies">Gets the MAP.</param>
+    /// <returns>False when there is no room.</returns>
+    public bool TryUnpack(ulong chunk, ReplyBuffer replies)
+    {
+        Allocation allocation = format.Allocate(new ChunkRun(chunk, 1));
+        if (allocation.NoSpace || !CanBeKept(allocation, replies))
+        {
+            return false;
+        }
+
+        _ = Filled(allocation);
+        Commit(allocation.Placed);
+        replies.Map(allocation.Placed);
+        return true;
+    }
+
+#pragma warning disable CA1031 // Whatever it is: after a failed commit the store is not written again.
+    private void Commit(in PlacedRun placed)
+    {
+        try
+        {
+            space.FlushData();
+            format.Commit([placed]);
+            format.Flush();
+        }
+        catch (Exception e)
+        {
+            throw new CommitFailedException(e);
+        }
+    }
+#pragma warning restore CA1031
+
+    /// <summary>The allocation as the kernel can serve it: what it cannot copy from anywhere is at the place already.</summary>
+    private Allocation Filled(in Allocation allocation)
+    {
+        if (allocation.Fill != Fill.Copy || allocation.Source.Kind != ExtentKind.Opaque)
+        {
+            return allocation;
+        }
+
+        // One chunk: opaque ones never come in runs.
+        Span<byte> data = Buffer(checked((int)geometry.SectorsOf(allocation.Placed.Run) * ChunkGeometry.SectorBytes));
+        format.Read(allocation.Placed.Run.Chunk, data);
+        space.Fill(allocation.Placed.Place, data);
+        return allocation with { Fill = Fill.None };
+    }
+
+    private Span<byte> Buffer(int bytes)
+    {
+        if (_buffer.Length < bytes)
+        {
+            _buffer = new byte[bytes];
+        }
+
+        return _buffer.AsSpan(0, bytes);
     }
 
     private bool CanBeKept(in Allocation allocation, ReplyBuffer replies) =>

@@ -6,6 +6,9 @@ namespace Cow.Controller.Daemon;
 /// <summary>What follows when the kernel refuses a reply (PROTOCOL.md section 4, refusals). A refused reply has changed nothing.</summary>
 internal sealed class Refusals(ChunkGeometry geometry, PlacedQueue placed, HeldFaults held, Ladder ladder)
 {
+    public const string KernelIsReadOnly =
+        "the kernel made the device read-only: the CoW device could not be flushed, or somebody asked for it; \"dmesg\" tells";
+
     private ulong _givenUp;
 
     /// <summary>Adds what is to be sent instead.</summary>
@@ -15,6 +18,9 @@ internal sealed class Refusals(ChunkGeometry geometry, PlacedQueue placed, HeldF
         {
             case var _ when error == Errno.ENOENT:
                 // The fault was answered, pushed back by a table swap or failed meanwhile.
+                break;
+            case CowOp.Commit when error == Errno.EROFS:
+                ladder.StepDown(EngineMode.ReadOnly, KernelIsReadOnly);
                 break;
             case CowOp.Place:
                 Place(reply, error, replies);
@@ -41,7 +47,7 @@ internal sealed class Refusals(ChunkGeometry geometry, PlacedQueue placed, HeldF
         _givenUp = reply.Id;
         if (error == Errno.EROFS)
         {
-            ladder.StepDown(EngineMode.ReadOnly, "the kernel has made the device read-only");
+            ladder.StepDown(EngineMode.ReadOnly, KernelIsReadOnly);
         }
         else
         {

@@ -7,6 +7,8 @@ namespace Cow.Controller.Daemon;
 /// <param name="paths">Where they are.</param>
 internal sealed class StateStore(DaemonPaths paths)
 {
+    public DaemonPaths Paths => paths;
+
     public void Write(DeviceState state) =>
         JsonFile.Write(paths.StateOf(state.Spec.Name), state, JsonContext.Default.DeviceState);
 

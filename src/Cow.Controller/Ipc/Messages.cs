@@ -38,7 +38,22 @@ internal sealed record CreateSpec(
     NoSpacePolicy NoSpace,
     bool Force,
     bool ReadOnly,
-    bool AtBoot);
+    bool AtBoot)
+{
+    /// <summary>For a disk image (<see cref="Cow"/>): how it is opened. Null for a store.</summary>
+    public ImageSpec? Image { get; init; }
+}
+
+/// <summary>How a disk image is opened.</summary>
+/// <param name="BackingDirectories">Absolute paths: where files that the image names may lie besides its own directory.</param>
+/// <param name="BackingFormat">Format of backing images that their child does not tell; null goes by their magic.</param>
+/// <param name="Snapshot">Id or name of a snapshot in the image to be read; null for its present state.</param>
+/// <param name="ScratchBytes">Bytes of compressed chunks of a read-only image that may be unpacked to the scratch file.</param>
+internal sealed record ImageSpec(IReadOnlyList<string> BackingDirectories, string? BackingFormat, string? Snapshot, long ScratchBytes)
+{
+    /// <summary>For an image that <c>create</c> makes: settings of its format, each NAME=VALUE.</summary>
+    public IReadOnlyList<string> Settings { get; init; } = [];
+}
 
 /// <summary>One line to the daemon. <paramref name="Verb"/> says which of the other fields count.</summary>
 /// <param name="Verb">One of <see cref="Verbs"/>.</param>
@@ -127,7 +142,7 @@ internal sealed record DeviceReport(
     double LongestReloadMilliseconds);
 
 /// <summary>What one sector of a device is.</summary>
-/// <param name="State">base, zero, layer, placed, committed or linear.</param>
+/// <param name="State">base, zero, layer, shared, opaque, placed, committed or linear.</param>
 /// <param name="Device">Path of the device that a read goes to; null for zeros.</param>
 /// <param name="DeviceSector">Sector on it.</param>
 /// <param name="Sentence">The same in words.</param>

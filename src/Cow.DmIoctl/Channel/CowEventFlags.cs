@@ -22,4 +22,7 @@ public enum CowEventFlags : uint
 
     /// <summary>FLUSH: the kernel has no device left, flush it yourself first.</summary>
     SelfFlush = 8,
+
+    /// <summary>PICTURE_END, FLUSH, GONE: the device is read-only or failed; nothing may be committed any more.</summary>
+    ReadOnly = 16,
 }

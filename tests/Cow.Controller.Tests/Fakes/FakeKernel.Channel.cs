@@ -69,7 +69,8 @@ internal sealed partial class FakeKernel
         int count = Math.Min(events.Length, _queue.Count);
         for (int i = 0; i < count; i++)
         {
-            events[i] = _queue[i];
+            bool aboutMode = ReadOnly && _queue[i].Type is (CowEventType.PictureEnd or CowEventType.Flush or CowEventType.Gone);
+            events[i] = aboutMode ? _queue[i] with { Flags = _queue[i].Flags | CowEventFlags.ReadOnly } : _queue[i];
             _pictureRead |= _queue[i].Type == CowEventType.PictureEnd;
         }
 

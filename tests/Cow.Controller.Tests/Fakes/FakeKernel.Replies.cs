@@ -237,7 +237,12 @@ internal sealed partial class FakeKernel
 
     private Errno Commit()
     {
-        if (_uncommitted.Count > 0 && !ReadOnly)
+        if (ReadOnly)
+        {
+            return Errno.EROFS;
+        }
+
+        if (_uncommitted.Count > 0)
         {
             _deviceFlushes.Add((_number, null, [.. _disks.Select(disk => disk.BeginFlush())]));
         }

@@ -40,6 +40,9 @@ internal sealed partial class FakeKernel
 
     public bool Gone { get; private set; }
 
+    /// <summary>As after a device flush that failed, or by an operator's message.</summary>
+    public void StepDown() => ReadOnly = true;
+
     /// <summary>What no controller may cause.</summary>
     public List<string> Violations { get; } = [];
 

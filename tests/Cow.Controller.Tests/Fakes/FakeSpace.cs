@@ -12,5 +12,7 @@ internal sealed class FakeSpace(IImageFile store) : ISpaceKeeper
 
     public bool Ensure(int device, ByteRange bytes) => !Full || bytes.Length == 0;
 
+    public void Fill(Place place, ReadOnlySpan<byte> data) => store.WriteAt(data, (long)place.Sector * MemoryDisk.SectorBytes);
+
     public void FlushData() => store.Flush();
 }

@@ -13,7 +13,7 @@ internal sealed class HostileImagesTests
 
     private static readonly Dictionary<string, string> FormatOf = new()
     {
-        ["qcow1"] = "qcow", ["qcow2"] = "qcow2", ["vmdk"] = "vmdk", ["vhd"] = "vpc", ["vhdx"] = "vhdx",
+        ["qcow1"] = "qcow", ["qcow2"] = "qcow2", ["vmdk"] = "vmdk", ["vhd"] = "vhd", ["vhdx"] = "vhdx",
     };
 
     private static IEnumerable<TestCaseData> Manifest() => TestImages.Table("hostile/manifest.tsv")

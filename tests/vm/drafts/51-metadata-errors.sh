@@ -6,7 +6,7 @@
 require_module
 modprobe dm-flakey || skip "no dm-flakey"
 random_base 64
-before=$(sha "$BASE_DISK")
+before=$(content "$BASE_DISK")
 head -c 4M /dev/urandom >/tmp/durable
 head -c 64K /dev/urandom >/tmp/lost
 size=$(blockdev --getsz "$COW_DISK")
@@ -93,4 +93,4 @@ breaks() {
 }
 breaks unwritable "metadata"
 breaks unflushable "flushed"
-[ "$(sha "$BASE_DISK")" = "$before" ] || fail "the base was written"
+[ "$(content "$BASE_DISK")" = "$before" ] || fail "the base was written"

@@ -37,7 +37,7 @@ refused 2 "" cowctl create bad /tmp/golden.img /tmp/golden.img
 refused 2 "" cowctl frobnicate
 
 mkfs.ext4 -q "$COW_DISK"
-refused 7 "ext4" cowctl create bad /tmp/golden.img "$COW_DISK"
+refused 7 "ext2/3/4" cowctl create bad /tmp/golden.img "$COW_DISK"
 cowctl create good /tmp/golden.img "$COW_DISK" --force
 cowctl remove good
 
@@ -64,7 +64,7 @@ cowctl remove good
 cowctl daemon stop
 
 refused 3 "root" setpriv --reuid 65534 --clear-groups cowctl create bad "$BASE_DISK" "$COW_DISK"
-refused 10 "" cowctl list
+refused 10 "" cowctl daemon status
 rmmod dm_cow
 mount --bind /tmp /lib/modules
 refused 4 "dm-cow" cowctl create bad "$BASE_DISK" "$COW_DISK"

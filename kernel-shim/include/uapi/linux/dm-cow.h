@@ -67,6 +67,7 @@
 #define DM_COW_EVF_WRITE_SIDE	(1U << 1)	/* FAILED: the place, not the source */
 #define DM_COW_EVF_UNKNOWN	(1U << 2)	/* WRITE_FAULT on chunks never told */
 #define DM_COW_EVF_SELF_FLUSH	(1U << 3)	/* FLUSH: kernel has no device left */
+#define DM_COW_EVF_READ_ONLY	(1U << 4)	/* do not commit: mode ro or fail */
 
 /**
  * struct dm_cow_event - what the kernel tells or asks

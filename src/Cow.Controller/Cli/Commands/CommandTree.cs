@@ -12,6 +12,7 @@ internal static class CommandTree
         RootCommand root = new("Copy-on-write block devices: allocation decided here, data never leaves the kernel.")
         {
             new CreateCommand(host),
+            new OpenCommand(host),
             new ListCommand(host),
             new StatusCommand(host),
             new TableCommand(host),
@@ -21,6 +22,9 @@ internal static class CommandTree
             new RemoveCommand(host),
             new FormatCommand(host),
             new CheckCommand(host),
+            new InfoCommand(host),
+            new MapCommand(host),
+            new ConvertCommand(host),
             new DaemonCommand(host),
             new DoctorCommand(host),
         };

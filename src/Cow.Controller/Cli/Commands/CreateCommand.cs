@@ -3,6 +3,7 @@ using System.CommandLine;
 using Cow.Controller.Cli.Output;
 using Cow.Controller.Cli.Values;
 using Cow.Controller.Ipc;
+using Cow.Formats.Images;
 
 namespace Cow.Controller.Cli.Commands;
 
@@ -14,9 +15,11 @@ internal sealed class CreateCommand : Command
     private readonly Argument<string> _cow = new("COW") { Description = "Device or file for the changes; a new file is made." };
     private readonly Argument<string?> _chunk = Symbols.Optional("CHUNK", "Unit of copy-on-write, in sectors or as 64K, 1M.");
     private readonly Option<string?> _format = Symbols.Format();
+    private readonly Option<string?> _baseFormat = Symbols.Text("--base-format", "F", "Format of BASE under a COW that is a disk image (raw).");
+    private readonly Option<string[]> _settings = new("-o") { Description = "Setting of a disk image that is made, NAME=VALUE; repeatable.", HelpName = "SETTING" };
     private readonly Option<string?> _size = Symbols.Text("--size", "S", "Size of the device; the base's if not given.");
     private readonly Option<string?> _segments = Symbols.Text("--segments", "N", "Lines that the table may have after collapse.");
-    private readonly Option<string?> _noSpace = Symbols.Text("--no-space", "wait|error", "What writers get when the store is full (wait).");
+    private readonly Option<string?> _noSpace = Symbols.NoSpace();
     private readonly Option<string[]> _layers = Symbols.Layers();
     private readonly Option<string?> _bitmapDevice = Symbols.Text("--bitmap-device", "D", "Where format bitmap keeps its bitmap.");
     private readonly Option<bool> _force = Symbols.Flag("--force", "Take a CoW device that bears something else.");
@@ -27,27 +30,26 @@ internal sealed class CreateCommand : Command
     public CreateCommand(CliHost host)
         : base("create", "Make /dev/mapper/NAME: reads come from BASE, changes go to COW.")
     {
-        _noSpace.CompletionSources.Add("wait", "error");
         foreach (Argument argument in (ReadOnlySpan<Argument>)[_name, _lower, _cow, _chunk])
         {
             Add(argument);
         }
 
         foreach (Option option in (ReadOnlySpan<Option>)
-            [_format, _size, _segments, _noSpace, _layers, _bitmapDevice, _force, _readOnly, _atBoot, _json])
+            [_format, _baseFormat, _settings, _size, _segments, _noSpace, _layers, _bitmapDevice, _force, _readOnly, _atBoot, _json])
         {
             Add(option);
         }
 
-        SetAction(parsed => Run(host, parsed));
+        SetAction(parsed => Run(host, Name, Spec(parsed), parsed.GetValue(_json)));
     }
 
-    private int Run(CliHost host, ParseResult parsed)
+    /// <summary>Has the daemon make a device, and says where it is.</summary>
+    public static int Run(CliHost host, string verb, CreateSpec spec, bool json)
     {
-        host.DemandRoot(Name);
-        CreateSpec spec = Spec(parsed);
+        host.DemandRoot(verb);
         Response response = host.AskStarting(new Request(Verbs.Create, spec.Name, spec));
-        if (parsed.GetValue(_json) && response.Devices is [DeviceReport device, ..])
+        if (json && response.Devices is [DeviceReport device, ..])
         {
             CliJson.Write(host.Screen.Out, device, CliJson.Default.DeviceReport);
         }
@@ -69,15 +71,21 @@ internal sealed class CreateCommand : Command
         [.. (parsed.GetValue(_layers) ?? []).Select(DevicePath.Layer)],
         parsed.GetValue(_bitmapDevice) is { } device ? DevicePath.Absolute("bitmap device", device) : null,
         parsed.GetValue(_segments) is { } lines ? NumberText.Segments(lines) : null,
-        Policy(parsed.GetValue(_noSpace)),
+        PolicyText.NoSpace(parsed.GetValue(_noSpace)),
         parsed.GetValue(_force),
         parsed.GetValue(_readOnly),
-        parsed.GetValue(_atBoot));
-
-    private static NoSpacePolicy Policy(string? text) => text switch
+        parsed.GetValue(_atBoot))
     {
-        null or "wait" => NoSpacePolicy.Wait,
-        "error" => NoSpacePolicy.Error,
-        _ => throw new CliException(ExitCode.Usage, $"no-space {text}", "is not a policy", "say wait or error"),
+        Image = ImageRegistry.Find(parsed.GetValue(_format) ?? "") is null ? null : ImageOver(parsed),
+    };
+
+    /// <summary>COW is a disk image over BASE, which the operator has named and so allowed.</summary>
+    private ImageSpec ImageOver(ParseResult parsed) => new(
+        [Path.GetDirectoryName(Path.GetFullPath(parsed.GetRequiredValue(_lower))) ?? "/"],
+        parsed.GetValue(_baseFormat) ?? "raw",
+        Snapshot: null,
+        ScratchBytes: OpenCommand.DefaultScratchBytes)
+    {
+        Settings = parsed.GetValue(_settings) ?? [],
     };
 }

@@ -73,6 +73,7 @@ internal sealed class DaemonStarter(DaemonPaths paths, IDaemonClient client) : I
             ?? throw new CliException(ExitCode.Internal, "daemon", "the path of cowctl is not known", "run \"cowctl daemon run\" yourself");
         ProcessStartInfo start = new(
             "/bin/sh", ["-c", "cd / && umask 077 && exec setsid \"$0\" daemon run </dev/null >>\"$1\" 2>&1", self, Log]);
+        Pinning.Bequeath(start.Environment);
         try
         {
             return Process.Start(start)!;

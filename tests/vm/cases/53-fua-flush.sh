@@ -6,7 +6,7 @@
 require_module
 . /payload/cases/uncommitted.inc
 random_base 64
-before=$(sha "$BASE_DISK")
+before=$(content "$BASE_DISK")
 blank "$COW_DISK"
 
 flushes() { awk '{ print $16 }' "/sys/block/${COW_DISK##*/}/stat"; }
@@ -53,11 +53,18 @@ sync_in 60 &
 waiter=$!
 sleep 2
 kill -0 $waiter 2>/dev/null || fail "a flush completed though its places are not committed and no daemon lives"
-begun=${EPOCHREALTIME/./}
-cowctl status x >/dev/null
+attached() { [ "$(status_field x 6)" = attached ]; }
+now() { echo $((${EPOCHREALTIME/./} / 1000)); }
+begun=$(now)
+cowctl status x >/dev/null &
+wait_for 60 attached
+serves=$(now)
 wait $waiter || fail "the flush fails with the new daemon"
-note flush_served_after_restart_ms $(((${EPOCHREALTIME/./} - begun) / 1000))
+flushed=$(now)
+wait
+note flush_after_restart_ms "served $((flushed - begun)) after the command, $((flushed - serves)) after the daemon has attached"
+[ $((flushed - serves)) -le 5000 ] || fail "the flush waits $((flushed - serves)) ms for a daemon that is there"
 [ "$(status_field x 2)" = 0 ] || fail "uncommitted after that flush: $(dmsetup status x)"
 cowctl remove x
 cowctl check "$COW_DISK"
-[ "$(sha "$BASE_DISK")" = "$before" ] || fail "the base was written"
+[ "$(content "$BASE_DISK")" = "$before" ] || fail "the base was written"

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+using Cow.Controller.Ipc;
+using Cow.DmIoctl;
+using Cow.Formats;
+using Cow.Formats.Images;
+using Cow.Formats.Io;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>A disk image, with what it is backed by, that a device serves.</summary>
+internal sealed class ImageStore : ServedStore
+{
+    private readonly DirectoryOpener _opener;
+    private readonly bool _readOnly;
+    private IImageFile? _scratchFile;
+    private ScratchFile? _scratch;
+    private ImageSpaceKeeper? _space;
+
+    private ImageStore(ImageChain chain, DirectoryOpener opener, bool readOnly)
+    {
+        Chain = chain;
+        _opener = opener;
+        _readOnly = readOnly;
+    }
+
+    /// <summary>The image and what it is backed by.</summary>
+    public ImageChain Chain { get; }
+
+    public override ICowFormat Format => Chain;
+
+    public override ISpaceKeeper Space => _space ?? throw new InvalidOperationException("the image is not served yet");
+
+    /// <summary>The last layer, at the bottom of the chain, stands in the table as the base; the scratch file is a layer behind all of the chain.</summary>
+    public override DeviceIndices Indices =>
+        new(Math.Max(Chain.Layers.Count - 1, 0) + (_readOnly ? 1 : 0), Chain.Layers.Count - 1);
+
+    public override ScratchFile? Scratch => _scratch;
+
+    public override bool TellAll => false;
+
+    /// <summary>Opens an image as it is asked for.</summary>
+    public static ImageStore Open(CreateSpec spec, MetadataCache cache)
+    {
+        ImageSpec asked = spec.Image!;
+        var opener = new DirectoryOpener(cache, asked.BackingDirectories, DirectFile.Open);
+        try
+        {
+            OpenedFile file = opener.OpenGiven(spec.Cow, !spec.ReadOnly);
+            var options = new ImageStackOptions(!spec.ReadOnly, spec.Format, asked.BackingFormat) { Snapshot = asked.Snapshot };
+            return new ImageStore(ImageStack.Open(new ImageSource(file.File, file.Path, opener), options), opener, spec.ReadOnly);
+        }
+        catch
+        {
+            opener.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Makes it ready to be served, once its files are block devices.</summary>
+    public void Serve(DeviceState state)
+    {
+        _space = new ImageSpaceKeeper(Chain.Images[0].Info, [state.CowDevice, .. state.DataDevices], _readOnly);
+        if (state.ScratchFile is { } path)
+        {
+            _scratchFile = DirectFile.Open(path, write: true);
+            long taken = SparseFile.OccupiedBytes(path);
+            _scratch = new ScratchFile(
+                _scratchFile, Chain.Layers.Count, new ChunkGeometry(state.Sectors, state.ChunkSectors), state.Spec.Image!.ScratchBytes - taken);
+        }
+    }
+
+    public override void Close()
+    {
+        if (!_readOnly)
+        {
+            Chain.Close();
+        }
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        _space?.Dispose();
+        _scratchFile?.Dispose();
+        Chain.Dispose();
+        _opener.Dispose();
+    }
+}

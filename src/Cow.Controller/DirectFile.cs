@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+using System.Diagnostics.CodeAnalysis;
+using Cow.DmIoctl;
+using Cow.Formats.Io;
+using Microsoft.Win32.SafeHandles;
+
+namespace Cow.Controller;
+
+/// <summary>Opens files and block devices past the page cache where that is possible: what the kernel writes to them under us, and what we write, is
+/// then seen by both.</summary>
+internal static class DirectFile
+{
+    /// <summary>Blocks of a file whose file system takes no smaller ones.</summary>
+    private const int LargeBlock = 4096;
+
+    /// <summary>Opens one.</summary>
+    /// <param name="path">A regular file or block device; <see cref="IOException"/> for anything else.</param>
+    /// <param name="write">Also for writing.</param>
+    [SuppressMessage("Reliability", "CA2000", Justification = "The image file takes the handle over.")]
+    public static IImageFile Open(string path, bool write)
+    {
+        bool device = BlockDevice.IsBlockDevice(path);
+        if (!device && (!File.Exists(path) || File.GetAttributes(path).HasFlag(FileAttributes.Device)))
+        {
+            throw new FileNotFoundException($"{path} is no file or block device", path);
+        }
+
+        SafeFileHandle handle = OpenHandle(path, write, out bool direct);
+        try
+        {
+            return device
+                ? new ImageFile(handle, path, Math.Max(512, (int)BlockDevice.LogicalBlockSize(handle)), () => (long)BlockDevice.SizeBytes(handle))
+                : new ImageFile(handle, path, direct && !TakesSectors(handle) ? LargeBlock : 512);
+        }
+        catch
+        {
+            handle.Dispose();
+            throw;
+        }
+    }
+
+    private static SafeFileHandle OpenHandle(string path, bool write, out bool direct)
+    {
+        try
+        {
+            direct = true;
+            return BlockDevice.OpenDirect(path, write);
+        }
+        catch (LinuxException e) when (e.Errno == Errno.EINVAL)
+        {
+            // The file system has no O_DIRECT; then nobody else goes past its cache either.
+            direct = false;
+            return File.OpenHandle(path, FileMode.Open, write ? FileAccess.ReadWrite : FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        }
+    }
+
+    /// <summary>Whether O_DIRECT takes single sectors; asked by trying, since not every kernel and file system tells.</summary>
+    private static bool TakesSectors(SafeFileHandle handle)
+    {
+        byte[] memory = GC.AllocateArray<byte>(2 * LargeBlock, pinned: true);
+        nint address = System.Runtime.InteropServices.Marshal.UnsafeAddrOfPinnedArrayElement(memory, 0);
+        int start = (int)(-address & (LargeBlock - 1));
+        try
+        {
+            _ = RandomAccess.Read(handle, memory.AsSpan(start, 512), 512);
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+}
