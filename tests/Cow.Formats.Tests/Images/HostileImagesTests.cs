@@ -59,7 +59,7 @@ internal sealed class HostileImagesTests
         {
             Assert.That(verdict.HasFlag(HostileVerdict.NeverOpens), Is.False, "it opens");
             CheckReport report = chain.Check();
-            if (verdict.HasFlag(HostileVerdict.NotRead))
+            if (verdict.HasFlag(HostileVerdict.Found))
             {
                 Assert.That(report.Errors, Is.Not.Empty, "the check finds nothing wrong");
             }

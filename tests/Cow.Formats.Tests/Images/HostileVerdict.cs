@@ -18,7 +18,7 @@ internal enum HostileVerdict
     /// <summary>Does not open at all.</summary>
     NeverOpens = 4,
 
-    /// <summary>Does not open, or else reading all of it fails, and the check says so.</summary>
+    /// <summary>Does not open, or else reading all of it fails.</summary>
     NotRead = 8,
 
     /// <summary>Does not open for writing, or else writing everywhere fails, or does no harm: it reads as written, without errors.</summary>
@@ -32,6 +32,9 @@ internal enum HostileVerdict
 
     /// <summary>The check finds no error.</summary>
     Clean = 128,
+
+    /// <summary>Does not open, or else the check finds an error: it judges metadata, and does not inflate what is compressed.</summary>
+    Found = 256,
 }
 
 /// <summary>The manifest's sentences.</summary>
@@ -43,7 +46,7 @@ internal static class HostileVerdicts
         ("refuse or ignore", HostileVerdict.Either),
         ("refuse/handle", HostileVerdict.Either),
         ("refuse (loop)", HostileVerdict.NeverOpens),
-        ("refuse", HostileVerdict.NotRead),
+        ("refuse", HostileVerdict.NotRead | HostileVerdict.Found),
         ("never open implicitly", HostileVerdict.NeverOpens),
         ("bound the count", HostileVerdict.NeverOpens),
         ("read-only only", HostileVerdict.Reads | HostileVerdict.NotWritten),
@@ -51,7 +54,10 @@ internal static class HostileVerdicts
         ("reads EIO or zero; rw refuse", HostileVerdict.NotWritten),
         ("rw must", HostileVerdict.NoHarm),
         ("reads zero, write must not use it", HostileVerdict.Reads | HostileVerdict.NoHarm),
-        ("corrupt", HostileVerdict.NotRead),
+        ("corrupt", HostileVerdict.NotRead | HostileVerdict.Found),
+        ("EIO+corrupt", HostileVerdict.NotRead | HostileVerdict.Found),
+        ("EIO /", HostileVerdict.NotRead | HostileVerdict.Found),
+        ("EIO/", HostileVerdict.NotRead),
         ("EIO", HostileVerdict.NotRead),
         ("round or refuse", HostileVerdict.Either),
         ("snapshot unusable", HostileVerdict.NoSnapshot),

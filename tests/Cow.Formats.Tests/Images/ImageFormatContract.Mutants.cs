@@ -56,11 +56,7 @@ internal abstract partial class ImageFormatContract
     private void Try(MutantSeed seed, int number)
     {
         Random random = new(unchecked((Seed * 7) + number));
-        MemoryFiles mutant = seed.Mutant(random);
-        if (number % 2 == 0)
-        {
-            FixChecksums(mutant);
-        }
+        MemoryFiles mutant = Make(seed, number, random);
         try
         {
             byte[]? model = null;
@@ -69,8 +65,19 @@ internal abstract partial class ImageFormatContract
         }
         catch (Exception e)
         {
-            throw new AssertionException($"COW_TEST_SEED={Seed} COW_TEST_MUTANT={number}, of {seed.Variant}: {e.GetType().Name}: {e.Message}", e);
+            string changes = seed.Describe(Make(seed, number, new Random(unchecked((Seed * 7) + number))));
+            throw new AssertionException($"COW_TEST_SEED={Seed} COW_TEST_MUTANT={number}, of {seed.Variant}: {e.GetType().Name}: {e.Message} ({changes})", e);
         }
+    }
+
+    private MemoryFiles Make(MutantSeed seed, int number, Random random)
+    {
+        MemoryFiles mutant = seed.Mutant(random);
+        if (number % 2 == 0)
+        {
+            FixChecksums(mutant);
+        }
+        return mutant;
     }
 
     /// <returns>What the disk reads, where it is small and the check finds no error; else null.</returns>

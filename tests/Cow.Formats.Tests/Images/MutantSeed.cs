@@ -45,6 +45,29 @@ internal sealed record MutantSeed(ImageVariant Variant, IReadOnlyDictionary<stri
         return all;
     }
 
+    /// <summary>Tells how a mutant differs, before it was used.</summary>
+    public string Describe(MemoryFiles mutant)
+    {
+        List<string> changes = [];
+        foreach ((string name, byte[] bytes) in Files)
+        {
+            byte[] now = mutant.Bytes(name);
+            if (now.Length != bytes.Length)
+            {
+                changes.Add($"{name} has {now.Length} bytes instead of {bytes.Length}");
+            }
+            for (int at = 0; at < Math.Min(now.Length, bytes.Length) && changes.Count < 8; at += 8)
+            {
+                int part = Math.Min(8, Math.Min(now.Length, bytes.Length) - at);
+                if (!now.AsSpan(at, part).SequenceEqual(bytes.AsSpan(at, part)))
+                {
+                    changes.Add($"{name} at {at}: {Convert.ToHexStringLower(bytes, at, part)} -> {Convert.ToHexStringLower(now, at, part)}");
+                }
+            }
+        }
+        return string.Join("; ", changes);
+    }
+
     private void Change(Dictionary<string, PatchedFile> files, Random random)
     {
         (string name, long at) = Draw(random);
