@@ -13,6 +13,9 @@ public sealed class VhdDriver : IImageDriver
     public string Name => FormatName;
 
     /// <inheritdoc/>
+    public string QemuName => "vpc";
+
+    /// <inheritdoc/>
     /// <remarks>A fixed image has its magic at its end, where a file of another format may have a guest's bytes: ask other drivers first.</remarks>
     public bool Probe(IImageFile file)
     {

@@ -47,7 +47,7 @@ internal sealed class QcowTests
         Qemu.Img(folder.Path, "convert", "-c", "-f", "raw", "-O", "qcow", "raw", "image");
         using (FolderFiles files = new(folder.Path))
         {
-            using ImageDisk disk = new(ImageStack.Open(files.Source("image"), new ImageStackOptions(true) { Driver = Driver }));
+            using ImageDisk disk = new(ImageStack.Open(files.Source("image"), new ImageStackOptions(true) { Drivers = [Driver] }));
             Assert.That(Read(disk).AsSpan().SequenceEqual(model), Is.True);
             Assert.That(disk.Chain.Check().Clean, Is.True, string.Join("; ", disk.Chain.Check().Errors.Concat(disk.Chain.Check().Leaks)));
             model.AsSpan(10_240, 5120).Fill(0x99);
@@ -204,7 +204,7 @@ internal sealed class QcowTests
     }
 
     private static ImageDisk Open(MemoryFiles files, bool writable = true) =>
-        new(ImageStack.Open(files.Source("image"), new ImageStackOptions(writable) { Driver = Driver }));
+        new(ImageStack.Open(files.Source("image"), new ImageStackOptions(writable) { Drivers = [Driver] }));
 
     private static byte[] Read(ImageDisk disk)
     {

@@ -234,5 +234,5 @@ internal sealed class VmdkCheckTests
     }
 
     private static ImageDisk Open(MemoryFiles files, bool writable = true) =>
-        new(ImageStack.Open(files.Source("image"), new ImageStackOptions(writable) { Driver = new VmdkDriver() }));
+        new(ImageStack.Open(files.Source("image"), new ImageStackOptions(writable) { Drivers = [new VmdkDriver()] }));
 }
