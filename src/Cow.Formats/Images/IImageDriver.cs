@@ -8,8 +8,11 @@ namespace Cow.Formats.Images;
 /// <see cref="IOException"/> from its files, <see cref="ArgumentException"/> with one sentence for settings that the format does not take.</remarks>
 public interface IImageDriver
 {
-    /// <summary>Name, as on the command line and as QEMU calls it where QEMU knows the format.</summary>
+    /// <summary>Name, as on the command line.</summary>
     string Name { get; }
+
+    /// <summary>Name by which QEMU knows the format, and by which an image names it as that of its backing image.</summary>
+    string QemuName => Name;
 
     /// <summary>Whether the file bears the format's magic; says nothing about the rest. False for a file too short to tell.</summary>
     bool Probe(IImageFile file);

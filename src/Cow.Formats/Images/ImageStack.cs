@@ -51,20 +51,22 @@ public static class ImageStack
             ImageCreateOptions all = options;
             if (backing is not null)
             {
-                images.AddRange(Open(backing, (backingOptions ?? new ImageStackOptions()) with { Writable = false }).Images);
+                ImageStackOptions below = (backingOptions ?? new ImageStackOptions()) with { Writable = false };
+                images.AddRange(Open(backing, below).Images);
                 RequireDepth(images.Count + 1, image.Path, 0);
                 ulong bytes = options.VirtualBytes == 0 ? images[0].Info.VirtualBytes : options.VirtualBytes;
-                all = options with { VirtualBytes = bytes, Backing = ReferenceTo(backing, images[0].Info, image.Path) };
+                all = options with { VirtualBytes = bytes, Backing = ReferenceTo(backing, images[0].Info, image.Path, below) };
             }
             images.Insert(0, driver.Create(image, all));
         });
     }
 
     /// <summary>How an image at <paramref name="imagePath"/> refers to another.</summary>
-    private static BackingReference ReferenceTo(ImageSource backing, ImageInfo info, string imagePath)
+    private static BackingReference ReferenceTo(ImageSource backing, ImageInfo info, string imagePath, ImageStackOptions options)
     {
+        string format = options.Find(info.Format)?.QemuName ?? info.Format;
         bool together = Path.GetDirectoryName(backing.Path) == Path.GetDirectoryName(imagePath);
-        return new BackingReference([together ? Path.GetFileName(backing.Path) : backing.Path], info.Format, info.Identity, 0);
+        return new BackingReference([together ? Path.GetFileName(backing.Path) : backing.Path], format, info.Identity, 0);
     }
 
     /// <summary>Makes a chain of the images that <paramref name="open"/> adds; closes them again where it fails.</summary>

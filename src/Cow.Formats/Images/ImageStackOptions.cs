@@ -26,8 +26,8 @@ public sealed record ImageStackOptions(bool Writable = false, string? Format = n
 
     internal ImageOpenOptions ForBacking => new(Writable: false) { SizeByGeometry = SizeByGeometry };
 
-    /// <summary>The driver of this name, or null.</summary>
-    internal IImageDriver? Find(string format) => Drivers.FirstOrDefault(driver => driver.Name == format);
+    /// <summary>The driver of this name, ours or QEMU's, or null.</summary>
+    internal IImageDriver? Find(string format) => Drivers.FirstOrDefault(driver => driver.Name == format || driver.QemuName == format);
 
     /// <summary>The driver whose magic the file bears, or null.</summary>
     internal IImageDriver? Probe(IImageFile file) => Drivers.FirstOrDefault(driver => driver.Probe(file));

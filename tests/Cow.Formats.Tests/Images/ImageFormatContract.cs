@@ -25,7 +25,7 @@ internal abstract partial class ImageFormatContract
     protected abstract IReadOnlyList<ImageVariant> Variants { get; }
 
     /// <summary>QEMU's name of the format; null where it does not know it, or reads it wrongly.</summary>
-    protected virtual string? QemuFormat => Driver.Name;
+    protected virtual string? QemuFormat => Driver.QemuName;
 
     /// <summary>Whether qemu-img check judges the format.</summary>
     protected virtual bool QemuChecks => true;

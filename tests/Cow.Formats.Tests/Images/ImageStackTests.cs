@@ -140,6 +140,19 @@ internal sealed class ImageStackTests
         Assert.That(string.Join(' ', far.Images[0].Info.Backing!.Names), Is.EqualTo("/other/base"));
     }
 
+    /// <summary>QEMU opens the overlay afterwards.</summary>
+    [Test]
+    public void ABackingFormatHasTheNameThatQemuKnows()
+    {
+        Put("base", null);
+        Put("a", new BackingReference(["base"], "bats", null, 0));
+        Open("a").Dispose();
+        RecordingDriver made = new();
+        ImageCreateOptions options = new(512, null, new Dictionary<string, string>());
+        Assert.That(() => ImageStack.Create(_files.New("new"), made, options, _files.Source("base"), Options), Throws.InstanceOf<NotSupportedException>());
+        Assert.That(made.Backing!.Format, Is.EqualTo("bats"));
+    }
+
     [TestCase(512, 512)]
     [TestCase(1, 512)]
     [TestCase(4095, 4096)]
@@ -188,6 +201,8 @@ internal sealed class ImageStackTests
 
         public string Name => "stub";
 
+        public string QemuName => "bats";
+
         public bool Probe(IImageFile file)
         {
             byte[] magic = new byte[4];
@@ -212,5 +227,23 @@ internal sealed class ImageStackTests
         }
 
         public IDiskImage Create(ImageSource source, ImageCreateOptions options) => throw new NotSupportedException();
+    }
+
+    /// <summary>Makes nothing, and tells what it was asked for.</summary>
+    private sealed class RecordingDriver : IImageDriver
+    {
+        public BackingReference? Backing { get; private set; }
+
+        public string Name => "recording";
+
+        public bool Probe(IImageFile file) => false;
+
+        public IDiskImage Open(ImageSource source, ImageOpenOptions options) => throw new NotSupportedException();
+
+        public IDiskImage Create(ImageSource source, ImageCreateOptions options)
+        {
+            Backing = options.Backing;
+            throw new NotSupportedException();
+        }
     }
 }

@@ -64,7 +64,7 @@ internal sealed class QcowImage : IDiskImage
     public void Adopt(PlacedRun run)
     {
         bool possible = run.Place.Device == 0 && run.Place.Sector <= long.MaxValue / 1024 && run.IsInside(_map.Geometry.Chunks);
-        Expect.That(possible, _file, 0, "a place in this image for a chunk of its disk", $"{run}");
+        Expect.That(possible, _file, 0, "a place in this image for a chunk of its disk", $"{run.Run.Count} chunks from {run.Run.Chunk} on at {run.Place}");
         Store.Adopt(ToChunks(run));
     }
 

@@ -9,8 +9,14 @@ public sealed class VhdDriver : IImageDriver
     /// <summary>Name of the format.</summary>
     internal const string FormatName = "vhd";
 
+    /// <summary>Name that QEMU has for it.</summary>
+    internal const string NameInQemu = "vpc";
+
     /// <inheritdoc/>
     public string Name => FormatName;
+
+    /// <inheritdoc/>
+    public string QemuName => NameInQemu;
 
     /// <inheritdoc/>
     /// <remarks>A fixed image has its magic at its end, where a file of another format may have a guest's bytes: ask other drivers first.</remarks>

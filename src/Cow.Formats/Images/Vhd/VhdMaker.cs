@@ -69,7 +69,7 @@ internal static class VhdMaker
 
     private static byte[] WriteParent(byte[] header, BackingReference parent, long namesAt)
     {
-        if (parent.Names.Count == 0 || parent.Format is not ("raw" or VhdDriver.FormatName))
+        if (parent.Names.Count == 0 || parent.Format is not ("raw" or VhdDriver.FormatName or VhdDriver.NameInQemu))
         {
             throw new ArgumentException($"a VHD is backed by a VHD or a raw image, not by {parent.Format ?? "one of unknown format"}", nameof(parent));
         }

@@ -77,14 +77,14 @@ internal sealed class VmdkImage : IDiskImage
     public void Adopt(PlacedRun run)
     {
         bool onDisk = run.IsInside((Info.VirtualBytes + _chunkBytes - 1) / _chunkBytes);
-        Expect.That(onDisk && run.Place.Sector <= uint.MaxValue, _file, 0, "a place in this image for a chunk of its disk", $"{run}");
+        Expect.That(onDisk && run.Place.Sector <= uint.MaxValue, _file, 0, "a place in this image for a chunk of its disk", $"{run.Run.Count} chunks from {run.Run.Chunk} on at {run.Place}");
         VmdkExtent extent = _layout.At(run.Run.Chunk * _chunkBytes, out _);
         if (extent.Store is null && IsWhereItReads(run))
         {
             return;
         }
         TailStore store = StoreOf(run.Run.Chunk, out ulong first, out ulong count, out int file);
-        Expect.That(file == run.Place.Device && run.Run.End <= first + count, _file, 0, "a place in the file of the chunk's extent", $"{run}");
+        Expect.That(file == run.Place.Device && run.Run.End <= first + count, _file, 0, "a place in the file of the chunk's extent", $"{run.Place}");
         store.Adopt(ToLocal(run, first));
     }
 
