@@ -46,7 +46,9 @@ reads() {
 served() {
     local name=$1 image=$2 before after killer
     shift 2
-    before=$(qemu-img convert -O raw "${READABLE:-$image}" /dev/stdout | md5sum | cut -d' ' -f1)
+    qemu-img convert -O raw "${READABLE:-$image}" hash.raw
+    before=$(md5sum <hash.raw | cut -d' ' -f1)
+    rm hash.raw
     cowctl open "$name" "$image" "$@"
     after=$(dd if="/dev/mapper/$name" bs=1M iflag=direct status=none | md5sum | cut -d' ' -f1)
     [ "$before" = "$after" ] || fail "$image reads otherwise through the device"
