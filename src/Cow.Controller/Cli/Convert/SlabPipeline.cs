@@ -74,7 +74,7 @@ internal sealed class SlabPipeline : IDisposable
             Fail(new ObjectDisposedException(nameof(SlabPipeline)));
         }
 
-        foreach (Thread thread in _threads.Where(static thread => thread.ThreadState != ThreadState.Unstarted))
+        foreach (Thread thread in _threads.Where(static thread => !thread.ThreadState.HasFlag(ThreadState.Unstarted)))
         {
             thread.Join();
         }

@@ -160,7 +160,7 @@ internal sealed class PackedClusters(Qcow2Store store)
         Forget();
         if (!Codec.TryUnpack(packed, _unpacked))
         {
-            throw new ImageFormatException(store.File.Name, (long)offset, $"{_layout.ClusterBytes} bytes compressed, the entry at {entryAt} says so", $"{packed.Length} bytes that cannot be inflated to them");
+            throw new ImageFormatException(store.File.Name, (long)offset, $"{_layout.ClusterBytes} bytes compressed, as the table at {entryAt} says", $"{packed.Length} bytes that cannot be inflated to them");
         }
         _unpackedRaw = entry.Raw;
     }

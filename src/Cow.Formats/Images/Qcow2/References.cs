@@ -13,6 +13,10 @@ internal sealed class References
     private readonly Findings _findings;
     private readonly ClusterMap _map;
     private readonly ClaimedClusters _claims;
+    private readonly PackedClusters _packed;
+
+    // Compressed bytes that are still unpacked for a look. Honest clusters have theirs for themselves, so they do not exceed the file.
+    private ulong _unpackable;
 
     // L2 tables, with the number of L1 entries that name them and whether an active one does.
     private readonly Dictionary<ulong, (uint Times, bool Active, int Slot)> _tables = [];
@@ -24,6 +28,7 @@ internal sealed class References
         _findings = findings;
         _map = new ClusterMap(store, active: true);
         _claims = new ClaimedClusters(store.File.Name, _layout);
+        _packed = new PackedClusters(store);
     }
 
     /// <summary>The references.</summary>
@@ -39,9 +44,10 @@ internal sealed class References
     /// <param name="store">The image.</param>
     /// <param name="findings">Receives what cannot be.</param>
     /// <param name="withRefcounts">Counts also the refcount table and its blocks; without them what is left to count is the rest.</param>
-    public static References Count(Qcow2Store store, Findings findings, bool withRefcounts)
+    /// <param name="unpacks">Looks also whether compressed clusters can be unpacked.</param>
+    public static References Count(Qcow2Store store, Findings findings, bool withRefcounts, bool unpacks = false)
     {
-        References result = new(store, findings);
+        References result = new(store, findings) { _unpackable = unpacks ? store.File.Length : 0 };
         result.Claim(0, 1, 0, "the header");
         if (withRefcounts)
         {
@@ -162,6 +168,10 @@ internal sealed class References
         }
         bool placed = entry.IsCompressed || ClusterMap.IsAllocated(entry);
         Placed += placed && active ? 1UL : 0;
+        if (entry.IsCompressed)
+        {
+            Unpack(entry, table);
+        }
         if (placed && _store.DataFile is null)
         {
             (ulong start, ulong length) = entry.IsCompressed ? entry.Packed(_layout) : (entry.HostOffset, _layout.ClusterBytes);
@@ -169,6 +179,24 @@ internal sealed class References
             {
                 Counts.Add(cluster, times);
             }
+        }
+    }
+
+    private void Unpack(L2Entry entry, ulong table)
+    {
+        ulong length = entry.Packed(_layout).Length;
+        if (length > _unpackable)
+        {
+            return;
+        }
+        _unpackable -= length;
+        try
+        {
+            _packed.Read(entry, table, 0, []);
+        }
+        catch (ImageFormatException e)
+        {
+            _findings.Error(e.Message);
         }
     }
 
