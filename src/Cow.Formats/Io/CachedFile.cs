@@ -10,6 +10,9 @@ public sealed class CachedFile : IImageFile
     private readonly MetadataCache _cache;
     private readonly int _id;
 
+    /// <summary>The pages used last, by the last bits of their number: a lookup takes one or two, of a few tables.</summary>
+    private readonly (long Page, PageView View)[] _recent = new (long, PageView)[16];
+
     /// <summary>A page to read into, exchanged for another whenever the cache takes one over.</summary>
     private byte[]? _page;
 
@@ -44,7 +47,7 @@ public sealed class CachedFile : IImageFile
             long page = offset / MetadataCache.PageBytes;
             int within = (int)(offset % MetadataCache.PageBytes);
             int count = Math.Min(buffer.Length, MetadataCache.PageBytes - within);
-            if (!_cache.TryRead(_id, page, within, buffer[..count]))
+            if (!TryRead(page, within, buffer[..count]))
             {
                 Load(page, within, buffer[..count]);
             }
@@ -84,6 +87,17 @@ public sealed class CachedFile : IImageFile
     {
         _cache.Forget(_id, 0, long.MaxValue);
         Uncached.Dispose();
+    }
+
+    private bool TryRead(long page, int within, Span<byte> buffer)
+    {
+        ref (long Page, PageView View) recent = ref _recent[page & (_recent.Length - 1)];
+        if (recent.Page == page && recent.View.TryRead(within, buffer))
+        {
+            return true;
+        }
+        recent = (page, _cache.Find(_id, page));
+        return recent.View.TryRead(within, buffer);
     }
 
     private void Load(long page, int within, Span<byte> buffer)

@@ -5,7 +5,7 @@ namespace Cow.Formats.Io;
 /// Pages of metadata of any number of files, bounded altogether: what was not used for longest makes room (second chance).
 /// </summary>
 /// <remarks>Thread-safe, as long as each file has one user at a time. A file is read and written outside of the lock: one that hangs stops nobody
-/// else. Allocates nothing once it is full. A page at the end of a file is cached as far as the file reached when it was read.</remarks>
+/// else. A file finds the pages that it used last without the lock: see <see cref="PageView"/>. Allocates nothing once it is full. A page at the end of a file is cached as far as the file reached when it was read.</remarks>
 public sealed class MetadataCache
 {
     /// <summary>Bytes of a page.</summary>
@@ -16,9 +16,9 @@ public sealed class MetadataCache
 
     private readonly Lock _lock = new();
 
-    // Guarded by _lock: all that follows, and the slots with their bytes.
-    private readonly Dictionary<PageKey, Slot> _slots = [];
-    private readonly List<Slot> _pages = [];
+    // Guarded by _lock: all that follows.
+    private readonly Dictionary<(int File, long Page), CachedPage> _byKey = [];
+    private readonly List<CachedPage> _pages = [];
     private readonly int _limit;
     private int _hand;
     private int _files;
@@ -52,26 +52,25 @@ public sealed class MetadataCache
         }
     }
 
-    /// <summary>Copies bytes of a page that is cached.</summary>
-    /// <returns>False where the page is not, or not so far.</returns>
-    internal bool TryRead(int file, long page, int within, Span<byte> buffer)
+    /// <summary>Finds a page, which was used thereby.</summary>
+    /// <returns>A view of no page where it is not cached.</returns>
+    internal PageView Find(int file, long page)
     {
         lock (_lock)
         {
-            if (!_slots.TryGetValue(new PageKey(file, page), out Slot? slot) || slot.Valid < within + buffer.Length)
+            if (!_byKey.TryGetValue((file, page), out CachedPage? cached))
             {
-                return false;
+                return default;
             }
-            slot.Used = true;
-            slot.Bytes.AsSpan(within, buffer.Length).CopyTo(buffer);
-            return true;
+            cached.Used = true;
+            return new PageView(cached);
         }
     }
 
     /// <summary>Takes a page that was read over.</summary>
     /// <param name="file">Number of the file.</param>
     /// <param name="page">Number of the page.</param>
-    /// <param name="bytes">Its bytes. Belong to the cache from now on.</param>
+    /// <param name="bytes">Its bytes. They belong to the cache from now on.</param>
     /// <param name="valid">How many of them the file has.</param>
     /// <returns>Bytes of a page for the next read, instead of those.</returns>
     internal byte[] Add(int file, long page, byte[] bytes, int valid)
@@ -79,12 +78,11 @@ public sealed class MetadataCache
         lock (_lock)
         {
             _misses++;
-            PageKey key = new(file, page);
-            Drop(key);
-            Slot slot = FreeSlot();
-            byte[] spare = slot.Bytes;
-            (slot.Bytes, slot.Key, slot.Valid, slot.Used) = (bytes, key, valid, true);
-            _slots.Add(key, slot);
+            Drop((file, page));
+            CachedPage free = FreePage();
+            byte[] spare = free.Bytes;
+            (free.Bytes, free.Key, free.Valid, free.Used) = (bytes, (file, page), valid, true);
+            _byKey.Add(free.Key, free);
             return spare;
         }
     }
@@ -98,7 +96,7 @@ public sealed class MetadataCache
             {
                 int within = (int)(offset % PageBytes);
                 int count = Math.Min(data.Length, PageBytes - within);
-                Update(new PageKey(file, offset / PageBytes), within, data[..count]);
+                Update((file, offset / PageBytes), within, data[..count]);
                 data = data[count..];
                 offset += count;
             }
@@ -116,75 +114,61 @@ public sealed class MetadataCache
             {
                 for (long page = first; page <= last; page++)
                 {
-                    Drop(new PageKey(file, page));
+                    Drop((file, page));
                 }
                 return;
             }
-            foreach (Slot slot in _pages)
+            foreach (CachedPage page in _pages)
             {
-                if (slot.Key.File == file && slot.Key.Page >= first && slot.Key.Page <= last)
+                if (page.Key.File == file && page.Key.Page >= first && page.Key.Page <= last)
                 {
-                    Drop(slot.Key);
+                    Drop(page.Key);
                 }
             }
         }
     }
 
-    private void Update(PageKey key, int within, ReadOnlySpan<byte> data)
+    private void Update((int File, long Page) key, int within, ReadOnlySpan<byte> data)
     {
-        if (!_slots.TryGetValue(key, out Slot? slot))
+        if (!_byKey.TryGetValue(key, out CachedPage? page))
         {
             return;
         }
-        if (within > slot.Valid)
+        if (within > page.Valid)
         {
             // Somebody else may have written what lies between.
             Drop(key);
             return;
         }
-        data.CopyTo(slot.Bytes.AsSpan(within));
-        slot.Valid = Math.Max(slot.Valid, within + data.Length);
+        data.CopyTo(page.Bytes.AsSpan(within));
+        page.Valid = Math.Max(page.Valid, within + data.Length);
     }
 
-    private void Drop(PageKey key)
+    private void Drop((int File, long Page) key)
     {
-        if (_slots.Remove(key, out Slot? slot))
+        if (_byKey.Remove(key, out CachedPage? page))
         {
-            slot.Key = default;
-            slot.Valid = 0;
+            page.Invalidate();
         }
     }
 
-    private Slot FreeSlot()
+    private CachedPage FreePage()
     {
         if (_pages.Count < _limit)
         {
-            _pages.Add(new Slot());
+            _pages.Add(new CachedPage());
             return _pages[^1];
         }
         while (true)
         {
             _hand = (_hand + 1) % _limit;
-            Slot slot = _pages[_hand];
-            if (!slot.Used || slot.Valid == 0)
+            CachedPage page = _pages[_hand];
+            if (!page.Used || page.Valid == 0)
             {
-                Drop(slot.Key);
-                return slot;
+                Drop(page.Key);
+                return page;
             }
-            slot.Used = false;
+            page.Used = false;
         }
-    }
-
-    private readonly record struct PageKey(int File, long Page);
-
-    private sealed class Slot
-    {
-        public byte[] Bytes { get; set; } = new byte[PageBytes];
-
-        public PageKey Key { get; set; }
-
-        public int Valid { get; set; }
-
-        public bool Used { get; set; }
     }
 }

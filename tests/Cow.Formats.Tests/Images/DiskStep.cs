@@ -5,6 +5,9 @@ internal enum StepKind
 {
     Write,
     Zero,
+
+    /// <summary>Reads as zeros afterwards.</summary>
+    Discard,
     Flush,
 }
 
@@ -34,6 +37,14 @@ internal readonly record struct DiskStep(StepKind Kind, ulong Offset, int Length
         };
         length = Math.Min(Math.Min(length, MostSectors), sectors - start);
         return new DiskStep(kind <= 2 ? StepKind.Zero : StepKind.Write, (ulong)start * 512, (int)length * 512);
+    }
+
+    /// <summary>A zeroing step as a discard, of all units that it touches.</summary>
+    public DiskStep AsDiscard(int unit, ulong diskBytes)
+    {
+        ulong start = Offset / (ulong)unit * (ulong)unit;
+        ulong end = Math.Min((Offset + (ulong)Length + (ulong)unit - 1) / (ulong)unit * (ulong)unit, diskBytes);
+        return new DiskStep(StepKind.Discard, start, (int)(end - start));
     }
 
     /// <summary>Larger steps would say nothing more.</summary>

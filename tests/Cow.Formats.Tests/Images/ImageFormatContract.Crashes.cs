@@ -10,8 +10,8 @@ internal abstract partial class ImageFormatContract
     /// <summary>Subsets of what was not flushed that are tried of each history, besides each flush.</summary>
     private const int CutsBetween = 20;
 
-    /// <summary>Operations that are made to fail in one history at most.</summary>
-    private const int Faults = 60;
+    /// <summary>Operations that are made to fail, of all variants together.</summary>
+    private const int Faults = 240;
 
     private static int CrashHistories(int variants) => Setting("COW_TEST_HISTORIES", 2 * variants);
 
@@ -34,7 +34,7 @@ internal abstract partial class ImageFormatContract
             byte[]? below = variant.Backed ? NewBase(variant) : null;
             int created = 0;
             int operations = RunUntilFault(history, variant, int.MaxValue, new SectorHistory(FirstContent(variant)), below, ref created).Operations;
-            int step = Math.Max(1, (operations - created) / Faults);
+            int step = Math.Max(1, (operations - created) * Variants.Count / Faults);
             for (int failing = created + 1; failing <= operations; failing += step)
             {
                 SectorHistory told = new(FirstContent(variant));

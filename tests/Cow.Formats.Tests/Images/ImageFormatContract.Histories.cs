@@ -82,7 +82,7 @@ internal abstract partial class ImageFormatContract
         Dictionary<string, byte[]> snapshots = [];
         for (int phase = random.Next(1, 4); phase > 0; phase--)
         {
-            DiskStep[] steps = Draw(random, variant, chunkBytes, random.Next(5, 25));
+            DiskStep[] steps = [.. Draw(random, variant, chunkBytes, random.Next(5, 25)).Select(step => SometimesDiscard(step, variant, random))];
             int[] patterns = [.. steps.Select(_ => random.Next(Patterns))];
             Qemu.Io(folder.Path, QemuFormat!, theirs, steps.Zip(patterns, QemuCommand));
             WithDisk(folder, variant, ours, disk => Apply(disk, steps, model, patterns));
@@ -180,6 +180,9 @@ internal abstract partial class ImageFormatContract
     private static DiskStep[] Draw(Random random, ImageVariant variant, ulong chunkBytes, int count) =>
         [.. Enumerable.Range(0, count).Select(_ => DiskStep.Draw(random, variant.DiskBytes, chunkBytes))];
 
+    private static DiskStep SometimesDiscard(DiskStep step, ImageVariant variant, Random random) =>
+        step.Kind == StepKind.Zero && variant.DiscardBytes > 0 && random.Next(2) == 0 ? step.AsDiscard(variant.DiscardBytes, variant.DiskBytes) : step;
+
     private static void Apply(ImageDisk disk, DiskStep[] steps, byte[] model, int[]? patterns = null)
     {
         for (int i = 0; i < steps.Length; i++)
@@ -192,7 +195,7 @@ internal abstract partial class ImageFormatContract
                     Pattern[patterns?[i] ?? i % Patterns].AsSpan(0, step.Length).CopyTo(there);
                     disk.Write(step.Offset, there);
                     break;
-                case StepKind.Zero:
+                case StepKind.Zero or StepKind.Discard:
                     there.Clear();
                     disk.Zero(step.Offset, (ulong)step.Length);
                     break;
@@ -207,6 +210,7 @@ internal abstract partial class ImageFormatContract
     {
         StepKind.Write => $"write -q -s pattern{pattern} {step.Offset} {step.Length}",
         StepKind.Zero => $"write -q -z {(pattern % 2 == 0 ? "-u " : "")}{step.Offset} {step.Length}",
+        StepKind.Discard => $"discard -q {step.Offset} {step.Length}",
         _ => "flush",
     };
 

@@ -17,6 +17,9 @@ internal sealed record ImageVariant(string Settings, ulong DiskBytes, ulong Back
     /// <summary>Names of further files that must be there, empty, before the image is created. {image} as above.</summary>
     public IReadOnlyList<string> FurtherFiles { get; init; } = [];
 
+    /// <summary>Bytes of the unit that QEMU makes read as zeros when it is discarded; 0 where it is left to chance what a discarded part reads.</summary>
+    public int DiscardBytes { get; init; }
+
     public bool Backed => BackingBytes > 0;
 
     public IReadOnlyDictionary<string, string> SettingsFor(string image) =>

@@ -29,7 +29,7 @@ internal static class Qemu
     /// <summary>Runs commands of qemu-io, all in one process: its start costs more than they do.</summary>
     public static void Io(string folder, string format, string image, IEnumerable<string> commands)
     {
-        string[] arguments = ["-t", "unsafe", "-f", format, image, .. commands.SelectMany(c => (string[])["-c", c])];
+        string[] arguments = ["-t", "unsafe", "-d", "unmap", "-f", format, image, .. commands.SelectMany(c => (string[])["-c", c])];
         (int code, string output) = Run("qemu-io", folder, arguments);
         Assert.That(code, Is.Zero, () => $"qemu-io {string.Join(' ', arguments)}: {output}");
     }
