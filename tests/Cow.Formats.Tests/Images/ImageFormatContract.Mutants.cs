@@ -16,7 +16,7 @@ internal abstract partial class ImageFormatContract
     protected virtual IEnumerable<MutantSeed> FurtherSeeds => [];
 
     /// <summary>Mutants in a run where nobody says how many.</summary>
-    protected virtual int Mutants => 20_000;
+    protected virtual int Mutants => 2_000;
 
     /// <summary>Whether <see cref="IDiskImage.Check"/> sees so much that an image without errors may be written and reads as it should.</summary>
     protected virtual bool CleanMeansSafe => true;

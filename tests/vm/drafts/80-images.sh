@@ -6,7 +6,7 @@ require_module
 require qemu-img qemu-io qemu-nbd fio jq
 modprobe nbd nbds_max=1 || skip "the guest's kernel has no nbd"
 mkfs.ext4 -q "$EXTRA1"
-mkdir -p /img /mnt/fs
+mkdir -p /img /mnt/fs /run/lock
 mount "$EXTRA1" /img
 cd /img
 
