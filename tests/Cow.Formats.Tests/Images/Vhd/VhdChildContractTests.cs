@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using Cow.Formats.Images;
 using Cow.Formats.Images.Vhd;
+using Cow.Formats.Io;
 
 namespace Cow.Formats.Tests.Images.Vhd;
 
@@ -22,9 +23,9 @@ internal sealed class VhdChildContractTests : ImageFormatContract
 
     protected override void FixChecksums(MemoryFiles mutant)
     {
-        foreach (string name in mutant.All.Select(f => f.Key).ToArray())
+        foreach ((string _, IImageFile file) in mutant.All)
         {
-            mutant.Put(name, VhdSums.Fix(mutant.Bytes(name)));
+            VhdSums.Fix(file);
         }
     }
 }

@@ -112,7 +112,8 @@ internal sealed class VhdDefectTests
         long bitmap = ReadUInt32BigEndian(image.AsSpan(TableAt)) * 512L;
         image[bitmap] = 0x02;
         image[bitmap + 1] = 0;
-        using ImageChain chain = Open(VhdSums.Fix(image), writable: false);
+        VhdSums.Fix(new MemoryImageFile(image));
+        using ImageChain chain = Open(image, writable: false);
         IDiskImage disk = chain.Images[0];
         Assert.That(disk.Lookup(0, 512).Kind, Is.EqualTo(ImageExtentKind.Below));
         Assert.That(disk.Lookup(512, 4096), Is.EqualTo(new ImageExtent(512, ImageExtentKind.Data, 0, bitmap + 1024)));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Io;
 using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace Cow.Formats.Tests.Images.Vhd;
@@ -10,19 +11,20 @@ internal static class VhdSums
     private const int HeaderBytes = 1024;
 
     /// <summary>Footer at the end, its copy at 0, and the dynamic header at 512.</summary>
-    public static byte[] Fix(byte[] image)
+    public static void Fix(IImageFile image)
     {
         if (image.Length >= FooterBytes + HeaderBytes)
         {
-            Fix(image.AsSpan(0, FooterBytes), 64);
-            Fix(image.AsSpan(FooterBytes, HeaderBytes), 36);
-            Fix(image.AsSpan(image.Length - FooterBytes), 64);
+            Fix(image, 0, FooterBytes, field: 64);
+            Fix(image, FooterBytes, HeaderBytes, field: 36);
+            Fix(image, image.Length - FooterBytes, FooterBytes, field: 64);
         }
-        return image;
     }
 
-    private static void Fix(Span<byte> bytes, int field)
+    private static void Fix(IImageFile image, long at, int length, int field)
     {
+        Span<byte> bytes = new byte[length];
+        image.ReadAt(bytes, at);
         if (bytes.StartsWith("conectix"u8) || bytes.StartsWith("cxsparse"u8))
         {
             bytes.Slice(field, 4).Clear();
@@ -32,6 +34,7 @@ internal static class VhdSums
                 sum += b;
             }
             WriteUInt32BigEndian(bytes[field..], ~sum);
+            image.WriteAt(bytes, at);
         }
     }
 }

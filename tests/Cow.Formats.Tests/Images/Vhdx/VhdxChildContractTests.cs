@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using Cow.Formats.Images;
 using Cow.Formats.Images.Vhdx;
+using Cow.Formats.Io;
 
 namespace Cow.Formats.Tests.Images.Vhdx;
 
@@ -20,9 +21,9 @@ internal sealed class VhdxChildContractTests : ImageFormatContract
 
     protected override void FixChecksums(MemoryFiles mutant)
     {
-        foreach (string name in mutant.All.Select(f => f.Key).ToArray())
+        foreach ((string _, IImageFile file) in mutant.All)
         {
-            mutant.Put(name, VhdxSums.Fix(mutant.Bytes(name)));
+            VhdxSums.Fix(file);
         }
     }
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using System.Numerics;
+using Cow.Formats.Io;
 using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace Cow.Formats.Tests.Images.Vhdx;
@@ -6,40 +8,33 @@ namespace Cow.Formats.Tests.Images.Vhdx;
 /// <summary>Makes the checksums of a spoilt VHDX right again. Written from the specification, not from the code under test.</summary>
 internal static class VhdxSums
 {
-    private static readonly uint[] Table = [.. Enumerable.Range(0, 256).Select(Remainder)];
+    /// <summary>Both headers and both region tables: where, and how many bytes a CRC-32C is over.</summary>
+    private static readonly (int At, int Bytes)[] Structures = [(64 << 10, 4096), (128 << 10, 4096), (192 << 10, 64 << 10), (256 << 10, 64 << 10)];
 
-    /// <summary>Both headers and both region tables.</summary>
-    public static byte[] Fix(byte[] image)
+    public static void Fix(IImageFile image)
     {
-        foreach ((int at, int bytes) in ((int, int)[])[(64 << 10, 4096), (128 << 10, 4096), (192 << 10, 64 << 10), (256 << 10, 64 << 10)])
+        byte[] buffer = new byte[64 << 10];
+        foreach ((int at, int bytes) in Structures)
         {
-            if (image.Length >= at + bytes)
+            if (image.Length < at + bytes)
             {
-                Span<byte> structure = image.AsSpan(at, bytes);
-                structure.Slice(4, 4).Clear();
-                WriteUInt32LittleEndian(structure[4..], Of(structure));
+                continue;
             }
+            Span<byte> structure = buffer.AsSpan(0, bytes);
+            image.ReadAt(structure, at);
+            structure.Slice(4, 4).Clear();
+            WriteUInt32LittleEndian(structure[4..], Of(structure));
+            image.WriteAt(structure[..512], at);
         }
-        return image;
     }
 
     private static uint Of(ReadOnlySpan<byte> bytes)
     {
         uint crc = uint.MaxValue;
-        foreach (byte b in bytes)
+        for (int at = 0; at < bytes.Length; at += sizeof(ulong))
         {
-            crc = Table[(crc ^ b) & 0xff] ^ (crc >> 8);
+            crc = BitOperations.Crc32C(crc, ReadUInt64LittleEndian(bytes[at..]));
         }
         return ~crc;
-    }
-
-    private static uint Remainder(int value)
-    {
-        uint crc = (uint)value;
-        for (int i = 0; i < 8; i++)
-        {
-            crc = (crc >> 1) ^ ((crc & 1) * 0x82f63b78u);
-        }
-        return crc;
     }
 }
