@@ -63,7 +63,7 @@ internal abstract partial class ImageFormatContract
         try
         {
             byte[]? model = null;
-            Survive(() => model = ReadMutant(mutant.Reopened(), seed.Variant, random, whole: number % WholeOf == 0));
+            Survive(() => model = ReadMutant(mutant.Reopened(), seed.Variant, random, whole: random.Next(WholeOf) == 0));
             Survive(() => WriteMutant(mutant.Reopened(), seed.Variant, model, random));
         }
         catch (Exception e)
