@@ -8,7 +8,7 @@ modprobe nbd nbds_max=1 || skip "the guest's kernel has no nbd"
 mkfs.ext4 -q "$EXTRA1"
 mkdir -p /img /mnt/fs /run/lock
 mount "$EXTRA1" /img
-cd /img
+cd /img || fail "no /img"
 
 # The disk below all: 16 MiB that compress, 16 MiB that do not, 32 MiB of nothing.
 content_below() {
@@ -18,8 +18,7 @@ content_below() {
 }
 
 killer() {
-    local pid n
-    for n in $(seq 1 "$1"); do
+    for _ in $(seq 1 "$1"); do
         sleep "0.$((RANDOM % 9 + 1))"
         pkill -9 -x cowctl || true
         COWCTL_PINNED=1 setsid cowctl daemon run >>/tmp/daemon.log 2>&1 &
