@@ -141,6 +141,8 @@ run_tests() {
         tests/vm/image >/dev/null
     fi
     if [ -n "$unit" ]; then
+        # QEMU judges the disk images that the tests make; zlib and zstd are what compresses them.
+        need_packages qemu-utils xz-utils zlib1g libzstd1
         build_managed
         unit_tests
     fi

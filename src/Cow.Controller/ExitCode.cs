@@ -41,4 +41,7 @@ internal enum ExitCode
 
     /// <summary><c>check</c> or <c>doctor</c> found something.</summary>
     Findings = 12,
+
+    /// <summary>A signal ended <c>convert</c>, which cleaned up behind itself. The number that shells give to SIGINT.</summary>
+    Interrupted = 130,
 }

@@ -73,10 +73,6 @@ public static class BlockDevice
         return (status.Device, status.Inode);
     }
 
-    /// <summary>Bytes that a file takes on its file system: fewer than its length where it is sparse.</summary>
-    /// <param name="path">A file; links are followed.</param>
-    public static long AllocatedBytes(string path) => checked((long)FileStatus.Of(path).Blocks * Sectors.BytesPerSector);
-
     /// <summary>A path of a block device: /dev/sdb, and /dev/mapper/NAME for a mapped one that has such a node.</summary>
     /// <param name="number">The device; ENODEV where the kernel has none of that number.</param>
     public static string PathOf(DeviceNumber number) => BlockSysfs.PathOf(number);

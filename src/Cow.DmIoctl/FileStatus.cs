@@ -8,7 +8,7 @@ namespace Cow.DmIoctl;
 /// <param name="Node">The device that a device node stands for.</param>
 /// <param name="Device">The device that the file is on.</param>
 /// <param name="Inode">The file on it.</param>
-/// <param name="Blocks">Units of 512 bytes that have room on the file system.</param>
+/// <param name="Blocks">Blocks of 512 bytes that it occupies.</param>
 internal readonly record struct FileStatus(uint Mode, DeviceNumber Node, DeviceNumber Device, ulong Inode, ulong Blocks)
 {
     /// <summary>It is a block device.</summary>

@@ -95,7 +95,7 @@ internal sealed class CliOutputTests
     [TestCase("status ident --json", "devices")]
     [TestCase("table ident --json", "devices,lines,name")]
     [TestCase("doctor --json", "daemon,deviceMapper,findings,kernel,moduleLoaded,targets")]
-    [TestCase("check /c --json", "chunkSectors,cow,errors,format,leaks,placedChunks")]
+    [TestCase("check /c --json", "chunkSectors,cow,errors,format,leaks,placedChunks,repaired")]
     [TestCase(
         "format /c --size 1M --json",
         "chunkSectors,cow,cowBytes,format,fullRewriteBytes,metadataBytes,sectors,written")]

@@ -2,6 +2,7 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using Cow.Controller.Cli.Commands;
+using Cow.Controller.Cli.Output;
 using Cow.Controller.Ipc;
 
 namespace Cow.Controller.Cli;
@@ -39,17 +40,7 @@ internal sealed class CliApp(CliHost host)
 
     private int Fail(Failure failure)
     {
-        host.Screen.Error.WriteLine(Printable($"cowctl: {failure.Object}: {failure.Reason}; {failure.Cure}"));
+        host.Screen.Error.WriteLine(Printable.Line($"cowctl: {failure.Object}: {failure.Reason}; {failure.Cure}"));
         return (int)failure.Code;
     }
-
-    // One line, whatever an image or a file name brought into the message; nothing that a terminal would obey.
-    private static string Printable(string text) =>
-        string.Create(text.Length, text, static (span, source) =>
-        {
-            for (int i = 0; i < span.Length; i++)
-            {
-                span[i] = char.IsControl(source[i]) ? '?' : source[i];
-            }
-        });
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using Cow.Controller.Cli.Output;
 using Cow.Controller.Cli.Stores;
+using Cow.Controller.Daemon;
 using Cow.Controller.Ipc;
 
 namespace Cow.Controller.Cli;
@@ -8,6 +9,9 @@ namespace Cow.Controller.Cli;
 /// <summary>The world outside the command line; a test puts its own in.</summary>
 internal sealed record CliHost(Screen Screen, IDaemonClient Client, IDaemonStarter Starter, IMachine Machine, IStoreShelf Stores)
 {
+    /// <summary>Where the state of live devices is, whose files the offline verbs leave alone.</summary>
+    public DaemonPaths Paths { get; init; } = DaemonPaths.Default;
+
     /// <summary>Throws unless this process may administer devices.</summary>
     public void DemandRoot(string verb)
     {

@@ -20,6 +20,7 @@ internal static class Failures
         UnauthorizedAccessException e => new Failure(ExitCode.Permission, "cowctl", e.Message.TrimEnd('.'), "run it with sudo"),
         FileNotFoundException { FileName: { } file } => new Failure(ExitCode.NotFound, file, "there is no such file or device", "check the path"),
         DirectoryNotFoundException e => new Failure(ExitCode.NotFound, "cowctl", e.Message.TrimEnd('.'), "check the path"),
+        IOException { HResult: (int)Errno.ENOSPC } e => new Failure(ExitCode.NoSpace, "cowctl", e.Message.TrimEnd('.'), "make room first"),
         IOException e => new Failure(ExitCode.Kernel, "cowctl", e.Message.TrimEnd('.'), "see the kernel log (dmesg)"),
         _ => new Failure(
             ExitCode.Internal,

@@ -29,7 +29,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         parts.Set(parts.State);
         ServedStore store = spec.Image is null
             ? OpenStore(parts, undo, spec, locks)
-            : new ImageParts(parts, undo, new UseChecks(dm), locks).Open(spec, asked => ImageStore.Open(asked, _cache));
+            : OpenImage(parts, undo, spec, locks);
 
         undo.Add($"create {name}", () => Unmap(name));
         parts.Set(parts.State);
@@ -236,7 +236,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
     private ImageStore ReopenImage(DeviceState state, ImageLocks locks)
     {
         // Not probed again: a guest can write what looks like another format.
-        ImageStore store = ImageStore.Open(state.Spec with { Format = state.Format }, _cache);
+        ImageStore store = ImageStore.Open(state.Spec with { Format = state.Format }, _cache, takenOver: true);
         try
         {
             ImageParts.Lock(locks, store.Chain, state.Spec);
@@ -248,6 +248,17 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
             store.Dispose();
             throw;
         }
+    }
+
+    private ImageStore OpenImage(PartsBuilder parts, Unwinder undo, CreateSpec spec, ImageLocks locks)
+    {
+        ImageStore store = new ImageParts(parts, undo, new UseChecks(dm), locks).Open(spec, asked => ImageStore.Open(asked, _cache));
+        if (store.Chain.LayerPaths is [.., string bottom])
+        {
+            fingerprints.CheckBacking(spec.Cow, bottom, parts.State.BaseDevice!, spec.Force);
+        }
+
+        return store;
     }
 
     private OpenedStore OpenStore(PartsBuilder parts, Unwinder undo, CreateSpec spec, ImageLocks locks)

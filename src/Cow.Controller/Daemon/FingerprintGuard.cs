@@ -39,6 +39,21 @@ internal sealed class FingerprintGuard(DaemonPaths paths)
         }
     }
 
+    /// <summary>Checks what an image is backed by. An image may be given another backing file by other programs: that is no news; the same file
+    /// with other contents is.</summary>
+    public void CheckBacking(string image, string backing, string device, bool force)
+    {
+        BaseFingerprint? known = JsonFile.Read(paths.FingerprintOf(IdOf(image)), JsonContext.Default.BaseFingerprint);
+        if (known?.Base == backing)
+        {
+            Check(image, backing, device, force);
+        }
+        else
+        {
+            Remember(image, backing, device);
+        }
+    }
+
     private static string IdOf(string cow) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(cow))).AsSpan(0, 12));
 

@@ -11,15 +11,17 @@ namespace Cow.Controller.Daemon;
 internal sealed class ImageStore : ServedStore
 {
     private readonly DirectoryOpener _opener;
+    private readonly ImageSource _image;
     private readonly bool _readOnly;
     private IImageFile? _scratchFile;
     private ScratchFile? _scratch;
     private ImageSpaceKeeper? _space;
 
-    private ImageStore(ImageChain chain, DirectoryOpener opener, bool readOnly)
+    private ImageStore(ImageChain chain, DirectoryOpener opener, ImageSource image, bool readOnly)
     {
         Chain = chain;
         _opener = opener;
+        _image = image;
         _readOnly = readOnly;
     }
 
@@ -38,8 +40,14 @@ internal sealed class ImageStore : ServedStore
 
     public override bool TellAll => false;
 
+    /// <summary>A former process served the image and did not close it: what it had reserved in the image, and never used, is still counted there.</summary>
+    public bool TakenOver { get; init; }
+
     /// <summary>Opens an image as it is asked for.</summary>
-    public static ImageStore Open(CreateSpec spec, MetadataCache cache)
+    /// <param name="spec">The image, and how.</param>
+    /// <param name="cache">For its metadata.</param>
+    /// <param name="takenOver">See <see cref="TakenOver"/>.</param>
+    public static ImageStore Open(CreateSpec spec, MetadataCache cache, bool takenOver = false)
     {
         ImageSpec asked = spec.Image!;
         var opener = new DirectoryOpener(cache, asked.BackingDirectories, DirectFile.Open);
@@ -47,7 +55,8 @@ internal sealed class ImageStore : ServedStore
         {
             OpenedFile file = opener.OpenGiven(spec.Cow, !spec.ReadOnly);
             var options = new ImageStackOptions(!spec.ReadOnly, spec.Format, asked.BackingFormat) { Snapshot = asked.Snapshot };
-            return new ImageStore(ImageStack.Open(new ImageSource(file.File, file.Path, opener), options), opener, spec.ReadOnly);
+            var image = new ImageSource(file.File, file.Path, opener);
+            return new ImageStore(ImageStack.Open(image, options), opener, image, spec.ReadOnly) { TakenOver = takenOver };
         }
         catch
         {
@@ -63,7 +72,7 @@ internal sealed class ImageStore : ServedStore
         if (state.ScratchFile is { } path)
         {
             _scratchFile = DirectFile.Open(path, write: true);
-            long taken = BlockDevice.AllocatedBytes(path);
+            long taken = SparseFile.OccupiedBytes(path);
             _scratch = new ScratchFile(
                 _scratchFile, Chain.Layers.Count, new ChunkGeometry(state.Sectors, state.ChunkSectors), state.Spec.Image!.ScratchBytes - taken);
         }
@@ -71,9 +80,16 @@ internal sealed class ImageStore : ServedStore
 
     public override void Close()
     {
-        if (!_readOnly)
+        if (_readOnly)
         {
-            Chain.Close();
+            return;
+        }
+
+        Chain.Close();
+        if (TakenOver && ImageRegistry.Find(Chain.Info.Format) is IRepairingDriver driver
+            && driver.Repair(_image) is { Errors: [string error, ..] })
+        {
+            throw new ImageFormatException(_image.Path, 0, "an image without errors after it was closed", error);
         }
     }
 

@@ -34,6 +34,14 @@ internal static class NewImage
             settings["cluster_size"] = (sectors * ChunkGeometry.SectorBytes).ToString(CultureInfo.InvariantCulture);
         }
 
+        foreach (string setting in spec.Image!.Settings)
+        {
+            string[] parts = setting.Split('=', 2);
+            settings[parts[0]] = parts.Length == 2
+                ? parts[1]
+                : throw new RefusedException(ExitCode.Usage, setting, "is no setting", "write it as NAME=VALUE");
+        }
+
         return settings;
     }
 }

@@ -49,7 +49,11 @@ internal sealed record CreateSpec(
 /// <param name="BackingFormat">Format of backing images that their child does not tell; null goes by their magic.</param>
 /// <param name="Snapshot">Id or name of a snapshot in the image to be read; null for its present state.</param>
 /// <param name="ScratchBytes">Bytes of compressed chunks of a read-only image that may be unpacked to the scratch file.</param>
-internal sealed record ImageSpec(IReadOnlyList<string> BackingDirectories, string? BackingFormat, string? Snapshot, long ScratchBytes);
+internal sealed record ImageSpec(IReadOnlyList<string> BackingDirectories, string? BackingFormat, string? Snapshot, long ScratchBytes)
+{
+    /// <summary>For an image that <c>create</c> makes: settings of its format, each NAME=VALUE.</summary>
+    public IReadOnlyList<string> Settings { get; init; } = [];
+}
 
 /// <summary>One line to the daemon. <paramref name="Verb"/> says which of the other fields count.</summary>
 /// <param name="Verb">One of <see cref="Verbs"/>.</param>

@@ -29,6 +29,8 @@ internal static class FileNumbers
     public const short NoLock = 2;
     [CName("FALLOC_FL_KEEP_SIZE")]
     public const int KeepSize = 1;
+    [CName("FALLOC_FL_ZERO_RANGE")]
+    public const int ZeroRange = 0x10;
     [CName("AT_FDCWD")]
     public const int CurrentDirectory = -100;
     [CName("AT_SYMLINK_NOFOLLOW")]

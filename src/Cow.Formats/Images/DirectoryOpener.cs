@@ -14,7 +14,7 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
 {
     private readonly MetadataCache _cache;
     private readonly string[] _allowed;
-    private readonly Func<string, bool, IImageFile> _open;
+    private readonly Func<string, bool, IImageFile>? _open;
     private readonly Dictionary<string, Entry> _files = [];
 
     /// <summary>Makes an opener that has nothing open.</summary>
@@ -29,21 +29,18 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
         ArgumentNullException.ThrowIfNull(allowedDirectories);
         _cache = cache;
         _allowed = [.. allowedDirectories.Select(directory => RealPath.Of(Path.GetFullPath(directory)))];
-        _open = open ?? OpenRegularFile;
+        _open = open;
     }
 
     /// <summary>Opens a regular file through the page cache.</summary>
     /// <exception cref="IOException">It is empty or no regular file: both have no length, and a pipe would block.</exception>
-    [SuppressMessage("Reliability", "CA2000", Justification = "The image file takes the handle over.")]
     public static IImageFile OpenRegularFile(string path, bool writable)
     {
         if (new FileInfo(path).Length == 0)
         {
             throw new IOException($"{path} is empty, or no regular file");
         }
-        // ReadWrite: other programs are kept out by QEMU's locks, not by this flock, which none of them takes.
-        FileAccess access = writable ? FileAccess.ReadWrite : FileAccess.Read;
-        return new ImageFile(File.OpenHandle(path, FileMode.Open, access, FileShare.ReadWrite), path, alignment: 512);
+        return OpenAnyFile(path, writable);
     }
 
     /// <summary>Opens a file that the user named: it may lie anywhere.</summary>
@@ -53,7 +50,7 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
     public OpenedFile OpenGiven(string path, bool writable)
     {
         string real = RealPath.Of(Path.GetFullPath(path));
-        return Find(real, writable) ?? Open(real, writable);
+        return Find(real, writable) ?? Open(real, writable, _open ?? OpenRegularFile);
     }
 
     /// <inheritdoc/>
@@ -62,7 +59,7 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
         ArgumentNullException.ThrowIfNull(name);
         string home = Path.GetDirectoryName(Path.GetFullPath(imagePath)) ?? "/";
         ImageFormatException Refuse(string found) => new(
-            imagePath, nameOffset, $"the name of a file in {home} or in a directory given with --backing-dir", $"{Quote(name)}, {found}");
+            imagePath, nameOffset, $"the name of a file in {home} or in a directory given with --backing-dir", $"'{Printable(name, 120)}', {Printable(found, 400)}");
 
         if (name.Length == 0 || name.Contains('\0', StringComparison.Ordinal))
         {
@@ -79,12 +76,22 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
             {
                 throw Refuse(real == name ? "which lies elsewhere" : $"which is {real}");
             }
-            return Find(real, writable) ?? Open(real, writable);
+            return Find(real, writable) ?? Open(real, writable, _open ?? OpenRegularFile);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw Refuse($"which cannot be opened: {e.Message}");
         }
+    }
+
+    /// <inheritdoc/>
+    public OpenedFile CreateNamed(string name, string imagePath)
+    {
+        string home = RealPath.Of(Path.GetDirectoryName(Path.GetFullPath(imagePath)) ?? "/");
+        string path = Path.Combine(home, Path.GetFileName(name));
+        File.Open(path, FileMode.CreateNew).Dispose();
+        // Not through OpenRegularFile: an empty file is none to that, but this one is.
+        return Open(path, writable: true, _open ?? OpenAnyFile);
     }
 
     /// <inheritdoc/>
@@ -95,6 +102,14 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
             entry.File.Dispose();
         }
         _files.Clear();
+    }
+
+    [SuppressMessage("Reliability", "CA2000", Justification = "The image file takes the handle over.")]
+    private static ImageFile OpenAnyFile(string path, bool writable)
+    {
+        // ReadWrite: other programs are kept out by QEMU's locks, not by this flock, which none of them takes.
+        FileAccess access = writable ? FileAccess.ReadWrite : FileAccess.Read;
+        return new ImageFile(File.OpenHandle(path, FileMode.Open, access, FileShare.ReadWrite), path, alignment: 512);
     }
 
     private static bool IsProtocol(string name)
@@ -121,18 +136,18 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
     }
 
     [SuppressMessage("Reliability", "CA2000", Justification = "The table of open files owns it.")]
-    private OpenedFile Open(string real, bool writable)
+    private OpenedFile Open(string real, bool writable, Func<string, bool, IImageFile> open)
     {
-        CachedFile file = new(_open(real, writable), _cache);
+        CachedFile file = new(open(real, writable), _cache);
         _files.Add(real, new Entry(file, writable));
         return new OpenedFile(file, real);
     }
 
-    /// <summary>The name as it can be shown: on one line, no longer than a line.</summary>
-    private static string Quote(string name)
+    /// <summary>Untrusted text as it can be shown: on one line, without what moves a terminal's cursor, and not too long.</summary>
+    private static string Printable(string text, int most)
     {
-        string shown = string.Concat(name.Take(120).Select(c => char.IsControl(c) ? '?' : c));
-        return name.Length > 120 ? $"'{shown}...'" : $"'{shown}'";
+        string shown = string.Concat(text.Take(most).Select(c => char.IsControl(c) ? '?' : c));
+        return text.Length > most ? shown + "..." : shown;
     }
 
     private readonly record struct Entry(CachedFile File, bool Writable);

@@ -8,8 +8,11 @@ namespace Cow.Formats.Images;
 /// <see cref="IOException"/> from its files, <see cref="ArgumentException"/> with one sentence for settings that the format does not take.</remarks>
 public interface IImageDriver
 {
-    /// <summary>Name, as on the command line and as QEMU calls it where QEMU knows the format.</summary>
+    /// <summary>Name, as on the command line.</summary>
     string Name { get; }
+
+    /// <summary>Name by which QEMU knows the format, and by which an image names it as that of its backing image.</summary>
+    string QemuName => Name;
 
     /// <summary>Whether the file bears the format's magic; says nothing about the rest. False for a file too short to tell.</summary>
     bool Probe(IImageFile file);
@@ -54,6 +57,16 @@ public interface IImageOpener
     /// <exception cref="ImageFormatException">The name is not allowed (a pseudo-protocol, outside of the allowed directories, not a regular file or
     /// block device), or there is no such file.</exception>
     OpenedFile OpenNamed(string name, string imagePath, long nameOffset, bool writable);
+
+    /// <summary>Makes an empty file in the directory of an image that is being created, and opens it writable.</summary>
+    /// <param name="name">Its name, without a directory.</param>
+    /// <param name="imagePath">Full path of the image.</param>
+    /// <exception cref="IOException">There is such a file already, or it cannot be made.</exception>
+    OpenedFile CreateNamed(string name, string imagePath)
+    {
+        File.Open(Path.Combine(Path.GetDirectoryName(imagePath) ?? "", name), FileMode.CreateNew).Dispose();
+        return OpenNamed(name, imagePath, 0, writable: true);
+    }
 }
 
 /// <summary>A file that was opened by name. The opener owns it and closes it.</summary>

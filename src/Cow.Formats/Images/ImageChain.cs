@@ -230,7 +230,10 @@ public sealed class ImageChain : ICowFormat
     {
         IImageFile direct = file is CachedFile cached ? cached.Uncached : file;
         int present = (int)Math.Clamp(direct.Length - offset, 0, data.Length);
-        direct.ReadAt(data[..present], offset);
+        if (present > 0)
+        {
+            direct.ReadAt(data[..present], offset);
+        }
         data[present..].Clear();
     }
 

@@ -38,7 +38,7 @@ public readonly record struct ImageSnapshot(string Id, string Name, ulong Virtua
 
 /// <summary>What an image says of its backing image. All of it is untrusted.</summary>
 /// <param name="Names">Names to try, best first, as the image stores them; relative ones are relative to the image's directory.</param>
-/// <param name="Format">Name of the backing image's format, or null where the image does not say.</param>
+/// <param name="Format">Name of the backing image's format, ours or QEMU's, or null where the image does not say.</param>
 /// <param name="Identity">What <see cref="ImageInfo.Identity"/> of the backing image must be, or null.</param>
 /// <param name="Offset">Byte offset of the name in the image, for messages.</param>
 public sealed record BackingReference(IReadOnlyList<string> Names, string? Format, string? Identity, long Offset);

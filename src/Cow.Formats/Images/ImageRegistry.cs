@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Qcow;
+using Cow.Formats.Images.Qcow2;
 using Cow.Formats.Images.Raw;
+using Cow.Formats.Images.Vhd;
+using Cow.Formats.Images.Vhdx;
+using Cow.Formats.Images.Vmdk;
 using Cow.Formats.Io;
 
 namespace Cow.Formats.Images;
@@ -8,7 +13,7 @@ namespace Cow.Formats.Images;
 public static class ImageRegistry
 {
     /// <summary>All drivers, in the order in which they are probed.</summary>
-    public static IReadOnlyList<IImageDriver> All { get; } = [new RawDriver()];
+    public static IReadOnlyList<IImageDriver> All { get; } = [new Qcow2Driver(), new QcowDriver(), new VmdkDriver(), new VhdxDriver(), new VhdDriver(), new RawDriver()];
 
     /// <summary>The driver of this name, or null.</summary>
     public static IImageDriver? Find(string name) => All.FirstOrDefault(driver => driver.Name == name);

@@ -21,9 +21,7 @@ public static class ImageStack
     {
         ArgumentNullException.ThrowIfNull(image);
         ArgumentNullException.ThrowIfNull(options);
-        IImageDriver driver = options.Format is { } name
-            ? Named(name)
-            : ImageRegistry.Probe(image.File) ?? throw Unknown(image, "a raw image must be called one");
+        IImageDriver driver = DriverOf(image, options);
         List<IDiskImage> images = [];
         return TakeOver(images, options.Writable, () =>
         {
@@ -53,20 +51,22 @@ public static class ImageStack
             ImageCreateOptions all = options;
             if (backing is not null)
             {
-                images.AddRange(Open(backing, (backingOptions ?? new ImageStackOptions()) with { Writable = false }).Images);
+                ImageStackOptions below = (backingOptions ?? new ImageStackOptions()) with { Writable = false };
+                images.AddRange(Open(backing, below).Images);
                 RequireDepth(images.Count + 1, image.Path, 0);
                 ulong bytes = options.VirtualBytes == 0 ? images[0].Info.VirtualBytes : options.VirtualBytes;
-                all = options with { VirtualBytes = bytes, Backing = ReferenceTo(backing, images[0].Info, image.Path) };
+                all = options with { VirtualBytes = bytes, Backing = ReferenceTo(backing, images[0].Info, image.Path, below) };
             }
             images.Insert(0, driver.Create(image, all));
         });
     }
 
     /// <summary>How an image at <paramref name="imagePath"/> refers to another.</summary>
-    private static BackingReference ReferenceTo(ImageSource backing, ImageInfo info, string imagePath)
+    private static BackingReference ReferenceTo(ImageSource backing, ImageInfo info, string imagePath, ImageStackOptions options)
     {
+        string format = options.Find(info.Format)?.QemuName ?? info.Format;
         bool together = Path.GetDirectoryName(backing.Path) == Path.GetDirectoryName(imagePath);
-        return new BackingReference([together ? Path.GetFileName(backing.Path) : backing.Path], info.Format, info.Identity, 0);
+        return new BackingReference([together ? Path.GetFileName(backing.Path) : backing.Path], format, info.Identity, 0);
     }
 
     /// <summary>Makes a chain of the images that <paramref name="open"/> adds; closes them again where it fails.</summary>
@@ -129,16 +129,16 @@ public static class ImageStack
     {
         if (reference.Format is { } said)
         {
-            IImageDriver driver = ImageRegistry.Find(said)
-                ?? throw new ImageFormatException(child.Path, reference.Offset, $"a backing image of a known format ({KnownFormats()})", $"format '{said}'");
+            IImageDriver driver = options.Find(said)
+                ?? throw new ImageFormatException(child.Path, reference.Offset, $"a backing image of a known format ({options.KnownFormats})", $"format '{said}'");
             return driver.Open(parent, options.ForBacking);
         }
         if (options.BackingFormat is { } given)
         {
-            return Named(given).Open(parent, options.ForBacking);
+            return Named(given, options).Open(parent, options.ForBacking);
         }
-        IImageDriver guessed = ImageRegistry.Probe(parent.File)
-            ?? throw Unknown(parent, $"{child.Path} does not say which; give it with --backing-format, raw for one");
+        IImageDriver guessed = options.Probe(parent.File)
+            ?? throw Unknown(parent, options, $"{child.Path} does not say which; give it with --backing-format, raw for one");
         IDiskImage image = guessed.Open(parent with { Opener = new NoOpener(child.Path) }, options.ForBacking);
         if (image.Info.Backing is { } further)
         {
@@ -165,13 +165,15 @@ public static class ImageStack
         }
     }
 
-    private static IImageDriver Named(string format) =>
-        ImageRegistry.Find(format) ?? throw new ArgumentException($"there is no image format '{format}'; known are {KnownFormats()}");
+    private static IImageDriver DriverOf(ImageSource image, ImageStackOptions options) => options.Format is { } format
+        ? Named(format, options)
+        : options.Probe(image.File) ?? throw Unknown(image, options, "a raw image must be called one");
 
-    private static string KnownFormats() => string.Join(", ", ImageRegistry.All.Select(driver => driver.Name));
+    private static IImageDriver Named(string format, ImageStackOptions options) =>
+        options.Find(format) ?? throw new ArgumentException($"there is no image format '{format}'; known are {options.KnownFormats}");
 
-    private static ImageFormatException Unknown(ImageSource image, string hint) =>
-        new(image.Path, 0, $"the magic of an image format ({KnownFormats()})", $"none that is known; {hint}");
+    private static ImageFormatException Unknown(ImageSource image, ImageStackOptions options, string hint) =>
+        new(image.Path, 0, $"the magic of an image format ({options.KnownFormats})", $"none that is known; {hint}");
 
     /// <summary>Opens nothing: for an image of which nobody said what it is.</summary>
     private sealed class NoOpener(string childPath) : IImageOpener

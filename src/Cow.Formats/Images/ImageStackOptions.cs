@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Io;
+
 namespace Cow.Formats.Images;
 
 /// <summary>How an image and what it is backed by are opened.</summary>
@@ -14,7 +16,19 @@ public sealed record ImageStackOptions(bool Writable = false, string? Format = n
     /// <summary>As <see cref="ImageOpenOptions.SizeByGeometry"/>, of every image.</summary>
     public bool SizeByGeometry { get; init; }
 
+    /// <summary>The formats that are known.</summary>
+    public IReadOnlyList<IImageDriver> Drivers { get; init; } = ImageRegistry.All;
+
+    /// <summary>The names of the formats that are known, for a message.</summary>
+    internal string KnownFormats => string.Join(", ", Drivers.Select(driver => driver.Name));
+
     internal ImageOpenOptions ForTop => new(Writable, Snapshot) { SizeByGeometry = SizeByGeometry };
 
     internal ImageOpenOptions ForBacking => new(Writable: false) { SizeByGeometry = SizeByGeometry };
+
+    /// <summary>The driver of this name, ours or QEMU's, or null.</summary>
+    internal IImageDriver? Find(string format) => Drivers.FirstOrDefault(driver => driver.Name == format || driver.QemuName == format);
+
+    /// <summary>The driver whose magic the file bears, or null.</summary>
+    internal IImageDriver? Probe(IImageFile file) => Drivers.FirstOrDefault(driver => driver.Probe(file));
 }

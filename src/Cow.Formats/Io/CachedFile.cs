@@ -2,12 +2,19 @@
 namespace Cow.Formats.Io;
 
 /// <summary>A file whose reads go through a <see cref="MetadataCache"/>, and whose writes go to the file and to what is cached of it.</summary>
-/// <remarks>For metadata. Data that the kernel writes under us is read and written through <see cref="Uncached"/>. Not thread-safe; the cache is.
+/// <remarks>For metadata. Data that the kernel writes under us is read and written through <see cref="Uncached"/>: what is cached of the same 4 KiB
+/// is then not what is in the file, and never asked for. Not thread-safe; the cache is.
 /// Closing it closes the file.</remarks>
 public sealed class CachedFile : IImageFile
 {
     private readonly MetadataCache _cache;
     private readonly int _id;
+
+    /// <summary>The pages used last, by the last bits of their number: a lookup takes one or two, of a few tables.</summary>
+    private readonly (long Page, PageView View)[] _recent = new (long, PageView)[16];
+
+    /// <summary>A page to read into, exchanged for another whenever the cache takes one over.</summary>
+    private byte[]? _page;
 
     /// <summary>Takes over the file.</summary>
     public CachedFile(IImageFile file, MetadataCache cache)
@@ -32,14 +39,37 @@ public sealed class CachedFile : IImageFile
     public bool CanGrow => Uncached.CanGrow;
 
     /// <inheritdoc/>
-    public void ReadAt(Span<byte> buffer, long offset) => _cache.Read(_id, Uncached, buffer, offset);
+    public void ReadAt(Span<byte> buffer, long offset)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        while (!buffer.IsEmpty)
+        {
+            long page = offset / MetadataCache.PageBytes;
+            int within = (int)(offset % MetadataCache.PageBytes);
+            int count = Math.Min(buffer.Length, MetadataCache.PageBytes - within);
+            if (!TryRead(page, within, buffer[..count]))
+            {
+                Load(page, within, buffer[..count]);
+            }
+            buffer = buffer[count..];
+            offset += count;
+        }
+    }
 
     /// <inheritdoc/>
     public void WriteAt(ReadOnlySpan<byte> data, long offset)
     {
-        // Out of the cache first: when the write fails, nobody knows what is on the disk.
-        _cache.Forget(_id, offset, data.Length);
-        Uncached.WriteAt(data, offset);
+        try
+        {
+            Uncached.WriteAt(data, offset);
+        }
+        catch
+        {
+            // Nobody knows what is on the disk.
+            _cache.Forget(_id, offset, data.Length);
+            throw;
+        }
+        _cache.Update(_id, offset, data);
     }
 
     /// <inheritdoc/>
@@ -57,5 +87,30 @@ public sealed class CachedFile : IImageFile
     {
         _cache.Forget(_id, 0, long.MaxValue);
         Uncached.Dispose();
+    }
+
+    private bool TryRead(long page, int within, Span<byte> buffer)
+    {
+        ref (long Page, PageView View) recent = ref _recent[page & (_recent.Length - 1)];
+        if (recent.Page == page && recent.View.TryRead(within, buffer))
+        {
+            return true;
+        }
+        recent = (page, _cache.Find(_id, page));
+        return recent.View.TryRead(within, buffer);
+    }
+
+    private void Load(long page, int within, Span<byte> buffer)
+    {
+        long start = page * MetadataCache.PageBytes;
+        int valid = (int)Math.Clamp(Uncached.Length - start, 0, MetadataCache.PageBytes);
+        if (valid < within + buffer.Length)
+        {
+            throw new EndOfStreamException($"{Name}: {buffer.Length} bytes at {start + within} reach beyond the end");
+        }
+        _page ??= new byte[MetadataCache.PageBytes];
+        Uncached.ReadAt(_page.AsSpan(0, valid), start);
+        _page.AsSpan(within, buffer.Length).CopyTo(buffer);
+        _page = _cache.Add(_id, page, _page, valid);
     }
 }

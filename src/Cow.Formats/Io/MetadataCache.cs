@@ -4,7 +4,8 @@ namespace Cow.Formats.Io;
 /// <summary>
 /// Pages of metadata of any number of files, bounded altogether: what was not used for longest makes room (second chance).
 /// </summary>
-/// <remarks>Thread-safe. Allocates nothing once it is full. A page at the end of a file is cached as far as the file reached when it was read.</remarks>
+/// <remarks>Thread-safe, as long as each file has one user at a time. A file is read and written outside of the lock: one that hangs stops nobody
+/// else. A file finds the pages that it used last without the lock: see <see cref="PageView"/>. Allocates nothing once it is full. A page at the end of a file is cached as far as the file reached when it was read.</remarks>
 public sealed class MetadataCache
 {
     /// <summary>Bytes of a page.</summary>
@@ -16,11 +17,12 @@ public sealed class MetadataCache
     private readonly Lock _lock = new();
 
     // Guarded by _lock: all that follows.
-    private readonly Dictionary<PageKey, int> _slots;
-    private readonly List<Slot> _pages = [];
+    private readonly Dictionary<(int File, long Page), CachedPage> _byKey = [];
+    private readonly List<CachedPage> _pages = [];
     private readonly int _limit;
     private int _hand;
     private int _files;
+    private long _misses;
 
     /// <summary>Makes an empty cache.</summary>
     /// <param name="bytes">Bytes that its pages may take; at least four pages.</param>
@@ -28,11 +30,19 @@ public sealed class MetadataCache
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(bytes, 4 * PageBytes);
         _limit = bytes / PageBytes;
-        _slots = [];
     }
 
     /// <summary>Reads that had to go to a file.</summary>
-    public long Misses { get; private set; }
+    public long Misses
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _misses;
+            }
+        }
+    }
 
     internal int NewFile()
     {
@@ -42,18 +52,52 @@ public sealed class MetadataCache
         }
     }
 
-    internal void Read(int file, IImageFile source, Span<byte> buffer, long offset)
+    /// <summary>Finds a page, which was used thereby.</summary>
+    /// <returns>A view of no page where it is not cached.</returns>
+    internal PageView Find(int file, long page)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(offset);
         lock (_lock)
         {
-            while (!buffer.IsEmpty)
+            if (!_byKey.TryGetValue((file, page), out CachedPage? cached))
+            {
+                return default;
+            }
+            cached.Used = true;
+            return new PageView(cached);
+        }
+    }
+
+    /// <summary>Takes a page that was read over.</summary>
+    /// <param name="file">Number of the file.</param>
+    /// <param name="page">Number of the page.</param>
+    /// <param name="bytes">Its bytes. They belong to the cache from now on.</param>
+    /// <param name="valid">How many of them the file has.</param>
+    /// <returns>Bytes of a page for the next read, instead of those.</returns>
+    internal byte[] Add(int file, long page, byte[] bytes, int valid)
+    {
+        lock (_lock)
+        {
+            _misses++;
+            Drop((file, page));
+            CachedPage free = FreePage();
+            byte[] spare = free.Bytes;
+            (free.Bytes, free.Key, free.Valid, free.Used) = (bytes, (file, page), valid, true);
+            _byKey.Add(free.Key, free);
+            return spare;
+        }
+    }
+
+    /// <summary>Changes what is cached of these bytes, which were written to the file.</summary>
+    internal void Update(int file, long offset, ReadOnlySpan<byte> data)
+    {
+        lock (_lock)
+        {
+            while (!data.IsEmpty)
             {
                 int within = (int)(offset % PageBytes);
-                int count = Math.Min(buffer.Length, PageBytes - within);
-                Slot page = Page(new PageKey(file, offset / PageBytes), source, within + count);
-                page.Bytes.AsSpan(within, count).CopyTo(buffer);
-                buffer = buffer[count..];
+                int count = Math.Min(data.Length, PageBytes - within);
+                Update((file, offset / PageBytes), within, data[..count]);
+                data = data[count..];
                 offset += count;
             }
         }
@@ -70,82 +114,61 @@ public sealed class MetadataCache
             {
                 for (long page = first; page <= last; page++)
                 {
-                    Drop(new PageKey(file, page));
+                    Drop((file, page));
                 }
                 return;
             }
-            foreach (Slot slot in _pages)
+            foreach (CachedPage page in _pages)
             {
-                if (slot.Key.File == file && slot.Key.Page >= first && slot.Key.Page <= last)
+                if (page.Key.File == file && page.Key.Page >= first && page.Key.Page <= last)
                 {
-                    Drop(slot.Key);
+                    Drop(page.Key);
                 }
             }
         }
     }
 
-    private void Drop(PageKey key)
+    private void Update((int File, long Page) key, int within, ReadOnlySpan<byte> data)
     {
-        if (_slots.Remove(key, out int slot))
+        if (!_byKey.TryGetValue(key, out CachedPage? page))
         {
-            _pages[slot].Key = default;
-            _pages[slot].Valid = 0;
+            return;
+        }
+        if (within > page.Valid)
+        {
+            // Somebody else may have written what lies between.
+            Drop(key);
+            return;
+        }
+        data.CopyTo(page.Bytes.AsSpan(within));
+        page.Valid = Math.Max(page.Valid, within + data.Length);
+    }
+
+    private void Drop((int File, long Page) key)
+    {
+        if (_byKey.Remove(key, out CachedPage? page))
+        {
+            page.Invalidate();
         }
     }
 
-    private Slot Page(PageKey key, IImageFile source, int needed)
-    {
-        if (_slots.TryGetValue(key, out int at) && _pages[at].Valid >= needed)
-        {
-            _pages[at].Used = true;
-            return _pages[at];
-        }
-        Misses++;
-        long start = key.Page * PageBytes;
-        int valid = (int)Math.Clamp(source.Length - start, 0, PageBytes);
-        if (valid < needed)
-        {
-            throw new EndOfStreamException($"{source.Name}: {needed} bytes at {start} reach beyond the end");
-        }
-        Drop(key);
-        at = FreeSlot();
-        Slot slot = _pages[at];
-        source.ReadAt(slot.Bytes.AsSpan(0, valid), start);
-        (slot.Key, slot.Valid, slot.Used) = (key, valid, true);
-        _slots[key] = at;
-        return slot;
-    }
-
-    private int FreeSlot()
+    private CachedPage FreePage()
     {
         if (_pages.Count < _limit)
         {
-            _pages.Add(new Slot());
-            return _pages.Count - 1;
+            _pages.Add(new CachedPage());
+            return _pages[^1];
         }
         while (true)
         {
             _hand = (_hand + 1) % _limit;
-            Slot slot = _pages[_hand];
-            if (!slot.Used || slot.Valid == 0)
+            CachedPage page = _pages[_hand];
+            if (!page.Used || page.Valid == 0)
             {
-                Drop(slot.Key);
-                return _hand;
+                Drop(page.Key);
+                return page;
             }
-            slot.Used = false;
+            page.Used = false;
         }
-    }
-
-    private readonly record struct PageKey(int File, long Page);
-
-    private sealed class Slot
-    {
-        public byte[] Bytes { get; } = new byte[PageBytes];
-
-        public PageKey Key { get; set; }
-
-        public int Valid { get; set; }
-
-        public bool Used { get; set; }
     }
 }

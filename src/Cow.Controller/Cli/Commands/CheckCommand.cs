@@ -1,32 +1,50 @@
 // SPDX-License-Identifier: MIT
 using System.CommandLine;
+using Cow.Controller.Cli.Images;
 using Cow.Controller.Cli.Output;
 using Cow.Controller.Cli.Stores;
 using Cow.Controller.Cli.Values;
 
 namespace Cow.Controller.Cli.Commands;
 
-/// <summary><c>cowctl check</c>: judges a store that no device uses.</summary>
+/// <summary><c>cowctl check</c>: judges a store or disk image that no device uses.</summary>
 internal sealed class CheckCommand : Command
 {
-    private readonly Argument<string> _cow = new("COW") { Description = "The store: a device or a file." };
-    private readonly Option<string?> _format = Symbols.Format();
+    private readonly Argument<string> _cow = new("COW") { Description = "The store or disk image: a device or a file." };
+    private readonly Option<string?> _format = Symbols.AnyFormat();
     private readonly Option<string?> _lower = Symbols.Text("--base", "BASE", "Its base, for the size.");
     private readonly Option<string?> _size = Symbols.Text("--size", "S", "Size of the device over it; the base's if not given.");
     private readonly Option<string[]> _layers = Symbols.Layers();
     private readonly Option<string?> _bitmapDevice = Symbols.Text("--bitmap-device", "D", "Where format bitmap keeps its bitmap.");
+    private readonly Option<string[]> _directories = Symbols.BackingDirectories();
+    private readonly Option<bool> _repair = Symbols.Flag("--repair", "Rebuild in a disk image what its format can rebuild.");
     private readonly Option<bool> _json = Symbols.Json();
 
     public CheckCommand(CliHost host)
-        : base("check", "Read and judge a store's metadata; changes nothing.")
+        : base("check", "Read and judge the metadata of a store or disk image; changes nothing, unless --repair is given.")
     {
         Add(_cow);
-        foreach (Option option in (ReadOnlySpan<Option>)[_format, _lower, _size, _layers, _bitmapDevice, _json])
+        foreach (Option option in (ReadOnlySpan<Option>)[_format, _lower, _size, _layers, _bitmapDevice, _directories, _repair, _json])
         {
             Add(option);
         }
 
-        SetAction(parsed => Show(host.Screen, host.Stores.Check(Spec(parsed)), parsed.GetValue(_json)));
+        SetAction(parsed => Show(host.Screen, Judge(host, parsed), parsed.GetValue(_json)));
+    }
+
+    private StoreCheckReport Judge(CliHost host, ParseResult parsed)
+    {
+        CheckSpec spec = Spec(parsed);
+        bool repair = parsed.GetValue(_repair);
+        if (ImageFormats.IsImage(spec.Cow, spec.Format))
+        {
+            ImageSpec image = new(spec.Cow, spec.Format) { BackingDirectories = Symbols.Paths(parsed, _directories) };
+            return new ImageChecker(host.Paths).Check(image, repair);
+        }
+
+        return repair
+            ? throw new CliException(ExitCode.Usage, spec.Cow, "is no disk image: a store repairs itself when it is opened", "leave --repair out")
+            : host.Stores.Check(spec);
     }
 
     private CheckSpec Spec(ParseResult parsed) => new(
@@ -53,14 +71,19 @@ internal sealed class CheckCommand : Command
 
     private static void WriteText(TextWriter output, StoreCheckReport report)
     {
+        foreach (string repaired in report.Repaired)
+        {
+            output.WriteLine($"repaired: {Printable.Line(repaired)}");
+        }
+
         foreach (string error in report.Errors)
         {
-            output.WriteLine($"error: {error}");
+            output.WriteLine($"error: {Printable.Line(error)}");
         }
 
         foreach (string leak in report.Leaks)
         {
-            output.WriteLine($"leak: {leak}");
+            output.WriteLine($"leak: {Printable.Line(leak)}");
         }
 
         string verdict = (report.Errors.Count, report.Leaks.Count) switch

@@ -22,6 +22,9 @@ internal static class CommandTree
             new RemoveCommand(host),
             new FormatCommand(host),
             new CheckCommand(host),
+            new InfoCommand(host),
+            new MapCommand(host),
+            new ConvertCommand(host),
             new DaemonCommand(host),
             new DoctorCommand(host),
         };

@@ -13,13 +13,14 @@ internal sealed class OpenCommand : Command
 
     private readonly Argument<string> _name = Symbols.Name();
     private readonly Argument<string> _image = new("IMAGE") { Description = "The disk image: a file, or a device that holds one." };
-    private readonly Option<string?> _format = Symbols.Text("--format", "F", "Format of the image; by its magic if not given.");
+    private readonly Option<string?> _format = Symbols.ImageFormat("--format", "Format of the image; by its magic if not given.");
     private readonly Option<string[]> _directories = Symbols.BackingDirectories();
     private readonly Option<string?> _backingFormat = Symbols.BackingFormat();
     private readonly Option<string?> _snapshot = Symbols.Text("--snapshot", "S", "Read this snapshot in the image; with --read-only.");
     private readonly Option<string?> _scratch = Symbols.Text("--scratch-size", "S", "Room to unpack compressed chunks to, with --read-only (1G).");
     private readonly Option<string?> _segments = Symbols.Text("--segments", "N", "Lines that the table may have after collapse.");
     private readonly Option<string?> _noSpace = Symbols.NoSpace();
+    private readonly Option<bool> _force = Symbols.Flag("--force", "Also when what it is backed by was changed since the last time.");
     private readonly Option<bool> _readOnly = Symbols.Flag("--read-only", "Make a read-only device; the image is not touched.");
     private readonly Option<bool> _atBoot = Symbols.Flag("--at-boot", "Open it again at boot.");
     private readonly Option<bool> _json = Symbols.Json();
@@ -30,7 +31,7 @@ internal sealed class OpenCommand : Command
         Add(_name);
         Add(_image);
         foreach (Option option in (ReadOnlySpan<Option>)
-            [_format, _directories, _backingFormat, _snapshot, _scratch, _segments, _noSpace, _readOnly, _atBoot, _json])
+            [_format, _directories, _backingFormat, _snapshot, _scratch, _segments, _noSpace, _force, _readOnly, _atBoot, _json])
         {
             Add(option);
         }
@@ -58,12 +59,12 @@ internal sealed class OpenCommand : Command
             BitmapDevice: null,
             parsed.GetValue(_segments) is { } lines ? NumberText.Segments(lines) : null,
             PolicyText.NoSpace(parsed.GetValue(_noSpace)),
-            Force: false,
+            parsed.GetValue(_force),
             readOnly,
             parsed.GetValue(_atBoot))
         {
             Image = new ImageSpec(
-                [.. (parsed.GetValue(_directories) ?? []).Select(static path => DevicePath.Absolute("backing directory", path))],
+                Symbols.Paths(parsed, _directories),
                 parsed.GetValue(_backingFormat),
                 snapshot,
                 parsed.GetValue(_scratch) is { } size ? checked((long)SizeText.Sectors("scratch size", size) * 512) : DefaultScratchBytes),

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 using System.CommandLine;
+using Cow.Controller.Cli.Images;
+using Cow.Controller.Cli.Values;
 
 namespace Cow.Controller.Cli.Commands;
 
 /// <summary>Arguments and options that several verbs have. Values stay text here; Values/ judges them, so that its sentences come out.</summary>
 internal static class Symbols
 {
-    private static readonly string[] Formats = ["snapshot", "bitmap"];
-
     public static Argument<string> Name() => new("NAME")
     {
         Description = "Name of the device: /dev/mapper/NAME.",
@@ -20,12 +20,27 @@ internal static class Symbols
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    public static Option<string?> Format()
+    public static Option<string?> Format() => Format(
+        "--format", $"Format of the store: {ImageFormats.OfStores[0]} (default for an empty one), or {string.Join(", ", ImageFormats.OfStores.Skip(1))}.", ImageFormats.OfStores);
+
+    /// <summary>Format of a disk image.</summary>
+    public static Option<string?> ImageFormat(string name, string description) => Format(name, description, ImageFormats.OfImages);
+
+    /// <summary>Format of a store or of a disk image.</summary>
+    public static Option<string?> AnyFormat() => Format(
+        "--format", $"Its format, where it is not recognised: {ImageFormats.Names}.", [.. ImageFormats.OfStores, .. ImageFormats.OfImages]);
+
+    public static Option<string[]> BackingDirectories() => new("--backing-dir")
     {
-        Option<string?> option = Text("--format", "F", "Format of the store: snapshot (default for an empty one) or bitmap.");
-        option.CompletionSources.Add(Formats);
-        return option;
-    }
+        Description = "Where files that images name may lie, besides the image's own directory; repeatable.",
+        HelpName = "DIR",
+    };
+
+    /// <summary>Full paths of the directories given with <see cref="BackingDirectories"/>.</summary>
+    public static IReadOnlyList<string> Paths(ParseResult parsed, Option<string[]> directories) =>
+        [.. (parsed.GetValue(directories) ?? []).Select(static directory => DevicePath.Absolute("backing directory", directory))];
+
+    public static Option<bool> ForceShare() => new("--force-share", "-U") { Description = "Read it even while somebody writes it: what is shown may be torn." };
 
     public static Option<string[]> Layers() => new("--layer")
     {
@@ -33,14 +48,8 @@ internal static class Symbols
         HelpName = "L",
     };
 
-    public static Option<string[]> BackingDirectories() => new("--backing-dir")
-    {
-        Description = "Where files that an image names may lie, besides its own directory; repeatable.",
-        HelpName = "DIR",
-    };
-
     public static Option<string?> BackingFormat() =>
-        Text("--backing-format", "F", "Format of backing images whose child does not tell it; raw is never guessed.");
+        ImageFormat("--backing-format", "Format of backing images, where an image does not say it; raw is never guessed.");
 
     public static Option<string?> NoSpace()
     {
@@ -58,6 +67,13 @@ internal static class Symbols
     public static Option<bool> Flag(string name, string description) => new(name) { Description = description };
 
     public static Option<bool> Json() => Flag("--json", "Print JSON.");
+
+    private static Option<string?> Format(string name, string description, IReadOnlyList<string> formats)
+    {
+        Option<string?> option = Text(name, "F", description);
+        option.CompletionSources.Add([.. formats]);
+        return option;
+    }
 
     private static IEnumerable<string> MappedNames()
     {

@@ -2,6 +2,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Cow.Controller.Cli.Doctor;
+using Cow.Controller.Cli.Images;
 using Cow.Controller.Cli.Stores;
 using Cow.Controller.Cli.Tables;
 using Cow.Controller.Ipc;
@@ -25,6 +26,7 @@ namespace Cow.Controller.Cli.Output;
 [JsonSerializable(typeof(DoctorReport))]
 [JsonSerializable(typeof(FormatReport))]
 [JsonSerializable(typeof(StoreCheckReport))]
+[JsonSerializable(typeof(ImageReport))]
 internal sealed partial class CliJson : JsonSerializerContext
 {
     /// <summary>Writes one document and a line end.</summary>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+using System.Diagnostics.CodeAnalysis;
+using System.Text;
+
 namespace Cow.Controller.Cli.Output;
 
 /// <summary>Where a verb writes what it was asked for.</summary>
@@ -8,6 +11,11 @@ namespace Cow.Controller.Cli.Output;
 /// <param name="Colour">Whether that person wants colours.</param>
 internal sealed record Screen(TextWriter Out, TextWriter Error, bool Terminal, bool Colour)
 {
+    private const int OutputBytes = 64 * 1024;
+
+    /// <summary>Whether a person reads stderr, and so wants to see how far a long verb is.</summary>
+    public bool ErrorTerminal { get; init; }
+
     /// <summary>The process's own stdout and stderr. NO_COLOR counts when it is not empty (no-color.org).</summary>
     public static Screen OfProcess()
     {
@@ -15,8 +23,16 @@ internal sealed record Screen(TextWriter Out, TextWriter Error, bool Terminal, b
         bool colour = terminal
             && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
             && Environment.GetEnvironmentVariable("TERM") is { Length: > 0 } and not "dumb";
-        return new Screen(Console.Out, Console.Error, terminal, colour);
+        return new Screen(Output(), Console.Error, terminal, colour)
+        {
+            ErrorTerminal = !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") is { Length: > 0 } and not "dumb",
+        };
     }
+
+    // Console.Out writes 256 characters at a time, whatever it gets: a long map would be a million calls.
+    [SuppressMessage("Reliability", "CA2000", Justification = "It lives as long as the process, and keeps nothing back.")]
+    private static TextWriter Output() => TextWriter.Synchronized(
+        new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), OutputBytes) { AutoFlush = true });
 
     public void Write(Sheet sheet)
     {

@@ -9,4 +9,8 @@ namespace Cow.Controller.Cli.Stores;
 /// <param name="Errors">Damage that can return wrong data.</param>
 /// <param name="Leaks">Space that is lost, and nothing worse.</param>
 internal sealed record StoreCheckReport(
-    string Cow, string Format, ulong ChunkSectors, ulong PlacedChunks, IReadOnlyList<string> Errors, IReadOnlyList<string> Leaks);
+    string Cow, string Format, ulong ChunkSectors, ulong PlacedChunks, IReadOnlyList<string> Errors, IReadOnlyList<string> Leaks)
+{
+    /// <summary>Errors and leaks that there were before a repair and are no more.</summary>
+    public IReadOnlyList<string> Repaired { get; init; } = [];
+}

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Controller.Cli.Images;
 using Cow.Formats;
 using Cow.Formats.Io;
 
@@ -51,7 +52,7 @@ internal sealed class StoreShelf(IStoreFiles files) : IStoreShelf
         using OpenFiles opened = new(files);
         FormatFiles parts = opened.Open(spec);
         IFormatDriver driver = Driver(spec.Format) ?? FormatRegistry.Probe(parts.Metadata ?? parts.Store) ?? throw new CliException(
-            ExitCode.BadStore, spec.Cow, "bears no format that is known", $"name one with --format: {Names}");
+            ExitCode.BadStore, spec.Cow, "bears no format that is known", $"name one with --format: {ImageFormats.Names}");
         ulong bytes = Sectors(spec.Base, spec.Sectors) * SectorSize ?? SizeUnknown(spec, driver);
         try
         {

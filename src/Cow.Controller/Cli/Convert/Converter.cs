@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+using System.Diagnostics.CodeAnalysis;
+using Cow.Controller.Cli.Images;
+using Cow.Controller.Daemon;
+using Cow.Formats.Images;
+using Cow.Formats.Io;
+
+namespace Cow.Controller.Cli.Convert;
+
+/// <summary>Copies the disk of an image into a new image. Where that fails, nothing is left behind.</summary>
+internal sealed class Converter(DaemonPaths paths, ConvertSpec spec)
+{
+    private const string Raw = "raw";
+
+    /// <summary>Runs; what was made is durable on return.</summary>
+    /// <param name="progress">Told several times a second how many bytes of how many are done.</param>
+    /// <param name="stop">Ends it early.</param>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    public void Run(Action<ulong, ulong> progress, CancellationToken stop)
+    {
+        RefuseSettings();
+        using ImageSession session = new(paths, spec.Source);
+        ImageChain chain = session.OpenChain();
+        ulong bytes = chain.Images[0].Info.VirtualBytes;
+        RefuseItself(chain);
+        using Destination destination = new(paths, spec.Destination, spec.Force);
+        MetadataCache cache = new();
+        using DestinationOpener opener = new(cache);
+        using (IConvertTarget target = Target(destination, bytes, cache, opener))
+        {
+            Copy(chain, target, done => progress(done, bytes), stop);
+            target.Complete();
+        }
+
+        opener.Publish();
+        destination.Publish();
+    }
+
+    private void Copy(ImageChain chain, IConvertTarget target, Action<ulong> progress, CancellationToken stop)
+    {
+        List<ImageSession> sessions = [];
+        try
+        {
+            List<SlabReader> readers = [];
+            for (int i = 0; i < spec.Threads; i++)
+            {
+                // The locks of the first one are enough.
+                ImageSession session = new(paths, spec.Source, locks: false);
+                sessions.Add(session);
+                readers.Add(new SlabReader(session.OpenChain()));
+            }
+
+            using SlabPipeline pipeline = new(new SlabReader(chain), chain.Images[0].Info.VirtualBytes, target, readers);
+            pipeline.Run(progress, stop);
+        }
+        finally
+        {
+            sessions.ForEach(static session => session.Dispose());
+        }
+    }
+
+    [SuppressMessage("Reliability", "CA2000", Justification = "The destination owns the file below the cached one.")]
+    private IConvertTarget Target(Destination destination, ulong bytes, MetadataCache cache, DestinationOpener opener)
+    {
+        if (spec.Format == Raw)
+        {
+            return new RawTarget(destination.File, bytes);
+        }
+
+        ImageSource file = new(new CachedFile(destination.File, cache), destination.Path, opener);
+        ImageCreateOptions options = new(bytes, null, spec.Settings);
+        IDiskImage image = ImageFormats.Checked(spec.Destination, () => ImageFormats.Named(spec.Format).Create(file, options));
+        if (spec.Compress && image is not IPackingImage)
+        {
+            image.Dispose();
+            throw new CliException(ExitCode.Usage, $"format {spec.Format}", "does not keep compressed chunks", "leave --compress out, or take another format");
+        }
+
+        return new ImageTarget(image, spec.Compress);
+    }
+
+    private void RefuseSettings()
+    {
+        IImageDriver driver = ImageFormats.Named(spec.Format);
+        if (driver.Name == Raw && spec.Settings.Count > 0)
+        {
+            throw new CliException(ExitCode.Usage, $"-o {spec.Settings.First().Key}", "is no setting of raw, which has none", "leave it out");
+        }
+
+        if (driver.Name == Raw && spec.Compress)
+        {
+            throw new CliException(ExitCode.Usage, "--compress", "is not for raw, which is the disk as it is", "leave it out, or take another --format");
+        }
+    }
+
+    private void RefuseItself(ImageChain chain)
+    {
+        string real = Destination.RealPath(spec.Destination);
+        if (chain.Images.Any(image => image.Info.Paths.Contains(real)))
+        {
+            throw new CliException(ExitCode.Usage, spec.Destination, "is what would be read", "name another destination");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+using System.Diagnostics.CodeAnalysis;
+using Cow.Controller.Cli.Images;
+using Cow.Formats.Images;
+using Cow.Formats.Io;
+
+namespace Cow.Controller.Cli.Convert;
+
+/// <summary>Makes the files that a new image consists of besides its own, and opens those that its settings name. What it made is deleted again
+/// unless it is published. Not thread-safe.</summary>
+internal sealed class DestinationOpener(MetadataCache cache) : IImageOpener, IDisposable
+{
+    private readonly DirectoryOpener _existing = new(cache, [], static (path, writable) => PlainFile.Open(path, writable));
+    private readonly List<PlainFile> _made = [];
+    private bool _published;
+
+    public OpenedFile OpenNamed(string name, string imagePath, long nameOffset, bool writable) =>
+        _existing.OpenNamed(name, imagePath, nameOffset, writable);
+
+    [SuppressMessage("Reliability", "CA2000", Justification = "What was made is closed here, the file below the cached one.")]
+    public OpenedFile CreateNamed(string name, string imagePath)
+    {
+        string path = Path.Combine(Path.GetDirectoryName(imagePath)!, Path.GetFileName(name));
+        if (Path.Exists(path))
+        {
+            throw new CliException(ExitCode.InUse, path, "is there already, and the new image needs it", "remove it, or take another destination");
+        }
+
+        PlainFile file = PlainFile.CreateNew(path, path);
+        _made.Add(file);
+        return new OpenedFile(new CachedFile(file, cache), path);
+    }
+
+    /// <summary>Makes what was made durable, and keeps it.</summary>
+    public void Publish()
+    {
+        _made.ForEach(static file => file.FlushNow());
+        _published = true;
+    }
+
+    public void Dispose()
+    {
+        _existing.Dispose();
+        foreach (PlainFile file in _made)
+        {
+            file.Dispose();
+            if (!_published)
+            {
+                File.Delete(file.Name);
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Images;
+using Cow.Formats.Io;
+
+namespace Cow.Controller.Cli.Images;
+
+/// <summary>Goes over the extents of a chain, from the start of its disk to the end.</summary>
+/// <remarks>Not thread-safe. Holds nothing but where it is.</remarks>
+internal sealed class MapWalker
+{
+    private readonly IDiskImage[] _images;
+    private readonly PlainFile?[] _holed;
+    private readonly ulong _bytes;
+
+    public MapWalker(ImageChain chain)
+    {
+        _images = [.. chain.Images];
+        // Only where the file is the disk do its holes say what nothing else says: everywhere else there is metadata for that.
+        _holed = [.. _images.Select(static image => image.Info.Format == "raw" ? Plain(image.Info.Files[0]) : null)];
+        _bytes = _images[0].Info.VirtualBytes;
+    }
+
+    /// <summary>All extents, joined where they are joined on the disk and in their file.</summary>
+    public IEnumerable<MapEntry> Entries()
+    {
+        MapEntry last = default;
+        for (ulong at = 0; at < _bytes;)
+        {
+            MapEntry next = Find(at, _bytes - at);
+            at += next.Length;
+            if (last.Length > 0 && last.Continues(next))
+            {
+                last = last with { Length = last.Length + next.Length };
+                continue;
+            }
+
+            if (last.Length > 0)
+            {
+                yield return last;
+            }
+
+            last = next;
+        }
+
+        if (last.Length > 0)
+        {
+            yield return last;
+        }
+    }
+
+    /// <summary>The extent at an offset, as far as is cheap to tell.</summary>
+    /// <param name="offset">Byte offset on the disk; a multiple of 512.</param>
+    /// <param name="length">Bytes of interest; a multiple of 512, inside the disk.</param>
+    public MapEntry Find(ulong offset, ulong length)
+    {
+        for (int depth = 0; ; depth++)
+        {
+            ImageExtent extent = _images[depth].Lookup(offset, length);
+            if (extent.Kind != ImageExtentKind.Below)
+            {
+                return Entry(offset, extent, depth);
+            }
+
+            length = extent.Length;
+            ulong end = depth + 1 < _images.Length ? _images[depth + 1].Info.VirtualBytes : 0;
+            if (offset >= end)
+            {
+                // Nobody below has it: as QEMU does, the last image that reaches so far answers.
+                return new MapEntry(offset, length, depth, Present: false, Zero: true, Data: false, Compressed: false, File: -1, Offset: 0);
+            }
+
+            length = Math.Min(length, end - offset);
+        }
+    }
+
+    private MapEntry Entry(ulong offset, ImageExtent extent, int depth) => extent.Kind switch
+    {
+        ImageExtentKind.Zero => new MapEntry(offset, extent.Length, depth, true, Zero: true, Data: false, Compressed: false, File: -1, Offset: 0),
+        ImageExtentKind.Packed => _holed[depth] is not null
+            // The odd end of a raw file.
+            ? new MapEntry(offset, extent.Length, depth, true, Zero: false, Data: true, Compressed: false, File: 0, Offset: (long)offset)
+            : new MapEntry(offset, extent.Length, depth, true, Zero: false, Data: true, Compressed: true, File: -1, Offset: 0),
+        _ => DataEntry(offset, extent, depth),
+    };
+
+    private MapEntry DataEntry(ulong offset, ImageExtent extent, int depth)
+    {
+        bool data = true;
+        long length = (long)extent.Length;
+        if (_holed[depth] is { } file)
+        {
+            length = file.RunAt(extent.Offset, length, out data);
+        }
+
+        return new MapEntry(offset, (ulong)length, depth, true, Zero: !data, Data: data, Compressed: false, extent.File, extent.Offset);
+    }
+
+    private static PlainFile? Plain(IImageFile file) => (file is CachedFile cached ? cached.Uncached : file) as PlainFile;
+}

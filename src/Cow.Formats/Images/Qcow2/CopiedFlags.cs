@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+namespace Cow.Formats.Images.Qcow2;
+
+/// <summary>Holds COPIED of the active tables against the refcounts: it is set where the count is exactly 1.</summary>
+internal static class CopiedFlags
+{
+    /// <summary>Visits the entries of the active tables whose flag is wrong.</summary>
+    /// <param name="store">The image. Entries that cannot be are passed by.</param>
+    /// <param name="wrong">Is told what kind of entry, its byte offset, the entry, and the refcount of what it names.</param>
+    public static void Visit(Qcow2Store store, Action<string, ulong, ulong, ulong> wrong)
+    {
+        for (int i = 0; i < store.L1.Length; i++)
+        {
+            ulong entry = store.L1[i];
+            if (entry == 0 || !ClusterMap.IsTable(store, entry))
+            {
+                continue;
+            }
+            ulong table = entry & Qcow2Layout.OffsetMask;
+            Judge(store, "the L1 entry", store.Header.L1Offset + ((ulong)i * 8), entry, table, wrong);
+            VisitTable(store, table, wrong);
+        }
+    }
+
+    /// <summary>Corrects them; not yet durable.</summary>
+    public static void Correct(Qcow2Store store)
+    {
+        Visit(store, (_, at, entry, count) => store.File.Patch64(at, count == 1 ? entry | Qcow2Layout.Copied : entry & ~Qcow2Layout.Copied));
+        store.File.Finish();
+        store.L1 = store.File.ReadTable(store.Header.L1Offset, store.Header.L1Entries);
+    }
+
+    private static void VisitTable(Qcow2Store store, ulong table, Action<string, ulong, ulong, ulong> wrong)
+    {
+        if (store.DataFile is not null)
+        {
+            return;
+        }
+        ClusterMap map = new(store, active: true);
+        byte[] bytes = new byte[store.Layout.ClusterBytes];
+        store.File.Read(bytes, table);
+        for (int i = 0; i < bytes.Length; i += 1 << store.Layout.EntryBits)
+        {
+            L2Entry entry = map.Decode(bytes.AsSpan(i));
+            if (!entry.IsCompressed && ClusterMap.IsAllocated(entry) && map.DataFault(entry, 0, null) is null)
+            {
+                Judge(store, "the L2 entry", table + (ulong)i, entry.Raw, entry.HostOffset, wrong);
+            }
+        }
+    }
+
+    private static void Judge(Qcow2Store store, string what, ulong at, ulong entry, ulong host, Action<string, ulong, ulong, ulong> wrong)
+    {
+        ulong count = store.Refcounts.Get(host >> store.Layout.ClusterBits);
+        if (((entry & Qcow2Layout.Copied) != 0) != (count == 1))
+        {
+            wrong(what, at, entry, count);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+using System.Text;
+using Cow.Formats.Io;
+using static System.Buffers.Binary.BinaryPrimitives;
+
+namespace Cow.Formats.Images.Qcow2;
+
+/// <summary>
+/// The image file as its metadata sees it: single entries are read and changed, whole sectors are written.
+/// </summary>
+/// <remarks>Changes to one sector are gathered until another sector is changed, or <see cref="Finish"/> or <see cref="Flush"/> is called. They
+/// reach the file in the order in which the sectors were left.</remarks>
+internal sealed class MetadataFile(CachedFile file)
+{
+    /// <summary>Bytes that a disk writes whole or not at all.</summary>
+    public const int SectorBytes = 512;
+
+    private readonly byte[] _sector = new byte[SectorBytes];
+    private ulong _sectorAt = ulong.MaxValue;
+    private bool _changed;
+    private ulong _length;
+
+    public string Name => file.Name;
+
+    public bool CanGrow => file.CanGrow;
+
+    /// <summary>Past the cache.</summary>
+    public IImageFile Data => file.Uncached;
+
+    /// <summary>Bytes in the file now.</summary>
+    public ulong Length => _length = (ulong)file.Length;
+
+    /// <summary>Whether the file reaches behind this byte. Asks the file only when what is known does not suffice: it never shrinks under us.</summary>
+    public bool Reaches(ulong offset) => offset < _length || offset < Length;
+
+    /// <summary>Fills from the file; zeros behind its end.</summary>
+    /// <exception cref="ImageFormatException">It begins behind the end.</exception>
+    public void Read(Span<byte> buffer, ulong offset)
+    {
+        if (_changed && offset < _sectorAt + SectorBytes && offset + (ulong)buffer.Length > _sectorAt)
+        {
+            Finish();
+        }
+        ulong end = offset + (ulong)buffer.Length;
+        if (end > _length && end > Length)
+        {
+            if (offset >= _length)
+            {
+                throw new ImageFormatException(Name, (long)Math.Min(offset, long.MaxValue), $"metadata inside the file, which has {_length} bytes", $"{buffer.Length} bytes at {offset}");
+            }
+            int present = (int)(_length - offset);
+            buffer[present..].Clear();
+            buffer = buffer[..present];
+        }
+        file.ReadAt(buffer, (long)offset);
+    }
+
+    public ulong Read64(ulong offset)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(ulong)];
+        Read(bytes, offset);
+        return ReadUInt64BigEndian(bytes);
+    }
+
+    public uint Read32(ulong offset)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(uint)];
+        Read(bytes, offset);
+        return ReadUInt32BigEndian(bytes);
+    }
+
+    /// <summary>A name; NUL in it is refused, since other readers end it there.</summary>
+    public string ReadText(ulong offset, int length)
+    {
+        byte[] bytes = new byte[length];
+        Read(bytes, offset);
+        string text = Encoding.UTF8.GetString(bytes);
+        return text.Contains('\0', StringComparison.Ordinal) ? throw new ImageFormatException(Name, (long)offset, "a name without NUL", "one with it") : text;
+    }
+
+    /// <summary>Reads a table of big-endian words, past the cache.</summary>
+    public ulong[] ReadTable(ulong offset, ulong entries)
+    {
+        ulong[] table = new ulong[entries];
+        Span<byte> bytes = System.Runtime.InteropServices.MemoryMarshal.AsBytes(table.AsSpan());
+        if (entries > 0)
+        {
+            Finish();
+            if (offset + ((ulong)entries * 8) > Length)
+            {
+                throw new ImageFormatException(Name, (long)offset, $"a table inside the file, which has {_length} bytes", $"{entries} entries at {offset}");
+            }
+            file.Uncached.ReadAt(bytes, (long)offset);
+            ReverseEndianness(table, table);
+        }
+        return table;
+    }
+
+    /// <summary>Writes a table of big-endian words, filled up to whole sectors.</summary>
+    public void WriteTable(ulong[] table, ulong offset)
+    {
+        byte[] bytes = new byte[((table.Length * sizeof(ulong)) + SectorBytes - 1) & -SectorBytes];
+        ReverseEndianness(table, System.Runtime.InteropServices.MemoryMarshal.Cast<byte, ulong>(bytes.AsSpan())[..table.Length]);
+        Write(bytes, offset);
+    }
+
+    /// <summary>The sector that holds a byte, to be changed.</summary>
+    public Span<byte> Change(ulong offset)
+    {
+        ulong at = offset & ~(SectorBytes - 1UL);
+        if (at != _sectorAt || !_changed)
+        {
+            Finish();
+            int present = (int)Math.Min(SectorBytes, Length > at ? _length - at : 0);
+            _sector.AsSpan(present).Clear();
+            file.ReadAt(_sector.AsSpan(0, present), (long)at);
+            (_sectorAt, _changed) = (at, true);
+        }
+        return _sector;
+    }
+
+    public void Patch64(ulong offset, ulong value) => WriteUInt64BigEndian(Change(offset)[(int)(offset % SectorBytes)..], value);
+
+    public void Patch32(ulong offset, uint value) => WriteUInt32BigEndian(Change(offset)[(int)(offset % SectorBytes)..], value);
+
+    /// <summary>Writes whole sectors.</summary>
+    public void Write(ReadOnlySpan<byte> sectors, ulong offset)
+    {
+        Finish();
+        file.WriteAt(sectors, (long)offset);
+    }
+
+    /// <summary>Gives the gathered changes to the file.</summary>
+    public void Finish()
+    {
+        if (_changed)
+        {
+            _changed = false;
+            file.WriteAt(_sector, (long)_sectorAt);
+        }
+    }
+
+    /// <summary>All that was written so far is durable on return.</summary>
+    public void Flush()
+    {
+        Finish();
+        file.Flush();
+    }
+}

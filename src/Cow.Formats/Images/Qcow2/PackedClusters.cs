@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Codecs;
+
+namespace Cow.Formats.Images.Qcow2;
+
+/// <summary>Reads compressed clusters, and appends new ones.</summary>
+/// <remarks>Compressed clusters lie one behind the other, over the borders of host clusters: each of these has a reference for every compressed
+/// cluster that touches it. Order: bytes and counts, flush, then the L2 entries; see <see cref="MapWriter"/>.</remarks>
+internal sealed class PackedClusters(Qcow2Store store)
+{
+    /// <summary>Host clusters taken at once.</summary>
+    private const ulong RoomClusters = 16;
+
+    private readonly Qcow2Layout _layout = store.Layout;
+
+    // The sector that is not full.
+    private readonly byte[] _sector = new byte[MetadataFile.SectorBytes];
+
+    // The cluster that was unpacked last, and the entry that it came from.
+    private byte[] _unpacked = [];
+    private ulong _unpackedRaw;
+
+    // Where the next compressed byte goes, the end of the host clusters that may be filled up, and the references to the one that is not full.
+    private ulong _next;
+    private ulong _end;
+    private ulong _tailReferences;
+
+    // References by what was appended and is not committed, and the clusters of them that Raise gives their first one.
+    private readonly SortedDictionary<ulong, ulong> _references = [];
+    private readonly HashSet<ulong> _fresh = [];
+    private byte[] _buffer = [];
+
+    /// <summary>Packs and unpacks.</summary>
+    public IClusterCodec Codec { get; } = store.Header.Compression == CompressionType.Zstd ? Zstd.Instance : Deflate.Instance;
+
+    /// <summary>Unpacks a part of a cluster.</summary>
+    /// <param name="entry">Its entry, judged already.</param>
+    /// <param name="entryAt">Byte offset of the entry, for messages.</param>
+    /// <param name="within">Byte offset in the cluster.</param>
+    /// <param name="data">Bytes to fill.</param>
+    /// <exception cref="ImageFormatException">It cannot be unpacked.</exception>
+    public void Read(L2Entry entry, ulong entryAt, ulong within, Span<byte> data)
+    {
+        if (_unpackedRaw != entry.Raw)
+        {
+            Unpack(entry, entryAt);
+        }
+        _unpacked.AsSpan((int)within, data.Length).CopyTo(data);
+    }
+
+    /// <summary>What the file holds may be something else now.</summary>
+    public void Forget() => _unpackedRaw = 0;
+
+    /// <summary>Appends compressed bytes. They count after <see cref="CountUp"/>.</summary>
+    /// <returns>The entry that names them.</returns>
+    /// <exception cref="IOException">No room.</exception>
+    public L2Entry Append(ReadOnlySpan<byte> packed)
+    {
+        ulong length = (ulong)packed.Length;
+        if (_tailReferences >= _layout.MaxRefcount)
+        {
+            _next = (_next + _layout.ClusterBytes - 1) & ~(_layout.ClusterBytes - 1);
+            _tailReferences = 0;
+        }
+        while (_end - _next < length)
+        {
+            TakeRoom();
+        }
+        WriteBytes(packed);
+        L2Entry entry = L2Entry.Compressed(_layout, _next, packed.Length);
+        ulong first = _next >> _layout.ClusterBits;
+        ulong last = (_next + length - 1) >> _layout.ClusterBits;
+        for (ulong cluster = first; cluster <= last; cluster++)
+        {
+            _references[cluster] = _references.GetValueOrDefault(cluster) + 1;
+        }
+        _next += length;
+        bool full = _next % _layout.ClusterBytes == 0;
+        _tailReferences = full ? 0 : first == last ? _tailReferences + 1 : 1;
+        return entry;
+    }
+
+    /// <summary>Counts the references by what was appended; after <see cref="ClusterAllocator.Raise"/>, which counted each cluster once.</summary>
+    public void CountUp()
+    {
+        foreach ((ulong cluster, ulong references) in _references)
+        {
+            ulong more = references - (_fresh.Remove(cluster) ? 1UL : 0);
+            if (more > 0)
+            {
+                store.Refcounts.Set(cluster, 1, store.Refcounts.Get(cluster) + more);
+            }
+        }
+        _references.Clear();
+    }
+
+    /// <summary>Host clusters that were taken and hold nothing. What comes next is appended elsewhere.</summary>
+    public IEnumerable<ulong> Unused()
+    {
+        ulong first = (_next + _layout.ClusterBytes - 1) >> _layout.ClusterBits;
+        for (ulong cluster = first; cluster < _end >> _layout.ClusterBits; cluster++)
+        {
+            yield return cluster;
+        }
+    }
+
+    /// <summary>The unused clusters went back.</summary>
+    public void Restart() => (_next, _end, _tailReferences) = (0, 0, 0);
+
+    private void TakeRoom()
+    {
+        ulong first = store.Allocator.Take(RoomClusters, out ulong count);
+        if (count == 0)
+        {
+            throw new IOException($"{store.File.Name}: no room for compressed data");
+        }
+        ulong start = first << _layout.ClusterBits;
+        if (start != _end)
+        {
+            foreach (ulong cluster in Unused())
+            {
+                _fresh.Remove(cluster);
+                store.Allocator.GiveBack(cluster);
+            }
+            (_next, _tailReferences) = (start, 0);
+        }
+        _end = start + (count << _layout.ClusterBits);
+        for (ulong i = 0; i < count; i++)
+        {
+            _fresh.Add(first + i);
+        }
+    }
+
+    /// <summary>Writes whole sectors: the last one again with what follows in it.</summary>
+    private void WriteBytes(ReadOnlySpan<byte> packed)
+    {
+        int head = (int)(_next % MetadataFile.SectorBytes);
+        int length = head + packed.Length;
+        int whole = (length + MetadataFile.SectorBytes - 1) & -MetadataFile.SectorBytes;
+        if (_buffer.Length < whole)
+        {
+            _buffer = new byte[whole];
+        }
+        _sector.AsSpan(0, head).CopyTo(_buffer);
+        packed.CopyTo(_buffer.AsSpan(head));
+        _buffer.AsSpan(length, whole - length).Clear();
+        store.File.Data.WriteAt(_buffer.AsSpan(0, whole), (long)_next - head);
+        _buffer.AsSpan(whole - MetadataFile.SectorBytes, MetadataFile.SectorBytes).CopyTo(_sector);
+    }
+
+    private void Unpack(L2Entry entry, ulong entryAt)
+    {
+        (ulong offset, ulong length) = entry.Packed(_layout);
+        byte[] packed = new byte[Math.Min(length, store.File.Length - offset)];
+        store.File.Data.ReadAt(packed, (long)offset);
+        if (_unpacked.Length == 0)
+        {
+            _unpacked = new byte[_layout.ClusterBytes];
+        }
+        Forget();
+        if (!Codec.TryUnpack(packed, _unpacked))
+        {
+            throw new ImageFormatException(store.File.Name, (long)offset, $"{_layout.ClusterBytes} bytes compressed, as the table at {entryAt} says", $"{packed.Length} bytes that cannot be inflated to them");
+        }
+        _unpackedRaw = entry.Raw;
+    }
+}

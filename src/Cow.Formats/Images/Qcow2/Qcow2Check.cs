@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+namespace Cow.Formats.Images.Qcow2;
+
+/// <summary>Judges all metadata: refcounts against references, COPIED against refcounts, and whether anything is where it cannot be.</summary>
+internal static class Qcow2Check
+{
+    /// <summary>Judges.</summary>
+    /// <param name="store">The image; what was written is read again, past what is gathered in memory.</param>
+    /// <param name="held">Clusters that may have one reference more than the file names: taken by a writer at work.</param>
+    public static CheckReport Run(Qcow2Store store, IEnumerable<ulong> held)
+    {
+        Findings findings = new();
+        ulong placed = 0;
+        try
+        {
+            References references = References.Count(store, findings, withRefcounts: true, unpacks: true);
+            placed = references.Placed;
+            ClusterCounts tolerated = new();
+            foreach (ulong cluster in held)
+            {
+                tolerated.Add(cluster);
+            }
+            Compare(store, references.Counts, tolerated, findings);
+            CopiedFlags.Visit(store, (what, at, entry, count) => findings.Error($"{what} at {at} is {entry:x}, but the refcount of what it names is {count}"));
+            Marks(store, findings);
+        }
+        catch (ImageFormatException e)
+        {
+            findings.Error(e.Message);
+        }
+        return findings.Report(placed);
+    }
+
+    private static void Compare(Qcow2Store store, ClusterCounts counts, ClusterCounts tolerated, Findings findings)
+    {
+        foreach (ulong cluster in counts.Used())
+        {
+            ulong refcount = store.Refcounts.Get(cluster);
+            if (refcount < counts[cluster])
+            {
+                findings.Error($"cluster {cluster} has refcount {refcount}, and {counts[cluster]} references");
+            }
+        }
+        HashSet<ulong> seen = [];
+        for (ulong i = 0; i < (ulong)store.Refcounts.Capacity; i++)
+        {
+            ulong block = store.Refcounts.Block(i);
+            if (block != 0 && seen.Add(block))
+            {
+                CompareBlock(store, i, counts, tolerated, findings);
+            }
+        }
+    }
+
+    private static void CompareBlock(Qcow2Store store, ulong index, ClusterCounts counts, ClusterCounts tolerated, Findings findings)
+    {
+        Span<byte> row = stackalloc byte[MetadataFile.SectorBytes];
+        ulong end = (index + 1) << store.Layout.BlockBits;
+        for (ulong cluster = index << store.Layout.BlockBits; cluster < end;)
+        {
+            ulong read = store.Refcounts.Read(cluster, row);
+            for (ulong i = row.ContainsAnyExcept((byte)0) ? 0 : read; i < read; i++)
+            {
+                ulong refcount = Refcounts.Value(row, i, store.Layout.RefcountOrder);
+                ulong most = counts[cluster + i] + tolerated[cluster + i];
+                if (refcount > most)
+                {
+                    findings.Leak($"cluster {cluster + i} has refcount {refcount}, and {counts[cluster + i]} references");
+                }
+            }
+            cluster += read;
+        }
+    }
+
+    private static void Marks(Qcow2Store store, Findings findings)
+    {
+        if (store.Header.Has(IncompatibleFeatures.Corrupt))
+        {
+            findings.Error("the image is marked corrupt");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Io;
+
+namespace Cow.Formats.Images.Qcow2;
+
+/// <summary>QEMU's qcow2, versions 2 and 3 (docs/interop/qcow2.txt).</summary>
+public sealed class Qcow2Driver : IRepairingDriver
+{
+    /// <summary>Name on the command line.</summary>
+    public const string FormatName = "qcow2";
+
+    /// <inheritdoc/>
+    public string Name => FormatName;
+
+    /// <inheritdoc/>
+    public bool Probe(IImageFile file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        Span<byte> start = stackalloc byte[8];
+        if (file.Length < start.Length)
+        {
+            return false;
+        }
+        file.ReadAt(start, 0);
+        return Qcow2Header.HasMagic(start);
+    }
+
+    /// <inheritdoc/>
+    public IDiskImage Open(ImageSource source, ImageOpenOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.Writable && options.Snapshot is not null)
+        {
+            throw new ArgumentException("a snapshot inside an image can only be read", nameof(options));
+        }
+        Qcow2Store store = new(source, options.Writable);
+        if (options.Writable)
+        {
+            BeginWriting(store);
+        }
+        return new Qcow2Image(store, options.Snapshot);
+    }
+
+    /// <inheritdoc/>
+    public IDiskImage Create(ImageSource source, ImageCreateOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(options);
+        Qcow2Settings settings = Qcow2Settings.Parse(options);
+        OpenedFile? dataFile = settings.DataFile is { } name ? DataFileOf(source, name) : null;
+        Qcow2Creation.Write(source, options, settings);
+        Qcow2Image image = OpenNew(source, dataFile);
+        if (settings.Preallocated)
+        {
+            // Closed once, so that no cluster stays set aside for what is not to come.
+            Qcow2Creation.Preallocate(image);
+            image.Close();
+            image = OpenNew(source, dataFile);
+        }
+        return image;
+    }
+
+    /// <inheritdoc/>
+    public CheckReport Repair(ImageSource source)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        Qcow2Store store = new(source, writable: true);
+        Findings findings = new();
+        new RefcountRebuild(store).Run(findings);
+        CopiedFlags.Correct(store);
+        store.File.Flush();
+        // The mark goes where nothing is left that it could mean.
+        CheckReport report = Qcow2Check.Run(store, []);
+        IncompatibleFeatures cured = IncompatibleFeatures.Dirty | (OnlyMarked(report, store) ? IncompatibleFeatures.Corrupt : 0);
+        if ((store.Header.Incompatible & cured) != 0)
+        {
+            store.ChangeHeader(store.Header with { Incompatible = store.Header.Incompatible & ~cured });
+            store.File.Flush();
+            report = Qcow2Check.Run(store, []);
+        }
+        return report;
+    }
+
+    private static Qcow2Image OpenNew(ImageSource source, OpenedFile? dataFile)
+    {
+        Qcow2Store store = new(source, writable: true, dataFile);
+        BeginWriting(store);
+        return new Qcow2Image(store, null);
+    }
+
+    /// <summary>A new file beside the image; or one that is there already, which a raw data file may well be.</summary>
+    private static OpenedFile DataFileOf(ImageSource source, string name)
+    {
+        string path = Path.Combine(Path.GetDirectoryName(source.Path) ?? "", name);
+        return name != Path.GetFileName(name) || File.Exists(path)
+            ? source.Opener.OpenNamed(name, source.Path, 0, writable: true)
+            : source.Opener.CreateNamed(name, source.Path);
+    }
+
+    private static bool OnlyMarked(CheckReport report, Qcow2Store store) =>
+        report.Errors.Count == (store.Header.Has(IncompatibleFeatures.Corrupt) ? 1 : 0);
+
+    /// <summary>Judges whether the image may be written, repairs what a crash left, and clears what our writes would make untrue. Durable on return.</summary>
+    private static void BeginWriting(Qcow2Store store)
+    {
+        if (Qcow2Facts.ReadOnlyReason(store.Header) is { } reason)
+        {
+            throw new ImageFormatException(store.File.Name, Qcow2Header.IncompatibleAt, "an image that may be written", reason);
+        }
+        store.ClaimAll();
+        if (store.Header.Has(IncompatibleFeatures.Dirty))
+        {
+            Findings findings = new();
+            new RefcountRebuild(store).Run(findings);
+            if (findings.AnyError)
+            {
+                throw new ImageFormatException(store.File.Name, Qcow2Header.IncompatibleAt, "tables from which the refcounts can be rebuilt", findings.Report(0).Errors[0]);
+            }
+            store.ClaimAll();
+        }
+        if (store.Refcounts.Get(0) == 0)
+        {
+            throw new ImageFormatException(store.File.Name, (long)store.Refcounts.Offset, "a refcount of the header; check and repair the image", "0");
+        }
+        if (store.Header.Version >= 3)
+        {
+            ClearUntrue(store);
+        }
+    }
+
+    private static void ClearUntrue(Qcow2Store store)
+    {
+        BitmapDirectory? bitmaps = store.Extensions.Bitmaps;
+        bool lazy = (store.Header.Compatible & CompatibleFeatures.LazyRefcounts) != 0;
+        Qcow2Header header = store.Header with
+        {
+            Autoclear = store.Header.Autoclear & AutoclearFeatures.RawDataFile,
+            Incompatible = lazy ? store.Header.Incompatible | IncompatibleFeatures.Dirty : store.Header.Incompatible & ~IncompatibleFeatures.Dirty,
+        };
+        if (header != store.Header)
+        {
+            store.ChangeHeader(header);
+            store.File.Flush();
+        }
+        if (bitmaps is { } directory)
+        {
+            DropBitmaps(store, directory);
+        }
+    }
+
+    /// <summary>Takes the bitmaps out. Nothing believes them any more: now their space becomes free.</summary>
+    private static void DropBitmaps(Qcow2Store store, BitmapDirectory directory)
+    {
+        List<ulong> clusters = [];
+        try
+        {
+            foreach ((ulong offset, ulong length) in directory.Pieces(store.File, store.Layout))
+            {
+                store.Claims.Claim(offset, length, directory.ExtensionAt, "a bitmap");
+                clusters.AddRange(ClustersOf(store.Layout, offset, length));
+            }
+        }
+        catch (ImageFormatException)
+        {
+            // Not sound, so what it names may be somebody else's: lost space is the lesser evil.
+            clusters.Clear();
+        }
+        store.Extensions.DropBitmaps(store.Header, store.File);
+        store.File.Flush();
+        foreach (ulong cluster in clusters)
+        {
+            store.Allocator.Drop(cluster);
+        }
+        store.File.Flush();
+        store.ClaimAll();
+    }
+
+    private static IEnumerable<ulong> ClustersOf(Qcow2Layout layout, ulong offset, ulong length)
+    {
+        for (ulong i = 0; i < layout.Clusters(length); i++)
+        {
+            yield return (offset >> layout.ClusterBits) + i;
+        }
+    }
+}

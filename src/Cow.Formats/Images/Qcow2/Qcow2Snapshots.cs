@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+using System.Globalization;
+
+namespace Cow.Formats.Images.Qcow2;
+
+/// <summary>
+/// Takes, deletes and applies snapshots inside an image that nobody else uses. Everything is durable on return.
+/// </summary>
+/// <remarks>Every step leaves counts that are at least the references, so that a crash leaks and nothing worse; what it may also leave is a COPIED
+/// flag that does not agree with a count, which repair corrects. Each arrow is a flush.
+/// Take: counts up, COPIED cleared -> copy of the L1 table, new snapshot table -> header -> old snapshot table free.
+/// Delete: new snapshot table -> header -> counts down -> COPIED set where a count came down to 1.
+/// Apply: counts of the snapshot up -> copy of its L1 table -> header -> counts of the former state down -> COPIED.</remarks>
+internal sealed class Qcow2Snapshots(Qcow2Store store)
+{
+    private readonly Qcow2Layout _layout = store.Layout;
+    private readonly ClusterMap _map = new(store, active: true);
+
+    /// <summary>Keeps the present state; gives the snapshot's id.</summary>
+    public string Take(string name)
+    {
+        RequirePossible(name);
+        uint id = 1 + store.Snapshots.Entries.Max(e => uint.TryParse(e.Id, NumberStyles.None, CultureInfo.InvariantCulture, out uint number) ? (uint?)number : null) ?? 1;
+        Judge(store.L1);
+        RequireCountsUp(store.L1);
+        ulong l1At = TakeRoom(store.L1Bytes);
+        CountAll(store.L1, up: true);
+        store.File.Flush();
+        ClearCopied();
+
+        store.File.WriteTable(store.L1, l1At);
+        SnapshotEntry entry = new()
+        {
+            L1Offset = l1At,
+            L1Entries = (uint)store.L1.Length,
+            Id = id.ToString(CultureInfo.InvariantCulture),
+            Name = name,
+            Seconds = (uint)DateTimeOffset.UtcNow.ToUnixTimeSeconds(),
+            Extra = SnapshotEntry.ExtraOf(store.Header.Size),
+        };
+        store.Claims.Claim(l1At, entry.L1Entries * 8UL, Qcow2Header.SnapshotsAt, "the L1 table of a snapshot");
+        WriteSnapshotTable([.. store.Snapshots.Entries, entry]);
+        return entry.Id;
+    }
+
+    /// <summary>Deletes a snapshot; gives its id.</summary>
+    public string Delete(string idOrName)
+    {
+        SnapshotEntry entry = Find(idOrName);
+        ulong[] l1 = store.File.ReadTable(entry.L1Offset, entry.L1Entries);
+        Judge(l1);
+        WriteSnapshotTable([.. store.Snapshots.Entries.Where(e => e != entry)]);
+        CountAll(l1, up: false);
+        DropTable(entry.L1Offset, entry.L1Entries);
+        store.File.Flush();
+        CopiedFlags.Correct(store);
+        store.File.Flush();
+        return entry.Id;
+    }
+
+    /// <summary>Goes back to a snapshot; gives its id.</summary>
+    public string Apply(string idOrName)
+    {
+        SnapshotEntry entry = Find(idOrName);
+        ulong size = entry.DiskBytes == 0 ? store.Header.Size : entry.DiskBytes;
+        if (size != store.Header.Size && store.Header.Version < 3)
+        {
+            throw new ArgumentException($"snapshot {idOrName} has another size than the disk, which version 2 cannot be given", nameof(idOrName));
+        }
+        ulong[] snapshot = store.File.ReadTable(entry.L1Offset, entry.L1Entries);
+        Judge(snapshot);
+        Judge(store.L1);
+        RequireCountsUp(snapshot);
+        ulong[] old = store.L1;
+        (ulong oldAt, uint oldEntries) = (store.Header.L1Offset, store.Header.L1Entries);
+        ulong[] now = Array.ConvertAll(snapshot, e => e & ~Qcow2Layout.Copied);
+        ulong at = TakeRoom((ulong)now.Length * 8);
+        CountAll(snapshot, up: true);
+        store.File.WriteTable(now, at);
+        store.File.Flush();
+        store.ChangeHeader(store.Header with { L1Offset = at, L1Entries = (uint)now.Length, Size = size });
+        store.File.Flush();
+
+        store.L1 = now;
+        CountAll(old, up: false);
+        DropTable(oldAt, oldEntries);
+        store.File.Flush();
+        CopiedFlags.Correct(store);
+        store.File.Flush();
+        store.ClaimAll();
+        return entry.Id;
+    }
+
+    private SnapshotEntry Find(string idOrName)
+    {
+        SnapshotEntry entry = store.Snapshots.Find(idOrName) ?? throw new ArgumentException($"there is no snapshot {idOrName}", nameof(idOrName));
+        entry.Validate(store.File, _layout, store.Header.Size);
+        return entry;
+    }
+
+    private void RequirePossible(string name)
+    {
+        if (store.DataFile is not null)
+        {
+            throw new ArgumentException("an image with an external data file takes no snapshots");
+        }
+        if (string.IsNullOrEmpty(name) || name.Contains('\0', StringComparison.Ordinal) || name.Length > Qcow2Header.MaxNameBytes || store.Snapshots.Entries.Any(e => e.Name == name))
+        {
+            throw new ArgumentException($"a snapshot has a name of its own, not \"{name}\"", nameof(name));
+        }
+        if (store.Snapshots.Entries.Count >= Qcow2Header.MaxSnapshots)
+        {
+            throw new ArgumentException($"an image has {Qcow2Header.MaxSnapshots} snapshots at most");
+        }
+    }
+
+    /// <summary>Refuses tables with entries that cannot be, before anything is changed.</summary>
+    private void Judge(ulong[] l1)
+    {
+        VisitClusters(l1, (_, _) => { }, strict: true);
+    }
+
+    private void RequireCountsUp(ulong[] l1)
+    {
+        ulong most = _layout.MaxRefcount;
+        VisitClusters(l1, (first, last) =>
+        {
+            for (ulong cluster = first; cluster <= last; cluster++)
+            {
+                // A cluster may be visited more than once: compressed ones share.
+                if (store.Refcounts.Get(cluster) > most / 2)
+                {
+                    throw new ArgumentException($"refcounts of {1 << _layout.RefcountOrder} bits have no room for another snapshot");
+                }
+            }
+        });
+    }
+
+    private void CountAll(ulong[] l1, bool up) => VisitClusters(l1, (first, last) =>
+    {
+        for (ulong cluster = first; cluster <= last; cluster++)
+        {
+            if (up)
+            {
+                store.Refcounts.Set(cluster, 1, store.Refcounts.Get(cluster) + 1);
+            }
+            else
+            {
+                store.Allocator.Drop(cluster);
+            }
+        }
+    });
+
+    /// <summary>Visits every host cluster that a state refers to: once for each reference.</summary>
+    private void VisitClusters(ulong[] l1, Action<ulong, ulong> visit, bool strict = false)
+    {
+        byte[] bytes = new byte[_layout.ClusterBytes];
+        for (int slot = 0; slot < l1.Length; slot++)
+        {
+            ulong table = ClusterMap.TableOf(store, l1[slot], store.Header.L1Offset);
+            if (table == 0)
+            {
+                continue;
+            }
+            store.File.Read(bytes, table);
+            visit(table >> _layout.ClusterBits, table >> _layout.ClusterBits);
+            for (int i = 0; i < bytes.Length; i += 1 << _layout.EntryBits)
+            {
+                VisitEntry(_map.Decode(bytes.AsSpan(i)), table + (ulong)i, visit, strict);
+            }
+        }
+    }
+
+    private void VisitEntry(L2Entry entry, ulong at, Action<ulong, ulong> visit, bool strict)
+    {
+        if (strict && (_map.Fault(entry, 0, store.Claims) ?? (HasHost(entry) ? _map.DataFault(entry, 0, store.Claims) : null)) is { } fault)
+        {
+            throw store.Corrupt(at, fault, $"{entry.Raw:x}");
+        }
+        if (entry.IsCompressed)
+        {
+            (ulong offset, ulong length) = entry.Packed(_layout);
+            visit(offset >> _layout.ClusterBits, (offset + length - 1) >> _layout.ClusterBits);
+        }
+        else if (HasHost(entry))
+        {
+            visit(entry.HostOffset >> _layout.ClusterBits, entry.HostOffset >> _layout.ClusterBits);
+        }
+    }
+
+    private static bool HasHost(L2Entry entry) => !entry.IsCompressed && entry.HostOffset != 0;
+
+    private void ClearCopied()
+    {
+        CopiedFlags.Correct(store);
+        store.File.Flush();
+    }
+
+    private ulong TakeRoom(ulong bytes)
+    {
+        ulong clusters = _layout.Clusters(bytes);
+        if (clusters == 0)
+        {
+            return 0;
+        }
+        ulong first = store.Allocator.TakeContiguous(clusters);
+        if (first == 0)
+        {
+            throw new IOException($"{store.File.Name}: no room for {bytes} bytes of metadata");
+        }
+        store.Allocator.Raise();
+        return first << _layout.ClusterBits;
+    }
+
+    /// <summary>Writes the table elsewhere, switches the header to it, and gives the old one back.</summary>
+    private void WriteSnapshotTable(IReadOnlyList<SnapshotEntry> entries)
+    {
+        SnapshotTable table = SnapshotTable.Of(entries);
+        ulong at = TakeRoom(table.Bytes);
+        if (at != 0)
+        {
+            store.File.Write(table.ToBytes(), at);
+            store.Claims.Claim(at, table.Bytes, Qcow2Header.SnapshotsAt, "the snapshot table");
+        }
+        store.File.Flush();
+        (ulong oldAt, ulong oldBytes) = (store.Header.SnapshotsOffset, store.Snapshots.Bytes);
+        store.ChangeHeader(store.Header with { SnapshotCount = (uint)entries.Count, SnapshotsOffset = at });
+        store.File.Flush();
+        store.Snapshots = table;
+        DropTable(oldAt, oldBytes / 8);
+        store.File.Flush();
+    }
+
+    private void DropTable(ulong offset, ulong entries)
+    {
+        ulong clusters = _layout.Clusters(entries * 8);
+        if (clusters > 0)
+        {
+            store.Claims.Release(offset, entries * 8);
+        }
+        for (ulong i = 0; i < clusters; i++)
+        {
+            store.Allocator.Drop((offset >> _layout.ClusterBits) + i);
+        }
+    }
+}

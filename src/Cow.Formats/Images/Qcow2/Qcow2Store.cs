@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+namespace Cow.Formats.Images.Qcow2;
+
+/// <summary>An opened image file: header, tables in memory, and who holds which cluster. What the parts of the driver share.</summary>
+internal sealed class Qcow2Store
+{
+    /// <summary>In <see cref="ImageInfo.Files"/>.</summary>
+    public const int ImageFileIndex = 0;
+
+    /// <summary>In <see cref="ImageInfo.Files"/>, of an external data file.</summary>
+    public const int DataFileIndex = 1;
+
+    // Clusters that lose a reference when what was written so far is durable.
+    private readonly List<ulong> _dropLater = [];
+    private bool _failed;
+
+    /// <summary>Reads and judges header, extensions and tables.</summary>
+    /// <param name="source">The image.</param>
+    /// <param name="writable">It will be written.</param>
+    /// <param name="dataFile">Its external data file, where that is open already; else it is opened by its name.</param>
+    /// <exception cref="ImageFormatException">It is no image that we can open so.</exception>
+    public Qcow2Store(ImageSource source, bool writable, OpenedFile? dataFile = null)
+    {
+        Source = source;
+        Writable = writable;
+        File = new MetadataFile(source.File);
+        Span<byte> start = stackalloc byte[Qcow2Header.FullBytes];
+        RequireMagic(start);
+        Header = Qcow2Header.Read(start);
+        Extensions = ReadExtensions();
+        Header.Validate(File.Name, Extensions.FeatureName);
+        Layout = new Qcow2Layout(Header);
+        Snapshots = SnapshotTable.Read(File, Header);
+        Claims = new ClaimedClusters(File.Name, Layout);
+        Refcounts = new Refcounts(File, Layout, Header);
+        L1 = File.ReadTable(Header.L1Offset, Header.L1Entries);
+        Allocator = new ClusterAllocator(this);
+        OpenDataFile(dataFile);
+    }
+
+    public ImageSource Source { get; }
+
+    /// <summary>The image was opened to be written.</summary>
+    public bool Writable { get; }
+
+    public MetadataFile File { get; }
+
+    /// <summary>The external data file, or null.</summary>
+    public OpenedFile? DataFile { get; private set; }
+
+    public HeaderExtensions Extensions { get; }
+
+    public Qcow2Layout Layout { get; }
+
+    public Qcow2Header Header { get; private set; }
+
+    /// <summary>The active L1 table, as on the disk.</summary>
+    public ulong[] L1 { get; set; }
+
+    /// <summary>Bytes of the active L1 table.</summary>
+    public ulong L1Bytes => (ulong)L1.Length * sizeof(ulong);
+
+    public SnapshotTable Snapshots { get; set; }
+
+    public ClaimedClusters Claims { get; private set; }
+
+    public Refcounts Refcounts { get; }
+
+    public ClusterAllocator Allocator { get; private set; }
+
+    /// <summary>Bytes of the disk in whole sectors.</summary>
+    public static ulong WholeSectors(ulong size) => (size + 511) & ~511UL;
+
+    /// <summary>Changes fields of the header, all of them in its first sector; not yet durable.</summary>
+    public void ChangeHeader(Qcow2Header header)
+    {
+        header.WriteChanged(File.Change(0));
+        Header = header;
+    }
+
+    /// <summary>Ends all writing and marks the image, as far as that goes, so that nobody writes it before it is repaired.</summary>
+    /// <returns>What to throw.</returns>
+    public ImageFormatException Corrupt(ulong offset, string expected, string found)
+    {
+        if (Writable && !_failed)
+        {
+            _failed = true;
+            MarkCorrupt();
+        }
+        return new ImageFormatException(File.Name, (long)Math.Min(offset, long.MaxValue), expected, found);
+    }
+
+    /// <summary>Holds that the image may be written, and that it may not any more until <see cref="EndChange"/>: an exception in between leaves it so.</summary>
+    public void BeginChange()
+    {
+        RefuseIfNotWritable();
+        _failed = true;
+    }
+
+    /// <summary>The change succeeded.</summary>
+    public void EndChange() => _failed = false;
+
+    public void RefuseIfNotWritable()
+    {
+        if (!Writable)
+        {
+            throw new InvalidOperationException($"{File.Name} is open read-only");
+        }
+        if (_failed)
+        {
+            throw new IOException($"{File.Name}: an earlier write failed or met damaged metadata; open the image again");
+        }
+    }
+
+    /// <summary>Clusters lose a reference once all that was written so far is durable.</summary>
+    public void DropLater(ulong offset, ulong bytes)
+    {
+        ulong first = offset >> Layout.ClusterBits;
+        ulong last = (offset + Math.Max(bytes, 1) - 1) >> Layout.ClusterBits;
+        for (ulong cluster = first; cluster <= last; cluster++)
+        {
+            _dropLater.Add(cluster);
+        }
+    }
+
+    /// <summary>References still on the disk that nothing needs.</summary>
+    public IReadOnlyList<ulong> Dropping => _dropLater;
+
+    /// <summary>Makes all durable, then counts down what lost a reference by it.</summary>
+    public void Flush()
+    {
+        File.Flush();
+        foreach (ulong cluster in _dropLater)
+        {
+            Allocator.Drop(cluster);
+        }
+        _dropLater.Clear();
+        File.Finish();
+    }
+
+    /// <summary>Claims all metadata anew, from the tables as they are.</summary>
+    /// <exception cref="ImageFormatException">Some of it is where it cannot be, or where other metadata is.</exception>
+    public void ClaimAll()
+    {
+        Claims = new ClaimedClusters(File.Name, Layout);
+        Claims.Claim(0, Layout.ClusterBytes, 0, "the header");
+        Claims.Claim(Refcounts.Offset, Refcounts.Bytes, Qcow2Header.RefcountTableAt, "the refcount table");
+        Claims.Claim(Header.L1Offset, L1Bytes, Qcow2Header.L1EntriesAt, "the L1 table");
+        Claims.Claim(Header.SnapshotsOffset, Snapshots.Bytes, Qcow2Header.SnapshotsAt, "the snapshot table");
+        foreach (SnapshotEntry snapshot in Snapshots.Entries)
+        {
+            snapshot.Validate(File, Layout, Header.Size);
+            Claims.Claim(snapshot.L1Offset, snapshot.L1Entries * 8UL, Header.SnapshotsOffset, $"the L1 table of snapshot {snapshot.Id}");
+        }
+        for (ulong i = 0; i < (ulong)Refcounts.Capacity; i++)
+        {
+            ulong block = Refcounts.Block(i);
+            Claims.Claim(block, block == 0 ? 0 : Layout.ClusterBytes, Refcounts.Offset + (i * 8), "a refcount block");
+        }
+        for (ulong i = 0; i < (ulong)L1.Length; i++)
+        {
+            ulong table = ClusterMap.TableOf(this, L1[i], Header.L1Offset + (i * 8));
+            Claims.Claim(table, table == 0 ? 0 : Layout.ClusterBytes, Header.L1Offset + (i * 8), "an L2 table");
+        }
+    }
+
+    private void MarkCorrupt()
+    {
+        if (Header.Version < 3)
+        {
+            return;
+        }
+        try
+        {
+            ChangeHeader(Header with { Incompatible = Header.Incompatible | IncompatibleFeatures.Corrupt });
+            File.Flush();
+        }
+        catch (IOException)
+        {
+            // The damage that was met is what the caller has to hear of.
+        }
+    }
+
+    private void RequireMagic(Span<byte> start)
+    {
+        start.Clear();
+        if (File.Length < Qcow2Header.Version2Bytes)
+        {
+            throw new ImageFormatException(File.Name, 0, $"a header of {Qcow2Header.Version2Bytes} bytes", $"a file of {File.Length}");
+        }
+        File.Read(start, 0);
+        if (!Qcow2Header.HasMagic(start))
+        {
+            throw new ImageFormatException(File.Name, 0, "the magic of qcow2, \"QFI\\xfb\", and version 2 or 3", $"{Convert.ToHexString(start[..8])}");
+        }
+    }
+
+    /// <summary>Before the header is judged, since unknown features have their names here; so only where they can be found.</summary>
+    private HeaderExtensions ReadExtensions()
+    {
+        bool found = Header.ClusterBits is >= 9 and <= 21 && Header.HeaderLength <= Header.ClusterBytes && Header.HeaderLength >= Qcow2Header.Version2Bytes
+            && (Header.BackingOffset == 0 || Header.BackingOffset >= Header.HeaderLength);
+        return found ? HeaderExtensions.Read(Header, File) : new HeaderExtensions();
+    }
+
+    private void OpenDataFile(OpenedFile? given)
+    {
+        if (!Header.Has(IncompatibleFeatures.DataFile))
+        {
+            return;
+        }
+        string name = Extensions.DataFile
+            ?? throw new ImageFormatException(File.Name, Header.HeaderLength, "the name of the external data file", "none");
+        if (Header.Has(AutoclearFeatures.RawDataFile) && Header.BackingOffset != 0)
+        {
+            throw new ImageFormatException(File.Name, Qcow2Header.AutoclearAt, "no backing file under a raw data file", "one");
+        }
+        DataFile = given ?? Source.Opener.OpenNamed(name, Source.Path, Extensions.DataFileOffset, Writable);
+    }
+}

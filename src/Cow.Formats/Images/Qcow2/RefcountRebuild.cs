@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+namespace Cow.Formats.Images.Qcow2;
+
+/// <summary>
+/// Makes the refcounts what the references say: after a crash with the dirty bit set, and for repair.
+/// </summary>
+/// <remarks>Where the table and its blocks are sound the counts are corrected in place. Else a new table with new blocks is put behind the end of
+/// the file, never into free clusters inside it: a former process may have given those out. Order: table and blocks, flush, header, flush. How
+/// much is read and written is bounded by the file, not by the size of the disk.</remarks>
+internal sealed class RefcountRebuild(Qcow2Store store)
+{
+    private readonly Qcow2Layout _layout = store.Layout;
+
+    /// <summary>Rebuilds; durable on return.</summary>
+    /// <param name="findings">Receives what cannot be: nothing of it is counted.</param>
+    public void Run(Findings findings)
+    {
+        Findings structure = new();
+        References references = References.Count(store, structure, withRefcounts: true);
+        if (!IsSound(references.Counts))
+        {
+            references = References.Count(store, findings, withRefcounts: false);
+            Replace(references.Counts);
+        }
+        else
+        {
+            if (structure.AnyError)
+            {
+                References.Count(store, findings, withRefcounts: false);
+            }
+            Correct(references.Counts);
+        }
+        store.File.Flush();
+    }
+
+    /// <summary>Whether every block is where only it is, and there is one for every cluster in use.</summary>
+    private bool IsSound(ClusterCounts counts)
+    {
+        try
+        {
+            bool sound = store.Refcounts.Capacity > 0;
+            for (ulong i = 0; i < (ulong)store.Refcounts.Capacity && sound; i++)
+            {
+                ulong block = store.Refcounts.Block(i);
+                sound = block == 0 || counts[block >> _layout.ClusterBits] == 1;
+            }
+            ulong table = store.Refcounts.Offset >> _layout.ClusterBits;
+            for (ulong i = 0; i < _layout.Clusters(store.Refcounts.Bytes) && sound; i++)
+            {
+                sound = counts[table + i] == 1;
+            }
+            return sound && counts.Used().All(cluster => store.Refcounts.Block(cluster >> _layout.BlockBits) != 0);
+        }
+        catch (ImageFormatException)
+        {
+            return false;
+        }
+    }
+
+    private void Correct(ClusterCounts counts)
+    {
+        byte[] row = new byte[MetadataFile.SectorBytes];
+        for (ulong index = 0; index < (ulong)store.Refcounts.Capacity; index++)
+        {
+            ulong end = store.Refcounts.Block(index) == 0 ? 0 : (index + 1) << _layout.BlockBits;
+            for (ulong cluster = index << _layout.BlockBits; cluster < end;)
+            {
+                ulong read = store.Refcounts.Read(cluster, row);
+                for (ulong i = 0; i < read; i++)
+                {
+                    if (Refcounts.Value(row, i, _layout.RefcountOrder) != counts[cluster + i])
+                    {
+                        store.Refcounts.Set(cluster + i, 1, Possible(counts, cluster + i));
+                    }
+                }
+                cluster += read;
+            }
+        }
+    }
+
+    private void Replace(ClusterCounts counts)
+    {
+        ulong start = Math.Max(_layout.Clusters(store.File.Length), counts.End());
+        (ulong tableClusters, ulong[] indices) = Measure(counts, start);
+        ulong end = start + tableClusters + (ulong)indices.Length;
+        bool fits = tableClusters << _layout.ClusterBits <= Qcow2Header.MaxRefcountTableBytes && (store.File.CanGrow || end << _layout.ClusterBits <= store.File.Length);
+        if (!fits)
+        {
+            throw new ImageFormatException(store.File.Name, Qcow2Header.RefcountTableAt, $"room behind the end for new refcounts of {end} clusters", $"{store.File.Length} bytes");
+        }
+        for (ulong cluster = start; cluster < end; cluster++)
+        {
+            counts.Add(cluster);
+        }
+        ulong[] table = new ulong[(tableClusters << _layout.ClusterBits) / 8];
+        for (int i = 0; i < indices.Length; i++)
+        {
+            table[indices[i]] = (start + tableClusters + (ulong)i) << _layout.ClusterBits;
+            store.File.Write(BlockOf(counts, indices[i]), table[indices[i]]);
+        }
+        ulong offset = start << _layout.ClusterBits;
+        store.File.WriteTable(table, offset);
+        store.File.Flush();
+        store.ChangeHeader(store.Header with { RefcountTableOffset = offset, RefcountTableClusters = (uint)tableClusters });
+        store.File.Flush();
+        store.Refcounts.Replace(offset, table);
+    }
+
+    /// <summary>Clusters of a table for all clusters in use and itself, and the blocks that are needed.</summary>
+    private (ulong TableClusters, ulong[] Indices) Measure(ClusterCounts counts, ulong start)
+    {
+        SortedSet<ulong> indices = [.. counts.Used().Select(cluster => cluster >> _layout.BlockBits)];
+        ulong table = 1;
+        while (true)
+        {
+            ulong end = start + table + (ulong)indices.Count;
+            for (ulong index = start >> _layout.BlockBits; index <= (end - 1) >> _layout.BlockBits; index++)
+            {
+                indices.Add(index);
+            }
+            ulong needed = _layout.Clusters((indices.Max + 1) * 8);
+            if (needed <= table && end == start + table + (ulong)indices.Count)
+            {
+                return (table, [.. indices]);
+            }
+            table = Math.Max(table, needed);
+        }
+    }
+
+    private byte[] BlockOf(ClusterCounts counts, ulong index)
+    {
+        byte[] block = new byte[_layout.ClusterBytes];
+        ulong first = index << _layout.BlockBits;
+        for (ulong i = 0; i < 1UL << _layout.BlockBits; i++)
+        {
+            ulong count = Possible(counts, first + i);
+            if (count != 0)
+            {
+                Refcounts.SetValue(block, i, _layout.RefcountOrder, count);
+            }
+        }
+        return block;
+    }
+
+    private ulong Possible(ClusterCounts counts, ulong cluster)
+    {
+        ulong count = counts[cluster];
+        return count <= _layout.MaxRefcount ? count : throw new ImageFormatException(store.File.Name, (long)(cluster << _layout.ClusterBits), $"{_layout.MaxRefcount} references to a cluster at most", $"{count}");
+    }
+}

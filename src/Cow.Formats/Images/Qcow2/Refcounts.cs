@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+using static System.Buffers.Binary.BinaryPrimitives;
+
+namespace Cow.Formats.Images.Qcow2;
+
+/// <summary>The refcounts of an image on the disk: a table of blocks, a block of one cluster, 2^order bits for each cluster of the file.</summary>
+/// <remarks>Changes go to <see cref="MetadataFile"/>; when they are durable is the caller's business.</remarks>
+internal sealed class Refcounts
+{
+    private readonly MetadataFile _file;
+    private readonly Qcow2Layout _layout;
+    private readonly int _order;
+
+    // As in the file; in memory whole, 8 MiB at most.
+    private ulong[] _blocks;
+
+    public Refcounts(MetadataFile file, Qcow2Layout layout, Qcow2Header header)
+    {
+        _file = file;
+        _layout = layout;
+        _order = layout.RefcountOrder;
+        Offset = header.RefcountTableOffset;
+        _blocks = file.ReadTable(Offset, (header.RefcountTableClusters << layout.ClusterBits) / 8UL);
+    }
+
+    /// <summary>Byte offset of the table.</summary>
+    public ulong Offset { get; private set; }
+
+    /// <summary>Blocks that the table can name.</summary>
+    public int Capacity => _blocks.Length;
+
+    /// <summary>Bytes of the table.</summary>
+    public ulong Bytes => (ulong)_blocks.Length * sizeof(ulong);
+
+    /// <summary>Byte offset of a block, 0 where there is none. Every cluster it would count is free.</summary>
+    /// <exception cref="ImageFormatException">It is nowhere where a block can be.</exception>
+    public ulong Block(ulong index)
+    {
+        ulong entry = index < (ulong)_blocks.Length ? _blocks[index] : 0;
+        if (entry != 0 && (entry % _layout.ClusterBytes != 0 || !_file.Reaches(entry)))
+        {
+            throw new ImageFormatException(_file.Name, (long)(Offset + (index * 8)), "a refcount block that begins a cluster of the file", $"{entry:x}");
+        }
+        return entry;
+    }
+
+    /// <summary>The count of a cluster.</summary>
+    public ulong Get(ulong cluster)
+    {
+        ulong block = Block(cluster >> _layout.BlockBits);
+        if (block == 0)
+        {
+            return 0;
+        }
+        ulong bit = Within(cluster) << _order;
+        Span<byte> word = stackalloc byte[8];
+        int bytes = Math.Max(1, 1 << _order >> 3);
+        _file.Read(word[..bytes], block + (bit >> 3));
+        return Value(word[..bytes], (ulong)((int)bit & 7) >> _order, _order);
+    }
+
+    /// <summary>Sets the counts of clusters whose block exists.</summary>
+    public void Set(ulong cluster, ulong count, ulong value)
+    {
+        for (ulong i = cluster; i < cluster + count; i++)
+        {
+            ulong bit = Within(i) << _order;
+            ulong block = Block(i >> _layout.BlockBits);
+            if (block == 0)
+            {
+                throw new ImageFormatException(_file.Name, (long)Offset, $"a refcount block for cluster {i}, which is in use", "none");
+            }
+            ulong at = block + (bit >> 3);
+            Span<byte> sector = _file.Change(at);
+            SetValue(sector, ((at % MetadataFile.SectorBytes * 8) + (bit & 7)) >> _order, _order, value);
+        }
+    }
+
+    /// <summary>Reads the counts of clusters of one block, as many as fit.</summary>
+    /// <param name="cluster">The first; on a byte of its block.</param>
+    /// <param name="bytes">The packed counts, to be taken apart with <see cref="Value"/>.</param>
+    /// <returns>Clusters read.</returns>
+    public ulong Read(ulong cluster, Span<byte> bytes)
+    {
+        ulong block = Block(cluster >> _layout.BlockBits);
+        ulong first = (Within(cluster) << _order) >> 3;
+        int length = (int)Math.Min((ulong)bytes.Length, _layout.ClusterBytes - first);
+        _file.Read(bytes[..length], block + first);
+        return ((ulong)length << 3) >> _order;
+    }
+
+    /// <summary>Names a block that has been written. Not with a table that is being replaced.</summary>
+    public void Link(ulong index, ulong block)
+    {
+        _file.Patch64(Offset + (index * 8), block);
+        _blocks[index] = block;
+    }
+
+    /// <summary>The present table with room for more blocks, to be written elsewhere.</summary>
+    public ulong[] Grown(ulong entries)
+    {
+        ulong[] table = new ulong[entries];
+        _blocks.CopyTo(table, 0);
+        return table;
+    }
+
+    /// <summary>The header names another table now.</summary>
+    public void Replace(ulong offset, ulong[] table) => (Offset, _blocks) = (offset, table);
+
+    /// <summary>One of a row of counts.</summary>
+    /// <param name="row">As on the disk.</param>
+    /// <param name="index">Which.</param>
+    /// <param name="order">Counts have 2^order bits; those narrower than a byte fill it from its least significant bit on.</param>
+    public static ulong Value(ReadOnlySpan<byte> row, ulong index, int order)
+    {
+        int at = (int)((index << order) >> 3);
+        return order switch
+        {
+            < 3 => ((ulong)row[at] >> (int)((index << order) & 7)) & ((1UL << (1 << order)) - 1),
+            3 => row[at],
+            4 => ReadUInt16BigEndian(row[at..]),
+            5 => ReadUInt32BigEndian(row[at..]),
+            _ => ReadUInt64BigEndian(row[at..]),
+        };
+    }
+
+    /// <summary>Sets one of a row of counts.</summary>
+    public static void SetValue(Span<byte> row, ulong index, int order, ulong value)
+    {
+        int at = (int)((index << order) >> 3);
+        switch (order)
+        {
+            case < 3:
+                int shift = (int)((index << order) & 7);
+                int mask = ((1 << (1 << order)) - 1) << shift;
+                row[at] = (byte)((row[at] & ~mask) | ((int)value << shift));
+                break;
+            case 3:
+                row[at] = (byte)value;
+                break;
+            case 4:
+                WriteUInt16BigEndian(row[at..], (ushort)value);
+                break;
+            case 5:
+                WriteUInt32BigEndian(row[at..], (uint)value);
+                break;
+            default:
+                WriteUInt64BigEndian(row[at..], value);
+                break;
+        }
+    }
+
+    private ulong Within(ulong cluster) => cluster & ((1UL << _layout.BlockBits) - 1);
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+namespace Cow.Formats.Images.Tables;
+
+/// <summary>A set of ranges of a file that do not overlap: who has which bytes.</summary>
+/// <remarks>Adjoining ranges are kept as one, so that memory follows the holes between them.</remarks>
+/// <param name="unit">Bytes that ranges are rounded out to; a power of two.</param>
+internal sealed class RangeSet(int unit)
+{
+    private readonly RunMap _runs = new();
+    private readonly int _unit = unit;
+
+    /// <summary>End of the last range, in bytes; 0 where there is none.</summary>
+    public long End { get; private set; }
+
+    /// <summary>Bytes in the set.</summary>
+    public long TotalBytes => (long)_runs.Total * _unit;
+
+    /// <summary>Adds a range unless some of it is in the set already.</summary>
+    /// <returns>False where it is: then nothing was added.</returns>
+    public bool TryAdd(long offset, long length)
+    {
+        if (length <= 0)
+        {
+            return true;
+        }
+        if (Overlaps(offset, length))
+        {
+            return false;
+        }
+        ulong first = First(offset);
+        _runs.Add(first, first, Behind(offset, length) - first);
+        End = Math.Max(End, (long)Behind(offset, length) * _unit);
+        return true;
+    }
+
+    /// <summary>Whether any byte of a range is in the set.</summary>
+    public bool Overlaps(long offset, long length) => _runs.TryAtOrAfter(First(offset), out MapRun run) && run.Key < Behind(offset, length);
+
+    /// <summary>The first hole from an offset on.</summary>
+    /// <param name="from">Byte offset to start at.</param>
+    /// <param name="to">Where to stop.</param>
+    /// <param name="length">Its bytes; 0 where there is none.</param>
+    /// <returns>Its byte offset.</returns>
+    public long Hole(long from, long to, out long length)
+    {
+        while (from < to)
+        {
+            if (!_runs.TryAtOrAfter(First(from), out MapRun run) || (long)run.Key * _unit >= to)
+            {
+                length = to - from;
+                return from;
+            }
+            long start = (long)run.Key * _unit;
+            if (start > from)
+            {
+                length = start - from;
+                return from;
+            }
+            from = (long)run.End * _unit;
+        }
+        length = 0;
+        return to;
+    }
+
+    private ulong First(long offset) => (ulong)(offset / _unit);
+
+    private ulong Behind(long offset, long length) => ((ulong)offset + (ulong)length + (ulong)_unit - 1) / (ulong)_unit;
+}

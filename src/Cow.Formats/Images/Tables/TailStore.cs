@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: MIT
+
+namespace Cow.Formats.Images.Tables;
+
+/// <summary>
+/// Writes a <see cref="TwoLevelMap"/>: places chunks in <see cref="TailSpace"/>, and publishes them in an order in which nothing durable ever names
+/// what is not.
+/// </summary>
+/// <remarks>
+/// <para>A commit goes in steps: <see cref="Prepare"/> for every run, <see cref="WriteNewTables"/>, <see cref="Publish"/> for every run,
+/// <see cref="PublishNewTables"/>. New tables are durable before the directory names them; the sectors that name data or a table may reach the disk
+/// in any order.</para>
+/// <para>A mirror, where the format has one, is written after the primary table of each run, and never read here.</para>
+/// </remarks>
+internal sealed class TailStore
+{
+    private readonly TwoLevelMap _map;
+    private readonly TwoLevelMap? _mirror;
+    private readonly TailSpace _space;
+    private readonly Func<long, bool>? _beforePublish;
+    private readonly SectorWriter _writer;
+    private readonly SectorWriter _mirrorWriter;
+    private readonly RunMap _reserved = new();
+    private readonly SortedDictionary<ulong, NewTable> _newTables = [];
+    private readonly uint _entries;
+    private readonly int _entryBytes;
+    private readonly long _chunkBytes;
+    private readonly ulong _step;
+    private RangeSet? _taken;
+
+    /// <summary>Makes a map writable.</summary>
+    /// <param name="map">The map; its tables are claimed.</param>
+    /// <param name="mirror">A second directory with tables of its own, kept equal; or null.</param>
+    /// <param name="space">Where places come from, in units of a chunk.</param>
+    /// <param name="beforePublish">Told how far the file is used before anything there is named; says whether it wrote something, which is made
+    /// durable first.</param>
+    public TailStore(TwoLevelMap map, TwoLevelMap? mirror, TailSpace space, Func<long, bool>? beforePublish = null)
+    {
+        _map = map;
+        _mirror = mirror;
+        _space = space;
+        _beforePublish = beforePublish;
+        _entries = map.Geometry.TableEntries;
+        _entryBytes = map.Codec.EntryBytes;
+        _chunkBytes = map.Geometry.ChunkBytes;
+        _step = map.Codec.Encode(_chunkBytes);
+        _writer = new SectorWriter(map.File);
+        _mirrorWriter = new SectorWriter(map.File);
+    }
+
+    /// <summary>Chunks placed since it was opened.</summary>
+    public ulong Placed { get; private set; }
+
+    /// <summary>Whether something was written that is not flushed.</summary>
+    public bool Dirty { get; private set; }
+
+    /// <summary>Bytes of the file that are used or reserved.</summary>
+    public long UsedBytes => _space.End;
+
+    /// <summary>See <see cref="IDiskImage.Reserve"/>; never beyond one table.</summary>
+    public PlacedChunks Reserve(ulong chunk, ulong count, out ByteRange metadata)
+    {
+        ulong table = chunk / _entries;
+        count = Math.Min(count, ((table + 1) * _entries) - chunk);
+        bool any = _reserved.TryAtOrAfter(chunk, out MapRun run);
+        if (any && run.Key <= chunk)
+        {
+            metadata = NewMetadata(table);
+            return new PlacedChunks(chunk, Math.Min(count, run.End - chunk), (long)run.ValueOf(chunk) * _chunkBytes);
+        }
+        count = any ? Math.Min(count, run.Key - chunk) : count;
+        metadata = default;
+        if (_map.TableAt(table) == 0 && !_newTables.ContainsKey(table) && !TryAddTable(table))
+        {
+            return new PlacedChunks(chunk, 0, 0);
+        }
+        ulong unit = _space.Take(ref count);
+        if (count > 0)
+        {
+            _reserved.Add(chunk, unit, count);
+            _taken?.TryAdd((long)unit * _chunkBytes, (long)count * _chunkBytes);
+            Placed += count;
+            metadata = NewMetadata(table);
+        }
+        return new PlacedChunks(chunk, count, (long)unit * _chunkBytes);
+    }
+
+    /// <summary>See <see cref="IDiskImage.Adopt"/>.</summary>
+    public void Adopt(PlacedChunks run)
+    {
+        for (ulong i = 0; i < run.Count; i++)
+        {
+            ulong chunk = run.Chunk + i;
+            long offset = run.Offset + ((long)i * _chunkBytes);
+            TableEntry now = _map.EntryOf(chunk, out long entryAt);
+            if (now.Kind != TableEntryKind.Data)
+            {
+                AdoptOne(chunk, offset);
+            }
+            else if (now.Offset != offset)
+            {
+                throw Expect.Error(_map.File, entryAt, $"chunk {chunk} at byte {offset}, where it was placed", (ulong)now.Offset);
+            }
+        }
+    }
+
+    /// <summary>See <see cref="IDiskImage.Abandon"/>.</summary>
+    public void Abandon(ulong chunk, ulong count) => Placed -= Forget(chunk, count);
+
+    /// <summary>Puts the entries of chunks that have no table yet into a new one, in memory.</summary>
+    public void Prepare(PlacedChunks run) => PrepareEntries(Entries(run));
+
+    /// <summary>Writes the new tables, and makes them durable. Does nothing where there are none.</summary>
+    public void WriteNewTables()
+    {
+        bool wrote = _beforePublish?.Invoke(_space.End) ?? false;
+        foreach (NewTable table in _newTables.Values)
+        {
+            if (table.Bytes is not null)
+            {
+                wrote = true;
+                _map.File.WriteAt(table.Bytes, table.At);
+                _mirror?.File.WriteAt(table.Bytes, table.MirrorAt);
+            }
+        }
+        if (wrote)
+        {
+            _map.File.Flush();
+        }
+    }
+
+    /// <summary>Writes entries into the tables that there are.</summary>
+    public void Publish(PlacedChunks run)
+    {
+        PublishEntries(Entries(run));
+        _space.Keep(run.Offset, (long)run.Count * _chunkBytes);
+        Forget(run.Chunk, run.Count);
+    }
+
+    /// <summary>Makes the directory name the new tables, and writes what <see cref="Publish"/> left pending.</summary>
+    public void PublishNewTables()
+    {
+        List<ulong> published = [];
+        foreach ((ulong number, NewTable table) in _newTables)
+        {
+            if (table.Bytes is not null)
+            {
+                PublishTable(_map, _writer, number, table.At);
+                if (_mirror is not null)
+                {
+                    PublishTable(_mirror, _mirrorWriter, number, table.MirrorAt);
+                }
+                published.Add(number);
+            }
+        }
+        published.ForEach(number => _newTables.Remove(number));
+        _writer.Done();
+        _mirrorWriter.Done();
+    }
+
+    /// <summary>Makes chunks without a place read as zeros.</summary>
+    /// <param name="chunk">First chunk.</param>
+    /// <param name="count">Chunks.</param>
+    /// <param name="entry">The entry that says zeros; 0 where a chunk without entry reads as zeros.</param>
+    /// <returns>False where one has a place: nobody would ever use that again, so zeros are better written there. Then nothing was done.</returns>
+    public bool TryZero(ulong chunk, ulong count, ulong entry)
+    {
+        for (ulong i = chunk; i < chunk + count; i++)
+        {
+            if (_map.EntryOf(i, out _).Kind is not (TableEntryKind.Below or TableEntryKind.Zero))
+            {
+                return false;
+            }
+        }
+        if (entry != 0)
+        {
+            EntryRun run = new(chunk, count, entry, 0);
+            PrepareEntries(run);
+            WriteNewTables();
+            PublishEntries(run);
+            PublishNewTables();
+        }
+        return true;
+    }
+
+    /// <summary>Makes what was published durable.</summary>
+    public void Flush()
+    {
+        if (Dirty)
+        {
+            _map.File.Flush();
+            Dirty = false;
+        }
+    }
+
+    /// <summary>Flushes, and gives back what was reserved and not committed.</summary>
+    public void Close()
+    {
+        Flush();
+        _space.GiveBack();
+    }
+
+    private EntryRun Entries(PlacedChunks run) => new(run.Chunk, run.Count, _map.Codec.Encode(run.Offset), _step);
+
+    private void PrepareEntries(EntryRun run)
+    {
+        for (ulong done = 0; done < run.Count;)
+        {
+            EntryRun part = run.InTable(done, _entries);
+            done += part.Count;
+            if (_map.TableAt(part.Chunk / _entries) == 0)
+            {
+                Span<byte> table = TableToFill(part.Chunk / _entries)[((int)(part.Chunk % _entries) * _entryBytes)..];
+                for (ulong i = 0; i < part.Count; i++)
+                {
+                    _map.Codec.Store(table[((int)i * _entryBytes)..], part.Entry + (i * part.Step));
+                }
+            }
+        }
+    }
+
+    private void PublishEntries(EntryRun run)
+    {
+        Dirty = true;
+        for (ulong done = 0; done < run.Count;)
+        {
+            EntryRun part = run.InTable(done, _entries);
+            done += part.Count;
+            ulong table = part.Chunk / _entries;
+            if (_map.TableAt(table) != 0)
+            {
+                Write(_writer, _map.TableAt(table), part);
+                if (_mirror is not null)
+                {
+                    Write(_mirrorWriter, _mirror.TableAt(table), part);
+                }
+            }
+        }
+    }
+
+    private void Write(SectorWriter writer, long tableAt, EntryRun part)
+    {
+        long at = tableAt + ((long)(part.Chunk % _entries) * _entryBytes);
+        for (ulong i = 0; i < part.Count; i++)
+        {
+            _map.Codec.Store(writer.Field(at + ((long)i * _entryBytes), _entryBytes), part.Entry + (i * part.Step));
+        }
+    }
+
+    private void PublishTable(TwoLevelMap map, SectorWriter writer, ulong table, long at)
+    {
+        map.Codec.Store(writer.Field(map.DirectoryEntryAt(table), _entryBytes), map.Codec.DirectoryEntry(at));
+        map.Metadata.TryAdd(at, map.TableBytes);
+        map.DirectoryChanged();
+        _space.Keep(at, TableSpace);
+    }
+
+    /// <summary>Bytes that a table is written with: whole sectors.</summary>
+    private long TableSpace => (_map.TableBytes + 511) / 512 * 512L;
+
+    private bool TryAddTable(ulong number)
+    {
+        long mirrorAt = 0;
+        bool room = TryPlaceTable(out long at) && (_mirror is null || TryPlaceTable(out mirrorAt));
+        if (room)
+        {
+            _newTables.Add(number, new NewTable(at, mirrorAt));
+        }
+        return room;
+    }
+
+    /// <summary>Finds a place for a table. A former process that was killed left the place of one behind: where places were adopted from it, and so
+    /// all that is used was gone through, that is used first.</summary>
+    private bool TryPlaceTable(out long at)
+    {
+        at = 0;
+        while (_taken is not null && at < _space.End)
+        {
+            at = _taken.Hole(at, _space.End, out long length);
+            long first = (at + _chunkBytes - 1) / _chunkBytes * _chunkBytes;
+            if (at + length - first >= TableSpace && _taken.TryAdd(first, TableSpace))
+            {
+                at = first;
+                return true;
+            }
+            at += Math.Max(length, 1);
+        }
+        return _space.TryTakeTail(TableSpace, out at) && (_taken?.TryAdd(at, TableSpace) ?? true);
+    }
+
+    private Span<byte> TableToFill(ulong number)
+    {
+        // A chunk that was adopted comes without a table.
+        if (!_newTables.ContainsKey(number) && !TryAddTable(number))
+        {
+            throw new IOException($"{_map.File.Name}: no room for another table");
+        }
+        return _newTables[number].Bytes ??= new byte[TableSpace];
+    }
+
+    private ByteRange NewMetadata(ulong table) => !_newTables.TryGetValue(table, out NewTable? pending)
+        ? default
+        : new ByteRange(pending.At, Math.Max(pending.At, pending.MirrorAt) + TableSpace - pending.At);
+
+    private void AdoptOne(ulong chunk, long offset)
+    {
+        if (_reserved.TryAt(chunk, out MapRun run) && (long)run.ValueOf(chunk) * _chunkBytes == offset)
+        {
+            return;
+        }
+        _taken ??= TakenPlaces();
+        bool free = offset > 0 && offset % _chunkBytes == 0
+            && !_reserved.TryAt(chunk, out _)
+            && _space.TryTakeAt((ulong)(offset / _chunkBytes), 1)
+            && _taken.TryAdd(offset, _chunkBytes);
+        if (!free)
+        {
+            throw new ImageFormatException(_map.File.Name, offset, $"a free place, for chunk {chunk}", "one that is in use, or none at all");
+        }
+        _reserved.Add(chunk, (ulong)(offset / _chunkBytes), 1);
+        Placed++;
+    }
+
+    /// <summary>All that is used or reserved.</summary>
+    private RangeSet TakenPlaces()
+    {
+        RangeSet places = new(512);
+        long hole = 0;
+        long length = 0;
+        for (long at = 0; at < _map.Metadata.End; at = hole + length)
+        {
+            // What is between two holes is metadata.
+            hole = _map.Metadata.Hole(at, _map.Metadata.End, out length);
+            places.TryAdd(at, hole - at);
+        }
+        _map.ForEachTable((_, _, bytes) => AddPlaces(bytes, places));
+        for (ulong chunk = 0; _reserved.TryAtOrAfter(chunk, out MapRun run); chunk = run.End)
+        {
+            places.TryAdd((long)run.Value * _chunkBytes, run.Count * _chunkBytes);
+        }
+        foreach (NewTable table in _newTables.Values)
+        {
+            places.TryAdd(table.At, TableSpace);
+            places.TryAdd(table.MirrorAt, table.MirrorAt == 0 ? 0 : TableSpace);
+        }
+        return places;
+    }
+
+    private void AddPlaces(byte[] table, RangeSet places)
+    {
+        for (int at = 0; at < table.Length; at += _entryBytes)
+        {
+            TableEntry entry = _map.Codec.Decode(_map.Codec.Load(table.AsSpan(at)));
+            if (_map.Fault(entry) is null)
+            {
+                places.TryAdd(entry.Offset, entry.Length);
+            }
+        }
+    }
+
+    /// <summary>Drops reservations.</summary>
+    /// <returns>How many there were.</returns>
+    private ulong Forget(ulong chunk, ulong count)
+    {
+        ulong end = chunk + count;
+        ulong dropped = 0;
+        while (chunk < end && _reserved.TryAtOrAfter(chunk, out MapRun run) && run.Key < end)
+        {
+            ulong first = Math.Max(run.Key, chunk);
+            ulong part = Math.Min(run.End, end) - first;
+            _reserved.Remove(first, part);
+            dropped += part;
+            chunk = first + part;
+        }
+        return dropped;
+    }
+}

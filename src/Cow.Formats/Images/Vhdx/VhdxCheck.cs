@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Io;
+
+namespace Cow.Formats.Images.Vhdx;
+
+/// <summary>Judges a VHDX as it is on disk, its log taken into account.</summary>
+internal sealed class VhdxCheck(CachedFile file)
+{
+    /// <summary>Sentences at most: a hostile table could ask for millions.</summary>
+    private const int MostSentences = 1000;
+
+    private readonly List<string> _errors = [];
+    private readonly List<string> _leaks = [];
+    private readonly VhdxSpace _space = new();
+    private ulong _chunks;
+    private long _firstBlock = long.MaxValue;
+
+    /// <summary>Checks the image.</summary>
+    /// <param name="chunkSectors">Sectors of a chunk, for counting.</param>
+    /// <param name="inUse">It is open writable: what no block has may be reserved.</param>
+    public CheckReport Run(uint chunkSectors, bool inUse)
+    {
+        try
+        {
+            VhdxParts parts = VhdxParts.Read(file);
+            CheckCopies(parts);
+            foreach (VhdxRange range in parts.Regions.All)
+            {
+                _space.TryAdd(range.Start, range.End - range.Start);
+            }
+            CheckBitmaps(parts);
+            for (ulong block = 0; block < parts.Table.Blocks && _errors.Count < MostSentences; block++)
+            {
+                Try(() => CheckBlock(parts, block, chunkSectors));
+            }
+            CheckUnused(parts, inUse);
+        }
+        catch (ImageFormatException e)
+        {
+            _errors.Add(e.Message);
+        }
+        return new CheckReport(_errors, _leaks, _chunks);
+    }
+
+    private void CheckCopies(VhdxParts parts)
+    {
+        if (!parts.Headers.BothGood)
+        {
+            // A crash may leave this, and opening for writing makes it good.
+            _leaks.Add("one of the two headers is damaged: the next damage loses the image");
+        }
+        if (!parts.Regions.BothGood)
+        {
+            _errors.Add("the two copies of the region table are not good and equal");
+        }
+    }
+
+    private void CheckBitmaps(VhdxParts parts)
+    {
+        VhdxTable table = parts.Table;
+        ulong bitmaps = parts.Metadata.HasParent ? (table.Blocks + table.Ratio - 1) / table.Ratio : (table.Blocks - 1) / table.Ratio;
+        for (ulong bitmap = 0; bitmap < bitmaps && _errors.Count < MostSentences; bitmap++)
+        {
+            Try(() =>
+            {
+                long place = table.Bitmap(bitmap);
+                if (place != 0 && !_space.TryAdd(place, VhdxFormat.BitmapBlockBytes))
+                {
+                    _errors.Add($"sector bitmap block {bitmap} at byte {place} lies over something else");
+                }
+            });
+        }
+    }
+
+    private void CheckBlock(VhdxParts parts, ulong block, uint chunkSectors)
+    {
+        VhdxEntry entry = parts.Table.Entry(block);
+        if (!entry.HasPlace)
+        {
+            return;
+        }
+        if (!_space.TryAdd(entry.Offset, parts.Table.BlockBytes))
+        {
+            _errors.Add($"block {block} at byte {entry.Offset} lies over something else");
+        }
+        _firstBlock = Math.Min(_firstBlock, entry.Offset);
+        ulong bytes = Math.Min(parts.Table.BlockBytes, parts.Metadata.VirtualBytes - (block * parts.Table.BlockBytes));
+        ulong chunkBytes = chunkSectors * 512UL;
+        _chunks += entry.State == VhdxState.Full ? (bytes + chunkBytes - 1) / chunkBytes : CountPartial(parts, block, bytes, chunkBytes);
+    }
+
+    private static ulong CountPartial(VhdxParts parts, ulong block, ulong bytes, ulong chunkBytes)
+    {
+        long bitmap = parts.Table.RequiredBitmap(block);
+        uint sectorBytes = parts.Metadata.LogicalSectorBytes;
+        ulong first = block * parts.Table.BlockBytes / sectorBytes % VhdxFormat.BitmapBlockSectors;
+        byte[] bits = new byte[parts.Table.BlockBytes / sectorBytes / 8];
+        parts.Medium.Read(bits, bitmap + (long)(first / 8));
+        ulong chunks = 0;
+        for (ulong at = 0; at < bytes; at += chunkBytes)
+        {
+            int sectors = (int)(Math.Min(chunkBytes, bytes - at) / sectorBytes);
+            int run = SectorBits.Run(bits, BitOrder.LeastSignificantFirst, (int)(at / sectorBytes), sectors, out bool set);
+            chunks += set && run == sectors ? 1UL : 0;
+        }
+        return chunks;
+    }
+
+    private void CheckUnused(VhdxParts parts, bool inUse)
+    {
+        long end = VhdxFormat.AlignUp(Math.Max(parts.Medium.Length, _space.End), VhdxFormat.Megabyte);
+        // QEMU leaves room before its first block, which it puts at 8 MiB.
+        long unused = _space.CountUnused(Math.Min(_firstBlock, end), end, parts.Table.BlockBytes);
+        if (unused > 0 && !inUse && file.CanGrow)
+        {
+            _leaks.Add($"{unused} bytes in the file belong to nothing");
+        }
+    }
+
+    private void Try(Action step)
+    {
+        try
+        {
+            step();
+        }
+        catch (ImageFormatException e)
+        {
+            _errors.Add(e.Message);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+using System.Globalization;
+using Cow.Formats.Io;
+
+namespace Cow.Formats.Images.Vhdx;
+
+/// <summary>A VHDX: blocks, found through a table; over a parent a block may be there in parts, with a bitmap of its sectors.</summary>
+/// <remarks>
+/// <para>A chunk is smaller than a block: 64 KiB, or 4 KiB over a parent. The first chunk of a block reserves the block, in memory. When one of its
+/// chunks is committed the table names the block as a whole: over a parent as partial, with the bits of what was committed; else as full, so the rest
+/// of it must be zeros already. Therefore blocks are placed only where the file had not been when it was opened, behind its end. On a device
+/// nobody knows what is there: a chunk is a whole block then, written throughout.</para>
+/// <para>Order of writes of a commit, after the flush of the data by the caller: the file's new length; then <see cref="VhdxLogWriter"/> changes the pages
+/// of table and bitmaps. New ids are in the headers, durably, when opening for writing returns; so is what the log had to say.</para>
+/// <para>Opened read-only, nothing is written: what the log has to say is laid over the metadata in memory. A log that changes payload, which nobody
+/// writes, is refused then.</para>
+/// </remarks>
+internal sealed partial class VhdxImage : IDiskImage
+{
+    private const int Sector = 512;
+    private const uint ChunkBytes = 64 << 10;
+    private const uint ChildChunkBytes = 4 << 10;
+    private const int WindowBytes = 512;
+
+    private readonly CachedFile _file;
+    private readonly VhdxMedium _medium;
+    private readonly VhdxHeaders _headers;
+    private readonly VhdxMetadata _metadata;
+    private readonly VhdxRegions _regions;
+    private readonly VhdxTable _table;
+    private readonly bool _writable;
+    private readonly byte[] _bitmap = new byte[WindowBytes];
+
+    public VhdxImage(ImageSource source, VhdxParts parts, bool writable)
+    {
+        _file = source.File;
+        _writable = writable;
+        _headers = parts.Headers;
+        string identity = _headers.Current.DataWriteId.ToString("D");
+        if (writable)
+        {
+            _space = parts.ReadSpace();
+            parts = PrepareToWrite(parts);
+        }
+        else if (parts.Replay is { } replay)
+        {
+            RefusePayload(parts, replay);
+        }
+        (_medium, _metadata, _regions, _table) = (parts.Medium, parts.Metadata, parts.Regions, parts.Table);
+        uint chunk = Math.Min(_metadata.HasParent ? ChildChunkBytes : ChunkBytes, _metadata.BlockBytes);
+        Info = new ImageInfo(
+            VhdxDriver.FormatName, _metadata.VirtualBytes, (_file.CanGrow ? chunk : _metadata.BlockBytes) / Sector, [_file], [source.Path], _metadata.Parent, identity, Facts());
+    }
+
+    public ImageInfo Info { get; }
+
+    public Usage Usage
+    {
+        get
+        {
+            long used = Math.Max(_regions.End, _space?.End ?? _file.Length);
+            return new Usage(_placedChunks, used, _regions.End, _file.CanGrow ? long.MaxValue : _file.Length);
+        }
+    }
+
+    public ImageExtent Lookup(ulong offset, ulong length)
+    {
+        length = Math.Min(length, _metadata.VirtualBytes - offset);
+        ulong block = offset / _table.BlockBytes;
+        ulong within = offset % _table.BlockBytes;
+        VhdxEntry entry = _table.Entry(block);
+        if (!entry.HasPlace)
+        {
+            ulong equal = ((ulong)_table.CountEqual(block) * _table.BlockBytes) - within;
+            return new ImageExtent(Math.Min(length, equal), entry.State == VhdxState.NotPresent ? ImageExtentKind.Below : ImageExtentKind.Zero);
+        }
+        length = Math.Min(length, _table.BlockBytes - within);
+        if (entry.State == VhdxState.Partial)
+        {
+            length = Run(block, offset, length, out bool present);
+            if (!present)
+            {
+                return new ImageExtent(length, ImageExtentKind.Below);
+            }
+        }
+        return new ImageExtent(length, ImageExtentKind.Data, 0, entry.Offset + (long)within);
+    }
+
+    public void ReadPacked(ulong offset, Span<byte> data) => throw new NotSupportedException("a VHDX keeps every sector as it is");
+
+    public CheckReport Check() => new VhdxCheck(_file).Run(Info.ChunkSectors, _writable);
+
+    public void Dispose()
+    {
+        // The files are the caller's.
+    }
+
+    /// <summary>How many bytes from an offset on are in the file throughout, or not at all, by the sector bitmap.</summary>
+    private ulong Run(ulong block, ulong offset, ulong length, out bool present)
+    {
+        const int Bits = WindowBytes * 8;
+        ulong sectorBytes = _metadata.LogicalSectorBytes;
+        ulong sector = offset / sectorBytes;
+        ulong inBitmap = sector % VhdxFormat.BitmapBlockSectors;
+        _medium.Read(_bitmap, _table.RequiredBitmap(block) + ((long)(inBitmap / Bits) * WindowBytes));
+        int first = (int)(inBitmap % Bits);
+        ulong sectors = ((offset + length - 1) / sectorBytes) - sector + 1;
+        int run = SectorBits.Run(_bitmap, BitOrder.LeastSignificantFirst, first, (int)Math.Min(sectors, (ulong)(Bits - first)), out present);
+        return Math.Min(length, ((ulong)run * sectorBytes) - (offset % sectorBytes));
+    }
+
+    private static void RefusePayload(VhdxParts parts, VhdxReplay replay)
+    {
+        foreach (long page in replay.Pages)
+        {
+            VhdxRange? region = parts.Regions.Overlapped(page, page + 1);
+            if (region is null && !IsBitmap(parts, page))
+            {
+                throw new ImageFormatException(parts.Medium.Name, page, "a log that changes metadata only; open the image writable to play it back", "a payload page in the log");
+            }
+        }
+    }
+
+    private static bool IsBitmap(VhdxParts parts, long page)
+    {
+        ulong bitmaps = parts.Metadata.HasParent ? (parts.Table.Blocks + parts.Table.Ratio - 1) / parts.Table.Ratio : 0;
+        for (ulong bitmap = 0; bitmap < bitmaps; bitmap++)
+        {
+            long place = parts.Table.Bitmap(bitmap);
+            if (place != 0 && page >= place && page < place + VhdxFormat.BitmapBlockBytes)
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private List<KeyValuePair<string, string>> Facts() =>
+    [
+        new("type", _metadata.HasParent ? "differencing" : _metadata.LeavesBlocksAllocated ? "fixed" : "dynamic"),
+        new("block size", _metadata.BlockBytes.ToString(CultureInfo.InvariantCulture)),
+        new("logical sector size", _metadata.LogicalSectorBytes.ToString(CultureInfo.InvariantCulture)),
+        new("data write id", _headers.Current.DataWriteId.ToString("D")),
+        new("log", _headers.Current.LogId == Guid.Empty ? "clean" : "played back in memory"),
+    ];
+}

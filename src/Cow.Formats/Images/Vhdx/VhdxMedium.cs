@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Io;
+
+namespace Cow.Formats.Images.Vhdx;
+
+/// <summary>The file as it is once its log is played back, although nothing is written: for metadata.</summary>
+/// <param name="file">The file.</param>
+/// <param name="replay">What the log has to say, or null where it has nothing.</param>
+internal sealed class VhdxMedium(CachedFile file, VhdxReplay? replay)
+{
+    /// <summary>Name of the file, for messages.</summary>
+    public string Name => file.Name;
+
+    /// <summary>Bytes of the file.</summary>
+    public long Length => Math.Max(file.Length, replay?.FileLength ?? 0);
+
+    /// <summary>Reads. What is asked for must be inside <see cref="Length"/>.</summary>
+    public void Read(Span<byte> buffer, long offset)
+    {
+        if (replay is null)
+        {
+            file.ReadAt(buffer, offset);
+            return;
+        }
+        int present = (int)Math.Clamp(file.Length - offset, 0, buffer.Length);
+        file.ReadAt(buffer[..present], offset);
+        buffer[present..].Clear();
+        replay.Patch(buffer, offset);
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
+using Cow.Formats.Io;
+using static System.Buffers.Binary.BinaryPrimitives;
+
+namespace Cow.Formats.Images.Vmdk;
+
+/// <summary>Compressed grains: a marker with the sector of the disk and the number of bytes, and a zlib stream.</summary>
+internal sealed class PackedGrain(CachedFile file, HostedHeader header) : IPackedChunks
+{
+    /// <summary>Bytes of a marker before its stream.</summary>
+    public const int MarkerBytes = 12;
+
+    private const int SizeAt = 8;
+
+    /// <summary>Bytes that a stream may take: data that does not compress grows, but not to twice its size.</summary>
+    private readonly long _most = ((long)header.GrainSectors * 512 * 2) + 512;
+
+    private readonly bool _markers = (header.Flags & HostedFlags.Markers) != 0;
+
+    public TableEntry Measure(ulong chunk, TableEntry entry)
+    {
+        if (!_markers)
+        {
+            return entry with { Length = Math.Min(_most, file.Length - entry.Offset) };
+        }
+        Span<byte> marker = stackalloc byte[MarkerBytes];
+        file.Uncached.ReadAt(marker, entry.Offset);
+        ulong sector = ReadUInt64LittleEndian(marker);
+        uint size = ReadUInt32LittleEndian(marker[SizeAt..]);
+        Expect.That(sector == chunk * header.GrainSectors, file, entry.Offset, $"the marker of the grain at sector {chunk * header.GrainSectors}", sector);
+        bool inside = size > 0 && size <= _most && Expect.Inside((ulong)entry.Offset + MarkerBytes, size, file.Length);
+        Expect.That(inside, file, entry.Offset + SizeAt, $"1 to {_most} compressed bytes inside the file", size);
+        return entry with { Length = MarkerBytes + size };
+    }
+
+    public void Inflate(ulong chunk, TableEntry entry, Span<byte> data)
+    {
+        int skip = _markers ? MarkerBytes : 0;
+        byte[] packed = new byte[(int)entry.Length - skip];
+        file.Uncached.ReadAt(packed, entry.Offset + skip);
+        int got = PackedReader.Inflate(packed, zlib: true, data);
+        Expect.That(got == data.Length, file, entry.Offset, $"a zlib stream of {data.Length} bytes", got < 0 ? "a damaged one" : $"one of {got}");
+    }
+}

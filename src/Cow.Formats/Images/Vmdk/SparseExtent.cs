@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
+
+namespace Cow.Formats.Images.Vmdk;
+
+/// <summary>An extent of grains, which are found through a directory of tables: hosted sparse, compressed, COWD, seSparse.</summary>
+internal sealed class SparseExtent : VmdkExtent
+{
+    private readonly TwoLevelMap _map;
+    private readonly SparseParts _parts;
+    private readonly PackedReader? _packed;
+    private TailStore? _store;
+
+    /// <summary>Takes over a map whose tables are claimed.</summary>
+    public SparseExtent(TwoLevelMap map, SparseParts parts)
+        : base(map.Geometry.DiskBytes, map.FileIndex)
+    {
+        _map = map;
+        _parts = parts;
+        _packed = parts.Packed is null ? null : new PackedReader(map, parts.Packed);
+    }
+
+    public override uint GrainSectors => _map.Geometry.ChunkBytes / 512;
+
+    public override string? ReadOnlyReason => _parts.ReadOnlyReason;
+
+    public override TailStore? Store => _store;
+
+    public override long MetadataBytes => _map.Metadata.TotalBytes;
+
+    public override long UsedBytes => _store?.UsedBytes ?? _map.File.Length;
+
+    private UncleanMark Mark => _parts.Mark ?? throw new InvalidOperationException("this extent cannot be written");
+
+    public override ImageExtent Lookup(ulong offset, ulong length) => _map.Lookup(offset, length);
+
+    public override void ReadPacked(ulong offset, Span<byte> data)
+    {
+        if (_packed is null)
+        {
+            base.ReadPacked(offset, data);
+        }
+        _packed!.Read(offset, data);
+    }
+
+    public override void StartWriting()
+    {
+        _parts.Mirror?.RequireSound();
+        TailSpace space = new(_map.File, _map.Geometry.ChunkBytes, GrainCodec.Limit);
+        if (Mark.Found)
+        {
+            _parts.Mirror?.Repair(space);
+            RangeSet used = RequireSound();
+            Mark.Advance(Math.Max(used.End, _map.Metadata.End));
+        }
+        Mark.Write(unclean: true);
+        _map.File.Flush();
+        _store = new TailStore(_map, _parts.Mirror?.Map, space, _parts.HasNextFree ? Mark.Advance : null);
+    }
+
+    public override bool TryZero(ulong grain, ulong count, bool hasParent) =>
+        _store is not null && (!hasParent || _parts.HasZeroed) && _store.TryZero(grain, count, hasParent ? GrainCodec.Zeroed : 0);
+
+    public override void StopWriting()
+    {
+        // The mark goes last: until then a crash has the tables looked at.
+        _store!.Close();
+        _map.File.Flush();
+        Mark.Write(unclean: false);
+        _map.File.Flush();
+    }
+
+    public override void Check(TableCheck check)
+    {
+        RangeSet used = Entries(check);
+        bool unclean = _store is null && _parts.Mark?.Found == true;
+        _parts.Mirror?.Check(check, unclean);
+        long end = Math.Max(used.End, _map.Metadata.End);
+        if (_parts.HasNextFree && end > Mark.NextFree)
+        {
+            check.Error($"{_map.File.Name}: the header says that nothing is used behind byte {Mark.NextFree}; something is, up to {end}");
+        }
+        if (_parts.Packed is null && !_parts.IsForeign)
+        {
+            check.Holes(_map.File.Name, _map, used, 0, Math.Min(_map.File.Length, Mark.NextFree));
+        }
+    }
+
+    private RangeSet Entries(TableCheck check)
+    {
+        RangeSet used = new(512);
+        check.Entries(_map, used, _parts.Packed);
+        return used;
+    }
+
+    /// <summary>Judges all entries before anything is written over what a crash left.</summary>
+    private RangeSet RequireSound()
+    {
+        TableCheck check = new();
+        RangeSet used = Entries(check);
+        Expect.That(!check.Failed, _map.File, 0, "sound grain tables in an image that was not closed", check.Failed ? check.Report().Errors[0] : "");
+        return used;
+    }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
+
+namespace Cow.Formats.Images.Vmdk;
+
+/// <summary>
+/// The redundant grain directory and its tables. They say what the primary ones say; after a crash they may be one commit apart, in either
+/// direction, and either is right then: what is named is durable before.
+/// </summary>
+internal sealed class TableMirror
+{
+    private const int MostProblems = 100;
+
+    private readonly TwoLevelMap _primary;
+    private readonly List<ImageFormatException> _problems = [];
+
+    /// <summary>Claims the redundant tables; what is wrong with them is kept for later, since reading does not need them.</summary>
+    public TableMirror(TwoLevelMap primary, TwoLevelMap map)
+    {
+        _primary = primary;
+        Map = map;
+        map.ClaimTables((at, expected, found) =>
+        {
+            if (_problems.Count < MostProblems)
+            {
+                _problems.Add(Expect.Error(map.File, at, expected, found));
+            }
+        });
+    }
+
+    /// <summary>The redundant tables as a map.</summary>
+    public TwoLevelMap Map { get; }
+
+    /// <summary>Refuses a directory that names what it may not.</summary>
+    /// <exception cref="ImageFormatException">It does.</exception>
+    public void RequireSound()
+    {
+        if (_problems.Count > 0)
+        {
+            throw _problems[0];
+        }
+    }
+
+    /// <summary>Notes what is wrong.</summary>
+    /// <param name="check">Gets the findings.</param>
+    /// <param name="unclean">A crash explains a difference: then it is lost work for whoever opens it writable next, not a damage.</param>
+    public void Check(TableCheck check, bool unclean)
+    {
+        _problems.ForEach(problem => check.Error(problem.Message));
+        if (_problems.Count > 0)
+        {
+            return;
+        }
+        Action<string> note = unclean ? check.Leak : check.Error;
+        Compare(
+            (table, _, mirrorAt) => note($"{Map.File.Name}: grain table {table} has {(mirrorAt == 0 ? "no redundant copy" : "a redundant copy only")}"),
+            (at, mirrorAt, entry, mirrorEntry) => note($"{Map.File.Name}: the entry at byte {at} is {entry}, its redundant copy at byte {mirrorAt} is {mirrorEntry}"));
+    }
+
+    /// <summary>Makes both equal again after a crash. The primary entry counts, unless it cannot be true and the other one can. Durable on return.</summary>
+    /// <param name="space">Where a redundant table that is missing gets its place.</param>
+    public void Repair(TailSpace space)
+    {
+        SectorWriter writer = new(Map.File);
+        List<ulong> missing = [];
+        Compare(
+            (table, _, mirrorAt) =>
+            {
+                if (mirrorAt == 0)
+                {
+                    missing.Add(table);
+                }
+                else
+                {
+                    Map.Codec.Store(writer.Field(Map.DirectoryEntryAt(table), Map.Codec.EntryBytes), 0);
+                }
+            },
+            (at, mirrorAt, entry, mirrorEntry) =>
+            {
+                bool primary = Good(entry) || !Good(mirrorEntry);
+                Map.Codec.Store(writer.Field(primary ? mirrorAt : at, Map.Codec.EntryBytes), primary ? entry : mirrorEntry);
+            });
+        missing.ForEach(table => AddCopy(table, space, writer));
+        writer.Done();
+        Map.DirectoryChanged();
+        Map.File.Flush();
+    }
+
+    private bool Good(ulong entry) => _primary.Fault(_primary.Codec.Decode(entry)) is null;
+
+    private void AddCopy(ulong table, TailSpace space, SectorWriter writer)
+    {
+        byte[] bytes = new byte[(Map.TableBytes + 511) / 512 * 512];
+        if (!space.TryTakeTail(bytes.Length, out long at))
+        {
+            throw new IOException($"{Map.File.Name}: no room for a redundant grain table");
+        }
+        Map.File.Uncached.ReadAt(bytes.AsSpan(0, Map.TableBytes), _primary.TableAt(table));
+        writer.Done();
+        Map.File.WriteAt(bytes, at);
+        Map.File.Flush();
+        Map.Codec.Store(writer.Field(Map.DirectoryEntryAt(table), Map.Codec.EntryBytes), Map.Codec.DirectoryEntry(at));
+        Map.Metadata.TryAdd(at, Map.TableBytes);
+        space.Keep(at, bytes.Length);
+    }
+
+    /// <summary>Finds differences.</summary>
+    /// <param name="lonely">Gets a table that only one directory has, and its byte offset in both, 0 for none.</param>
+    /// <param name="differ">Gets the byte offsets of two entries, and the entries.</param>
+    private void Compare(Action<ulong, long, long> lonely, Action<long, long, ulong, ulong> differ)
+    {
+        byte[] ours = new byte[Map.TableBytes];
+        byte[] theirs = new byte[Map.TableBytes];
+        for (ulong table = 0; table < Map.Geometry.Tables; table++)
+        {
+            long at = _primary.TableAt(table);
+            long mirrorAt = Map.TableAt(table);
+            if (at == 0 || mirrorAt == 0)
+            {
+                if (at != mirrorAt)
+                {
+                    lonely(table, at, mirrorAt);
+                }
+                continue;
+            }
+            Map.File.Uncached.ReadAt(ours, at);
+            Map.File.Uncached.ReadAt(theirs, mirrorAt);
+            if (!ours.AsSpan().SequenceEqual(theirs))
+            {
+                Differences(ours, theirs, at, mirrorAt, differ);
+            }
+        }
+    }
+
+    private void Differences(byte[] ours, byte[] theirs, long at, long mirrorAt, Action<long, long, ulong, ulong> differ)
+    {
+        int size = Map.Codec.EntryBytes;
+        for (int i = 0; i < ours.Length; i += size)
+        {
+            ulong entry = Map.Codec.Load(ours.AsSpan(i));
+            ulong mirrorEntry = Map.Codec.Load(theirs.AsSpan(i));
+            if (entry != mirrorEntry)
+            {
+                differ(at + i, mirrorAt + i, entry, mirrorEntry);
+            }
+        }
+    }
+}

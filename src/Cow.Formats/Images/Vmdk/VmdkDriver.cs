@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
+using Cow.Formats.Io;
+
+namespace Cow.Formats.Images.Vmdk;
+
+/// <summary>Makes and opens VMDK images.</summary>
+internal sealed class VmdkDriver : IImageDriver
+{
+    public const string FormatName = "vmdk";
+
+    public string Name => FormatName;
+
+    public bool Probe(IImageFile file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        return SparseOpener.Probe(file) || VmdkDescriptor.Probe(file);
+    }
+
+    public IDiskImage Open(ImageSource source, ImageOpenOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(options);
+        Expect.That(options.Snapshot is null, source.File, 0, "a format with snapshots inside", FormatName);
+        return new VmdkOpening(source, options.Writable).Open();
+    }
+
+    public IDiskImage Create(ImageSource source, ImageCreateOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(options);
+        return new VmdkOpening(source, writable: true, new VmdkCreation(source, options).Run()).Open();
+    }
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+using Cow.Controller.Cli.Convert;
+using Cow.Controller.Cli.Images;
+using Cow.Controller.Daemon;
+using Cow.DmIoctl;
+using NUnit.Framework;
+
+namespace Cow.Controller.Tests;
+
+/// <summary><c>convert</c>: the same disk in another form, or nothing at all.</summary>
+[TestFixture]
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+internal sealed class CliConvertTests : IDisposable
+{
+    private static readonly string[] Source = ["disk"];
+
+    private readonly CliImageWorld _world = new();
+
+    public void Dispose() => _world.Dispose();
+
+    [TestCase("1")]
+    [TestCase("7")]
+    public void ARawCopyIsEqualAndSparse(string threads)
+    {
+        string raw = _world.Raw("disk");
+        Assert.That(_world.Done("convert", raw, _world.In("copy"), "--format", "raw", "--source-format", "raw", "--threads", threads), Is.Empty);
+        Assert.That(File.ReadAllBytes(_world.In("copy")), Is.EqualTo(File.ReadAllBytes(raw)));
+        Assert.That(SparseFile.OccupiedBytes(_world.In("copy")), Is.LessThanOrEqualTo(SparseFile.OccupiedBytes(raw) + 65536));
+    }
+
+    [Test]
+    public void WrittenZerosBecomeHoles()
+    {
+        File.WriteAllBytes(_world.In("disk"), new byte[8 << 20]);
+        Convert("copy", "raw");
+        Assert.That(SparseFile.OccupiedBytes(_world.In("copy")), Is.Zero);
+        Assert.That(new FileInfo(_world.In("copy")).Length, Is.EqualTo(8 << 20));
+    }
+
+    [Test]
+    public void WhatIsThereIsReplacedOnlyWithForce()
+    {
+        string raw = _world.Raw("disk");
+        File.WriteAllText(_world.In("copy"), "mine");
+        File.SetUnixFileMode(_world.In("copy"), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        Assert.That(_world.Run(Words("copy", "raw")), Is.EqualTo(ExitCode.InUse));
+        Assert.That(File.ReadAllText(_world.In("copy")), Is.EqualTo("mine"));
+        _world.Done([.. Words("copy", "raw"), "--force"]);
+        Assert.That(File.ReadAllBytes(_world.In("copy")), Is.EqualTo(File.ReadAllBytes(raw)));
+        Assert.That(File.GetUnixFileMode(_world.In("copy")), Is.EqualTo(UnixFileMode.UserRead | UnixFileMode.UserWrite));
+        Assert.That(_world.Files, Has.Length.EqualTo(2));
+    }
+
+    [Test]
+    public void AnImageIsNotItsOwnCopy()
+    {
+        string raw = _world.Raw("disk");
+        byte[] before = File.ReadAllBytes(raw);
+        Assert.That(_world.Run([.. Words("disk", "raw"), "--force"]), Is.EqualTo(ExitCode.Usage));
+        File.CreateSymbolicLink(_world.In("link"), raw);
+        Assert.That(_world.Run([.. Words("link", "raw"), "--force"]), Is.EqualTo(ExitCode.Usage));
+        Assert.That(File.ReadAllBytes(raw), Is.EqualTo(before));
+    }
+
+    [Test]
+    public void WhatFailsLeavesNothingBehind()
+    {
+        _world.Raw("disk");
+        Assert.That(_world.Run([.. Words("copy", "raw"), "-o", "size=1"]), Is.EqualTo(ExitCode.Usage));
+        Assert.That(_world.Run([.. Words("copy", "raw"), "-o", "size"]), Is.EqualTo(ExitCode.Usage));
+        Assert.That(_world.Run([.. Words("copy", "raw"), "--compress"]), Is.EqualTo(ExitCode.Usage));
+        Assert.That(_world.Run([.. Words("copy", "raw"), "--threads", "0"]), Is.EqualTo(ExitCode.Usage));
+        Assert.That(_world.Run(Words("copy", "nonsense")), Is.EqualTo(ExitCode.Usage));
+        Assert.That(_world.Run(Words("no/copy", "raw")), Is.EqualTo(ExitCode.NotFound));
+        Assert.That(_world.Run("convert", _world.In("none"), _world.In("copy"), "--format", "raw"), Is.EqualTo(ExitCode.NotFound));
+        Assert.That(_world.Run("convert", _world.In("disk"), _world.In("copy")), Is.EqualTo(ExitCode.Usage));
+        Assert.That(_world.Run("convert", _world.In("disk"), _world.In("copy"), "--format", "raw"), Is.EqualTo(ExitCode.BadStore));
+        Assert.That(_world.Error, Does.Contain("--source-format"));
+        Assert.That(_world.Files, Is.EqualTo(Source));
+    }
+
+    [Test]
+    public void AConversionThatIsInterruptedLeavesNothingBehind()
+    {
+        using CancellationTokenSource stop = new();
+        stop.Cancel();
+        ConvertSpec spec = new(
+            new ImageSpec(_world.Raw("disk"), "raw"), _world.In("copy"), "raw", false, new Dictionary<string, string>(), false, 2);
+        Assert.That(() => new Converter(_world.Paths, spec).Run(static (_, _) => { }, stop.Token), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(_world.Files, Is.EqualTo(Source));
+    }
+
+    [Test]
+    public void AnImageThatAMachineWritesIsNotRead()
+    {
+        using ImageLocks machine = new();
+        machine.LockStore(_world.Raw("disk"));
+        Assert.That(_world.Run(Words("copy", "raw")), Is.EqualTo(ExitCode.InUse));
+        Assert.That(_world.Files, Is.EqualTo(Source));
+    }
+
+    [TestCase("qcow2")]
+    [TestCase("qcow2", "cluster_size=512")]
+    [TestCase("qcow2", "cluster_size=2M,compat=0.10")]
+    [TestCase("qcow2", "extended_l2=on,cluster_size=128k")]
+    [TestCase("qcow")]
+    [TestCase("vmdk")]
+    [TestCase("vmdk", "subformat=monolithicFlat")]
+    [TestCase("vmdk", "subformat=twoGbMaxExtentSparse")]
+    [TestCase("vhd")]
+    [TestCase("vhd", "subformat=fixed")]
+    [TestCase("vhdx")]
+    public void ADiskSurvivesEveryFormat(string format, string? settings = null)
+    {
+        CliImageWorld.Require(format);
+        string raw = _world.Raw("disk");
+        _world.Done([.. Words("image", format), .. settings is null ? [] : new[] { "-o", settings }]);
+        Assert.That(_world.Run("check", _world.In("image")), Is.EqualTo(ExitCode.Done), _world.Out + _world.Error);
+        _world.Done("convert", _world.In("image"), _world.In("back"), "--format", "raw");
+        SameDisk(raw, _world.In("back"));
+        string known = format == "vhd" ? "vpc" : format;
+        CliImageWorld.Qemu("convert", "-q", "-f", known, "-O", "raw", _world.In("image"), _world.In("qemu"));
+        SameDisk(raw, _world.In("qemu"));
+        if (format is "qcow2" or "vmdk" or "vhdx")
+        {
+            CliImageWorld.Qemu("check", "-q", "-f", known, _world.In("image"));
+        }
+    }
+
+    [TestCase(null)]
+    [TestCase("compression_type=zstd")]
+    [TestCase("cluster_size=4096")]
+    public void ACompressedImageIsReadByQemu(string? settings)
+    {
+        CliImageWorld.Require("qcow2");
+        string raw = _world.Raw("disk");
+        string image = _world.In("image");
+        _world.Done([.. Words("image", "qcow2"), "--compress", .. settings is null ? [] : new[] { "-o", settings }]);
+        CliImageWorld.Qemu("check", "-q", "-f", "qcow2", image);
+        CliImageWorld.Qemu("convert", "-q", "-f", "qcow2", "-O", "raw", image, _world.In("qemu"));
+        SameDisk(raw, _world.In("qemu"));
+        Assert.That(_world.Done("map", image, "--json"), Does.Contain("\"compressed\": true"));
+        Assert.That(SparseFile.OccupiedBytes(image), Is.LessThan(SparseFile.OccupiedBytes(raw)));
+        _world.Done("convert", image, _world.In("back"), "--format", "raw", "--threads", "3");
+        SameDisk(raw, _world.In("back"));
+    }
+
+    [TestCase("qcow2", false)]
+    [TestCase("qcow2", true)]
+    public void TheNumberOfThreadsDoesNotShow(string format, bool compress)
+    {
+        CliImageWorld.Require(format);
+        _world.Raw("disk");
+        string[] more = compress ? ["--compress"] : [];
+        _world.Done([.. Words("one", format), "--threads", "1", .. more]);
+        _world.Done([.. Words("many", format), "--threads", "5", .. more]);
+        Assert.That(File.ReadAllBytes(_world.In("one")), Is.EqualTo(File.ReadAllBytes(_world.In("many"))));
+    }
+
+    [Test]
+    public void AChainBecomesOneImage()
+    {
+        CliImageWorld.Require("qcow2");
+        _world.Raw("base.raw");
+        string top = _world.In("top.qcow2");
+        CliImageWorld.Qemu("create", "-q", "-f", "qcow2", "-b", "base.raw", "-F", "raw", top, "6M");
+        CliImageWorld.QemuIo(top, "qcow2", "write -P 1 100k 300k", "write -z 1M 256k", "write -P 2 5M 100k");
+        CliImageWorld.Qemu("convert", "-q", "-O", "raw", top, _world.In("qemu"));
+        _world.Done("convert", top, _world.In("ours"), "--format", "raw");
+        Assert.That(File.ReadAllBytes(_world.In("ours")), Is.EqualTo(File.ReadAllBytes(_world.In("qemu"))));
+    }
+
+    [Test]
+    public void ABackingFileElsewhereNeedsLeave()
+    {
+        CliImageWorld.Require("qcow2");
+        string raw = _world.Raw("base.raw");
+        string home = Directory.CreateDirectory(_world.In("home")).FullName;
+        string top = Path.Combine(home, "top.qcow2");
+        CliImageWorld.Qemu("create", "-q", "-f", "qcow2", "-b", raw, "-F", "raw", top);
+        Assert.That(_world.Run("convert", top, _world.In("copy"), "--format", "raw"), Is.EqualTo(ExitCode.BadStore));
+        Assert.That(_world.Error, Does.Contain("--backing-dir"));
+        Assert.That(_world.Run("convert", top, _world.In("copy"), "--format", "raw", "--backing-dir", _world.In("x")), Is.EqualTo(ExitCode.NotFound));
+        _world.Done("convert", top, _world.In("copy"), "--format", "raw", "--backing-dir", Path.GetDirectoryName(raw)!);
+        SameDisk(raw, _world.In("copy"));
+    }
+
+    [Test]
+    public void ASnapshotInsideCanBeCopied()
+    {
+        CliImageWorld.Require("qcow2");
+        string raw = _world.Raw("disk");
+        string image = _world.In("image");
+        Convert("image", "qcow2");
+        CliImageWorld.Qemu("snapshot", "-c", "before", image);
+        CliImageWorld.QemuIo(image, "qcow2", "write -P 7 0 2M");
+        _world.Done("convert", image, _world.In("then"), "--format", "raw", "--snapshot", "before");
+        SameDisk(raw, _world.In("then"));
+        Assert.That(_world.Run("convert", image, _world.In("never"), "--format", "raw", "--snapshot", "other"), Is.Not.EqualTo(ExitCode.Done));
+        Assert.That(_world.Error, Does.Not.Contain("defect"));
+    }
+
+    [Test]
+    public void FilesOfAnImageThatFailsAreDeletedToo()
+    {
+        CliImageWorld.Require("vmdk");
+        _world.Raw("disk");
+        File.WriteAllText(_world.In("image-flat.vmdk"), "mine");
+        Assert.That(_world.Run([.. Words("image.vmdk", "vmdk"), "-o", "subformat=monolithicFlat"]), Is.EqualTo(ExitCode.InUse), _world.Error);
+        Assert.That(_world.Files, Has.Length.EqualTo(2));
+        Assert.That(File.ReadAllText(_world.In("image-flat.vmdk")), Is.EqualTo("mine"));
+    }
+
+    [Test]
+    public void ADamagedClusterEndsAConversionWithNothingLeft()
+    {
+        CliImageWorld.Require("qcow2");
+        _world.Raw("disk");
+        string packed = _world.In("packed");
+        CliImageWorld.Qemu("convert", "-q", "-c", "-f", "raw", "-O", "qcow2", _world.In("disk"), packed);
+        byte[] bytes = File.ReadAllBytes(packed);
+        // Behind the metadata that such a small image has.
+        bytes.AsSpan(0x50000).Fill(0xff);
+        File.WriteAllBytes(packed, bytes);
+        Assert.That(_world.Run("convert", packed, _world.In("copy"), "--format", "raw"), Is.EqualTo(ExitCode.BadStore), _world.Error);
+        Assert.That(_world.Files, Has.Length.EqualTo(2));
+    }
+
+    private string[] Words(string name, string format) =>
+        ["convert", _world.In("disk"), _world.In(name), "--format", format, "--source-format", "raw"];
+
+    private void Convert(string name, string format) => _world.Done(Words(name, format));
+
+    /// <summary>Formats that count in cylinders or mebibytes make a disk longer, with zeros.</summary>
+    private static void SameDisk(string raw, string copy)
+    {
+        byte[] wanted = File.ReadAllBytes(raw);
+        byte[] found = File.ReadAllBytes(copy);
+        Assert.That(found.AsSpan(0, wanted.Length).SequenceEqual(wanted), Is.True, "contents");
+        Assert.That(found.AsSpan(wanted.Length).ContainsAnyExcept((byte)0), Is.False, "behind the end");
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+using Cow.Controller.Daemon;
+using NUnit.Framework;
+
+namespace Cow.Controller.Tests;
+
+/// <summary><c>info</c>: says what an image is, and opens nothing else.</summary>
+[TestFixture]
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+internal sealed class CliInfoTests : IDisposable
+{
+    private readonly CliImageWorld _world = new();
+
+    public void Dispose() => _world.Dispose();
+
+    [Test]
+    public void ARawImageIsWhatItIsCalled()
+    {
+        string raw = _world.Raw("disk");
+        Assert.That(_world.Run("info", raw), Is.EqualTo(ExitCode.BadStore));
+        Assert.That(_world.Error, Does.Contain("bears no format that is known; name one with --format: "));
+        Assert.That(_world.Done("info", raw, "--format", "raw"), Does.Contain("4 MiB (4195840 bytes)"));
+        Assert.That(_world.Done("info", raw, "--format", "raw", "--json"), Does.Contain("\"virtualBytes\": 4195840").And.Contain("\"diskBytes\": "));
+    }
+
+    [TestCase("snapshot")]
+    [TestCase("bitmap")]
+    public void AStoreIsRecognised(string format)
+    {
+        _world.Done("format", _world.In("store"), "16", "--size", "1M", "--format", format);
+        Assert.That(_world.Done("info", _world.In("store")), Does.Contain(format).And.Contain("that of its base"));
+    }
+
+    [Test]
+    public void WhatIsNoImageIsSaidToBeNone()
+    {
+        File.WriteAllBytes(_world.In("empty"), []);
+        Assert.That(_world.Run("info", _world.In("empty")), Is.EqualTo(ExitCode.BadStore));
+        Assert.That(_world.Run("info", _world.In("nothing")), Is.EqualTo(ExitCode.NotFound));
+        Assert.That(_world.Run("info", _world.In("empty"), "--format", "vmdx"), Is.EqualTo(ExitCode.BadStore).Or.EqualTo(ExitCode.Usage));
+        Assert.That(_world.Run("info", Path.GetTempPath()), Is.EqualTo(ExitCode.NotFound));
+    }
+
+    [Test]
+    public void NothingThatAnImageNamesIsOpened()
+    {
+        CliImageWorld.Require("qcow2");
+        string image = _world.In("a.qcow2");
+        CliImageWorld.Qemu("create", "-q", "-f", "qcow2", "-u", "-b", "/etc/hostname", "-F", "raw", image, "1M");
+        Assert.That(_world.Done("info", image), Does.Contain("/etc/hostname (raw)"));
+        Assert.That(_world.Run("info", image, "--chain"), Is.EqualTo(ExitCode.BadStore));
+        Assert.That(_world.Error, Does.Contain("--backing-dir").And.Contain("/etc/hostname"));
+    }
+
+    [Test]
+    public void ADataFileIsNotOpened()
+    {
+        CliImageWorld.Require("qcow2");
+        string image = _world.In("a.qcow2");
+        CliImageWorld.Qemu("create", "-q", "-f", "qcow2", "-o", $"data_file={_world.In("data")}", image, "1M");
+        File.Delete(_world.In("data"));
+        Assert.That(_world.Done("info", image), Does.Contain("1 MiB"));
+        Assert.That(_world.Run("info", image, "--chain"), Is.EqualTo(ExitCode.BadStore));
+    }
+
+    [Test]
+    public void TheChainIsShownWhereItIsAskedFor()
+    {
+        CliImageWorld.Require("qcow2");
+        string top = Chain();
+        string text = _world.Done("info", top, "--chain", "--json");
+        Assert.That(text, Does.Contain("\"chain\": [").And.Contain("\"format\": \"raw\""));
+    }
+
+    [Test]
+    public void WhatATerminalWouldObeyIsNotShown()
+    {
+        CliImageWorld.Require("qcow2");
+        string image = _world.In("a.qcow2");
+        CliImageWorld.Qemu("create", "-q", "-f", "qcow2", "-u", "-b", "x\u001b[31m", "-F", "raw", image, "1M");
+        Assert.That(_world.Done("info", image), Does.Contain("x?[31m").And.Not.Contain("\u001b"));
+    }
+
+    [Test]
+    public void SnapshotsAreListed()
+    {
+        CliImageWorld.Require("qcow2");
+        string image = _world.In("a.qcow2");
+        CliImageWorld.Qemu("create", "-q", "-f", "qcow2", image, "1M");
+        CliImageWorld.Qemu("snapshot", "-c", "before", image);
+        Assert.That(_world.Done("info", image), Does.Contain("'before'"));
+        Assert.That(_world.Done("info", image, "--json"), Does.Contain("\"name\": \"before\""));
+    }
+
+    [Test]
+    public void AnImageThatAMachineWritesIsRefusedUnlessShared()
+    {
+        string raw = _world.Raw("disk");
+        using (ImageLocks machine = new())
+        {
+            machine.LockStore(raw);
+            Assert.That(_world.Run("info", raw, "--format", "raw"), Is.EqualTo(ExitCode.InUse));
+            Assert.That(_world.Run("map", raw, "--format", "raw"), Is.EqualTo(ExitCode.InUse));
+            _world.Done("info", raw, "--format", "raw", "-U");
+            _world.Done("map", raw, "--format", "raw", "--force-share");
+        }
+
+        _world.Done("info", raw, "--format", "raw");
+    }
+
+    private string Chain()
+    {
+        _world.Raw("base.raw");
+        string top = _world.In("top.qcow2");
+        CliImageWorld.Qemu("create", "-q", "-f", "qcow2", "-b", "base.raw", "-F", "raw", top);
+        return top;
+    }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+using System.Diagnostics;
+using Cow.Formats.Images;
+using Cow.Formats.Io;
+
+namespace Cow.Formats.Tests.Images;
+
+[TestFixture]
+internal sealed class DirectoryOpenerTests
+{
+    private ScratchFolder _folder = null!;
+    private DirectoryOpener? _opener;
+
+    private string ImagePath => _folder.File("images/top");
+
+    [SetUp]
+    public void MakeTree()
+    {
+        _folder = new ScratchFolder();
+        foreach (string directory in (string[])["images/below", "images2", "bases/deep"])
+        {
+            Directory.CreateDirectory(_folder.File(directory));
+        }
+        foreach (string file in (string[])["images/top", "images/base", "images/below/base", "images2/base", "bases/deep/base", "secret"])
+        {
+            File.WriteAllText(_folder.File(file), file);
+        }
+        File.WriteAllText(_folder.File("images/empty"), "");
+        File.CreateSymbolicLink(_folder.File("images/link"), "base");
+        File.CreateSymbolicLink(_folder.File("images/way-out"), "../secret");
+        File.CreateSymbolicLink(_folder.File("images/up"), _folder.File("images2"));
+        File.CreateSymbolicLink(_folder.File("images/circle"), "circle");
+        File.CreateSymbolicLink(_folder.File("linked-top"), "images/top");
+    }
+
+    [TearDown]
+    public void RemoveTree()
+    {
+        _opener?.Dispose();
+        _folder.Dispose();
+    }
+
+    [TestCase("base", "images/base")]
+    [TestCase("./base", "images/base")]
+    [TestCase("link", "images/base")]
+    [TestCase("below/../base", "images/base")]
+    [TestCase("../images/base", "images/base")]
+    [TestCase("up/../images/base", "images/base")]
+    public void AFileBesideTheImageIsOpened(string name, string file)
+    {
+        OpenedFile opened = Open(name);
+        Assert.That(opened.Path, Is.EqualTo(RealPath.Of(_folder.File(file))));
+        byte[] text = new byte[file.Length];
+        opened.File.ReadAt(text, 0);
+        Assert.That(System.Text.Encoding.UTF8.GetString(text), Is.EqualTo(file));
+    }
+
+    [TestCase("below/base", "is")]
+    [TestCase("../images2/base", "is")]
+    [TestCase("up/base", "is")]
+    [TestCase("../secret", "is")]
+    [TestCase("way-out", "is")]
+    [TestCase("/etc/passwd", "lies elsewhere")]
+    [TestCase("nothing", "cannot be opened")]
+    [TestCase("circle", "cannot be opened")]
+    [TestCase("empty", "cannot be opened")]
+    [TestCase("below", "cannot be opened")]
+    [TestCase("", "no name")]
+    [TestCase("base\0", "no name")]
+    [TestCase("json:{\"driver\":\"file\",\"filename\":\"/etc/passwd\"}", "protocol")]
+    [TestCase("nbd:localhost:10809", "protocol")]
+    [TestCase("fd:3", "protocol")]
+    [TestCase("file:base", "protocol")]
+    [TestCase("base:", "protocol")]
+    public void AnythingElseIsRefused(string name, string reason)
+    {
+        Assert.That(() => Open(name), Throws.InstanceOf<ImageFormatException>()
+            .With.Message.Contains(reason).And.Message.Contains("--backing-dir").And.Property("Offset").EqualTo(77));
+    }
+
+    [TestCase("../bases/deep/base", true)]
+    [TestCase("../images2/base", false)]
+    [TestCase("../secret", false)]
+    public void WhatLiesBelowAnAllowedDirectoryIsOpened(string name, bool allowed)
+    {
+        // A directory whose name begins alike is another one.
+        _opener = new DirectoryOpener(new MetadataCache(), [_folder.File("bases"), _folder.File("images")]);
+        if (allowed)
+        {
+            Assert.That(() => Open(name), Throws.Nothing);
+            Assert.That(() => Open(_folder.File("images/below/base")), Throws.Nothing);
+        }
+        else
+        {
+            Assert.That(() => Open(name), Throws.InstanceOf<ImageFormatException>());
+        }
+    }
+
+    [Test]
+    public void APipeIsRefusedAndNotWaitedFor()
+    {
+        using Process mkfifo = Process.Start("mkfifo", [_folder.File("images/pipe")]);
+        mkfifo.WaitForExit();
+        Assert.That(() => Open("pipe"), Throws.InstanceOf<ImageFormatException>());
+    }
+
+    [Test]
+    public void TwoNamesOfAFileAreOneFile()
+    {
+        Assert.That(Open("link").File, Is.SameAs(Open("base").File));
+        Assert.That(() => Open("base", writable: true), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("in use"));
+    }
+
+    [Test]
+    public void WhatIsWrittenHasNoSecondUser()
+    {
+        Open("base", writable: true);
+        Assert.That(() => Open("link"), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("in use"));
+    }
+
+    [Test]
+    public void ANewFileLiesBesideItsImage()
+    {
+        _opener = new DirectoryOpener(new MetadataCache(), []);
+        OpenedFile made = _opener.CreateNamed("new", RealPath.Of(ImagePath));
+        Assert.That(made.Path, Is.EqualTo(RealPath.Of(_folder.File("images/new"))));
+        made.File.WriteAt(new byte[512], 0);
+        Assert.That(new FileInfo(made.Path).Length, Is.EqualTo(512));
+        Assert.That(() => _opener.CreateNamed("base", RealPath.Of(ImagePath)), Throws.InstanceOf<IOException>(), "it is there already");
+        Assert.That(() => _opener.CreateNamed("../secret", RealPath.Of(ImagePath)), Throws.Nothing, "only the name counts");
+        Assert.That(File.ReadAllText(_folder.File("secret")), Is.EqualTo("secret"));
+    }
+
+    [Test]
+    public void TheUserMayNameAnyFile()
+    {
+        _opener = new DirectoryOpener(new MetadataCache(), []);
+        Assert.That(_opener.OpenGiven(_folder.File("linked-top"), writable: false).Path, Is.EqualTo(RealPath.Of(ImagePath)));
+        Assert.That(() => _opener.OpenGiven(_folder.File("nothing"), writable: false), Throws.InstanceOf<IOException>());
+    }
+
+    [Test]
+    public void TheCallerOpensTheFiles()
+    {
+        List<(string, bool)> asked = [];
+        _opener = new DirectoryOpener(new MetadataCache(), [], (path, writable) =>
+        {
+            asked.Add((path, writable));
+            return new MemoryFile(512);
+        });
+        OpenedFile opened = Open("link", writable: true);
+        Assert.That(opened.File.Uncached, Is.InstanceOf<MemoryFile>());
+        Assert.That(asked, Is.EqualTo(new[] { (RealPath.Of(_folder.File("images/base")), true) }));
+    }
+
+    [Test]
+    public void ALongOrBinaryNameIsShownOnALine()
+    {
+        string message = Assert.Throws<ImageFormatException>(() => Open("a\u001b[2J\n" + new string('x', 5000)))!.Message;
+        Assert.That(message, Does.Contain("'a?[2J?xxx").And.Not.Contain("\u001b").And.Length.LessThan(1000));
+        Assert.That(message.Split('\n'), Has.Length.EqualTo(1));
+    }
+
+    private OpenedFile Open(string name, bool writable = false)
+    {
+        _opener ??= new DirectoryOpener(new MetadataCache(), []);
+        return _opener.OpenNamed(name, RealPath.Of(ImagePath), 77, writable);
+    }
+}

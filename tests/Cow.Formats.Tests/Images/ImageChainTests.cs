@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Images;
+using Cow.Formats.Io;
+
+namespace Cow.Formats.Tests.Images;
+
+/// <summary>Random chains: mixed chunk sizes, images of any length, data in pieces.</summary>
+[TestFixture]
+internal sealed class ImageChainTests
+{
+    private const int FileSectors = 4000;
+
+    [Test]
+    public void AChainReadsAsItsLayersLaidOverEachOther([Range(1, 60)] int seed)
+    {
+        Random random = new(seed);
+        List<(StubImage Image, byte[] File, (ImageExtentKind Kind, long Offset)[] Map)> levels =
+            [.. Enumerable.Range(0, random.Next(1, 6)).Select(_ => NewLevel(random))];
+        using ImageChain chain = new([.. levels.Select(l => l.Image)], writable: false);
+        byte[] model = new byte[levels[0].Map.Length * 512];
+        for (int sector = 0; sector < levels[0].Map.Length; sector++)
+        {
+            SectorOf(levels, sector).CopyTo(model, sector * 512);
+        }
+
+        byte[] all = new byte[model.Length];
+        chain.ReadAt(0, all);
+        Assert.That(all.AsSpan().SequenceEqual(model), Is.True);
+        int chunkBytes = (int)chain.Info.ChunkSectors * 512;
+        int chunks = (model.Length + chunkBytes - 1) / chunkBytes;
+        for (int chunk = 0; chunk < chunks; chunk++)
+        {
+            ulong limit = (ulong)random.Next(1, 40);
+            Extent extent = chain.Lookup((ulong)chunk, limit);
+            Assert.That(extent.Run.Count, Is.InRange(1UL, Math.Min(limit, (ulong)(chunks - chunk))));
+            RequireSame(chain, extent, model, chunkBytes);
+        }
+        Assert.That(() => chain.Lookup((ulong)chunks, 1), Throws.InstanceOf<ArgumentOutOfRangeException>());
+    }
+
+    [Test]
+    public void AChunkInTwoPiecesIsOpaque()
+    {
+        using ImageChain chain = Chain([.. Places(0, 4), .. Places(100, 4), .. Places(104, 8)], chunkSectors: 8);
+        Assert.That(chain.Lookup(0, 1), Is.EqualTo(new Extent(new ChunkRun(0, 1), ExtentKind.Opaque, default)));
+        Assert.That(chain.Lookup(1, 1), Is.EqualTo(new Extent(new ChunkRun(1, 1), ExtentKind.Overlay, new Place(0, 104))));
+    }
+
+    [Test]
+    public void NeighboursAreOneAnswer()
+    {
+        using ImageChain chain = Chain([.. Places(8, 24)], chunkSectors: 8, table: 3);
+        Assert.That(chain.Lookup(0, 100), Is.EqualTo(new Extent(new ChunkRun(0, 3), ExtentKind.Overlay, new Place(0, 8))));
+        Assert.That(chain.Lookup(0, 2).Run.Count, Is.EqualTo(2));
+    }
+
+    [Test]
+    public void AReadOnlyChainPlacesNothing()
+    {
+        using ImageChain chain = Chain([.. Places(0, 8)], chunkSectors: 8);
+        Assert.That(() => chain.Allocate(new ChunkRun(0, 1)), Throws.InvalidOperationException);
+        Assert.That(() => chain.Commit([]), Throws.InvalidOperationException);
+        Assert.That(chain.Close, Throws.InvalidOperationException);
+    }
+
+    [Test]
+    public void LookingUpLeavesNoGarbage()
+    {
+        (StubImage top, _, _) = NewLevel(new Random(1));
+        (StubImage below, _, _) = NewLevel(new Random(2));
+        using ImageChain chain = new([top, below], writable: false);
+        ulong chunks = (chain.Info.VirtualSize!.Value - 1) / ((ulong)chain.Info.ChunkSectors * 512);
+        long bytes = Garbage.Of(() =>
+        {
+            for (ulong chunk = 0; chunk < chunks; chunk++)
+            {
+                chain.Lookup(chunk, 16);
+            }
+        });
+        Assert.That(bytes, Is.Zero);
+    }
+
+    private static (ImageExtentKind, long)[] Places(int sector, int count) =>
+        [.. Enumerable.Range(sector, count).Select(s => (ImageExtentKind.Data, s * 512L))];
+
+    private static ImageChain Chain((ImageExtentKind, long)[] map, uint chunkSectors, int table = 1000) =>
+        new([new StubImage(map, new CachedFile(new MemoryFile(FileSectors * 512), new MetadataCache()), chunkSectors, table)], writable: false);
+
+    private static (StubImage Image, byte[] File, (ImageExtentKind Kind, long Offset)[] Map) NewLevel(Random random)
+    {
+        byte[] file = new byte[(FileSectors * 512) - random.Next(100_000)];
+        random.NextBytes(file);
+        var map = new (ImageExtentKind, long)[random.Next(500, 1000)];
+        for (int sector = 0; sector < map.Length;)
+        {
+            ImageExtentKind kind = random.Next(10) switch { < 4 => ImageExtentKind.Below, 4 => ImageExtentKind.Zero, 5 => ImageExtentKind.Packed, 6 => ImageExtentKind.Shared, _ => ImageExtentKind.Data };
+            long place = kind is ImageExtentKind.Data or ImageExtentKind.Shared ? random.Next(FileSectors - 100) * 512L : 0;
+            for (int run = random.Next(1, 60); run > 0 && sector < map.Length; run--, sector++)
+            {
+                map[sector] = (kind, place);
+                place += place > 0 ? 512 : 0;
+            }
+        }
+        CachedFile cached = new(new MemoryFile(file), new MetadataCache());
+        return (new StubImage(map, cached, 1U << random.Next(0, 8), random.Next(1, 300)), file, map);
+    }
+
+    private static byte[] SectorOf(List<(StubImage Image, byte[] File, (ImageExtentKind Kind, long Offset)[] Map)> levels, int sector)
+    {
+        foreach ((_, byte[] file, (ImageExtentKind Kind, long Offset)[] map) in levels)
+        {
+            // What is behind the end of a shorter image is zeros, whatever lies below that.
+            if (sector >= map.Length || map[sector].Kind == ImageExtentKind.Zero)
+            {
+                return new byte[512];
+            }
+            switch (map[sector].Kind)
+            {
+                case ImageExtentKind.Packed:
+                    return [.. file.AsSpan(sector * 512, 512).ToArray().Select(b => (byte)(b ^ 0xff))];
+                case ImageExtentKind.Data or ImageExtentKind.Shared:
+                    return SectorOf(file, map[sector].Offset);
+            }
+        }
+        return new byte[512];
+    }
+
+    private static byte[] SectorOf(byte[] file, long offset)
+    {
+        byte[] bytes = new byte[512];
+        int present = (int)Math.Clamp(file.Length - offset, 0, 512);
+        file.AsSpan((int)Math.Min(offset, file.Length), present).CopyTo(bytes);
+        return bytes;
+    }
+
+    private static void RequireSame(ImageChain chain, Extent extent, byte[] model, int chunkBytes)
+    {
+        int start = (int)extent.Run.Chunk * chunkBytes;
+        byte[] expected = model.AsSpan(start, Math.Min((int)extent.Run.Count * chunkBytes, model.Length - start)).ToArray();
+        byte[] data = new byte[expected.Length];
+        switch (extent.Kind)
+        {
+            case ExtentKind.Opaque:
+                Assert.That(extent.Run.Count, Is.EqualTo(1));
+                chain.Read(extent.Run.Chunk, data);
+                break;
+            case ExtentKind.Layer or ExtentKind.Overlay or ExtentKind.Shared:
+                IReadOnlyList<IImageFile> files = extent.Kind == ExtentKind.Layer ? chain.Layers : chain.Images[0].Info.Files;
+                IImageFile file = ((CachedFile)files[extent.Place.Device]).Uncached;
+                byte[] source = ((MemoryFile)file).Bytes;
+                for (int at = 0; at < data.Length; at += 512)
+                {
+                    SectorOf(source, ((long)extent.Place.Sector * 512) + at).CopyTo(data, at);
+                }
+                break;
+        }
+        Assert.That(data.AsSpan().SequenceEqual(expected), Is.True, () => $"{extent}");
+    }
+}

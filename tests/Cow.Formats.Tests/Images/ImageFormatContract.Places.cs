@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Images;
+using Cow.Formats.Io;
+
+namespace Cow.Formats.Tests.Images;
+
+/// <summary>The life of a place: reserved, adopted, abandoned, committed.</summary>
+internal abstract partial class ImageFormatContract
+{
+    [Test]
+    public void AReservedPlaceIsTheSameWhenAskedAgain() => WithEach((disk, files) =>
+    {
+        IDiskImage image = disk.Chain.Images[0];
+        PlacedRun first = image.Reserve(new ChunkRun(0, 1), out _);
+        Assert.That(first.Run.Count, Is.EqualTo(1));
+        Assert.That(image.Reserve(new ChunkRun(0, 1), out _), Is.EqualTo(first));
+        Assert.That(image.Lookup(0, 512).Kind, Is.Not.EqualTo(ImageExtentKind.Data), "what is reserved is not there yet");
+        Allocation again = disk.Chain.Allocate(new ChunkRun(0, 1));
+        Assert.That(again.Placed, Is.EqualTo(first));
+        Assert.That(again.Fill, Is.EqualTo(Fill.Copy));
+    });
+
+    [Test]
+    public void ReservingWritesNothing() => WithEach((disk, files) =>
+    {
+        Dictionary<string, byte[]> before = files.All.ToDictionary(f => f.Key, f => files.Bytes(f.Key));
+        for (ulong chunk = 0; chunk < Chunks(disk); chunk += 3)
+        {
+            disk.Chain.Allocate(new ChunkRun(chunk, Math.Min(2, Chunks(disk) - chunk)));
+        }
+        foreach ((string name, byte[] bytes) in before)
+        {
+            RequireEqual(files.Bytes(name), bytes, name);
+        }
+    });
+
+    [Test]
+    public void NoPlaceIsGivenTwice() => WithEach((disk, files) =>
+    {
+        HashSet<Place> given = [];
+        ulong chunkSectors = disk.Chain.Info.ChunkSectors;
+        for (ulong chunk = 0; chunk < Chunks(disk); chunk++)
+        {
+            PlacedRun placed = disk.Chain.Allocate(new ChunkRun(chunk, 1)).Placed;
+            Assert.That(given.Add(placed.Place), Is.True, () => $"{placed.Place} twice");
+            if (chunk % 3 == 0)
+            {
+                disk.Chain.Abandon(new ChunkRun(chunk, 1));
+            }
+        }
+        ulong[] sectors = [.. given.Where(p => p.Device == 0).Select(p => p.Sector).Order()];
+        Assert.That(sectors.Zip(sectors.Skip(1)).All(pair => pair.Second - pair.First >= chunkSectors), Is.True, "places overlap");
+    });
+
+    [Test]
+    public void AnAbandonedChunkHasNoPlace() => WithEach((disk, files) =>
+    {
+        IDiskImage image = disk.Chain.Images[0];
+        ImageExtent before = image.Lookup(0, 512);
+        PlacedRun first = image.Reserve(new ChunkRun(0, 1), out _);
+        image.Abandon(new ChunkRun(0, 1));
+        Assert.That(image.Lookup(0, 512), Is.EqualTo(before));
+        PlacedRun second = image.Reserve(new ChunkRun(0, 1), out _);
+        Assert.That(FixedPlaces || second.Place != first.Place, Is.True, "it could not be written there");
+    });
+
+    /// <summary>What a daemon gave out before it was killed is taken over by the next one, and committed by that.</summary>
+    [Test]
+    public void AReservedPlaceIsAdoptedAfterReopening()
+    {
+        foreach (ImageVariant variant in Variants)
+        {
+            MemoryFiles files = new();
+            byte[] data = new byte[512];
+            data.AsSpan().Fill(0x5a);
+            byte[] model = FirstContent(variant);
+            List<PlacedRun> given = [];
+            using (ImageDisk disk = NewDisk(files, variant))
+            {
+                WriteUncommitted(disk, given, model);
+            }
+            files = files.Reopened();
+            using (ImageDisk disk = Open(files, variant))
+            {
+                given.ForEach(disk.Chain.Adopt);
+                given.ForEach(disk.Chain.Adopt);
+                Assert.That(disk.Chain.Allocate(given[0].Run with { Count = 1 }).Placed.Place, Is.EqualTo(given[0].Place), variant.ToString());
+                disk.Chain.Commit([.. given]);
+                disk.Chain.Flush();
+                given.ForEach(disk.Chain.Adopt);
+                RequireEqual(ReadAll(disk), model, variant.ToString());
+                disk.Close();
+            }
+            RequireUntouched(files, variant, model, variant.ToString());
+        }
+    }
+
+    [Test]
+    public void APlaceOfSomethingElseIsNotAdopted() => WithEach((disk, files) =>
+    {
+        ulong end = Chunks(disk);
+        PlacedRun good = disk.Chain.Allocate(new ChunkRun(0, 1)).Placed;
+        Assert.That(() => disk.Chain.Adopt(new PlacedRun(new ChunkRun(1, 1), good.Place)), Throws.InstanceOf<ImageFormatException>(), "it is chunk 0's");
+        Assert.That(() => disk.Chain.Adopt(good with { Place = good.Place with { Device = 99 } }), Throws.InstanceOf<ImageFormatException>(), "no such file");
+        Assert.That(() => disk.Chain.Adopt(good with { Run = new ChunkRun(end, 1) }), Throws.InstanceOf<ImageFormatException>(), "behind the end of the disk");
+        Assert.That(() => disk.Chain.Adopt(good with { Run = new ChunkRun(1, ulong.MaxValue) }), Throws.InstanceOf<ImageFormatException>(), "far too long");
+        Assert.That(() => disk.Chain.Adopt(new PlacedRun(new ChunkRun(1, 1), new Place(0, ulong.MaxValue / 1024))), Throws.InstanceOf<ImageFormatException>(), "no file reaches there");
+        if (!FixedPlaces)
+        {
+            Assert.That(() => disk.Chain.Adopt(new PlacedRun(new ChunkRun(1, 1), new Place(0, 0))), Throws.InstanceOf<ImageFormatException>(), "the header lies there");
+        }
+    });
+
+    /// <summary>Reserved and never committed: the daemon closes the device before anybody wrote. No space is lost.</summary>
+    [Test]
+    public void ClosingGivesBackWhatWasReserved()
+    {
+        foreach (ImageVariant variant in Variants)
+        {
+            MemoryFiles files = new();
+            using (ImageDisk disk = NewDisk(files, variant))
+            {
+                disk.Write(0, new byte[512]);
+                disk.Flush();
+                for (ulong chunk = 0; chunk < Chunks(disk); chunk += 2)
+                {
+                    disk.Chain.Allocate(new ChunkRun(chunk, 1));
+                }
+                disk.Chain.Close();
+            }
+            using ImageDisk closed = Open(files.Reopened(), variant, writable: false);
+            RequireSound(closed, $"{variant}, reserved and closed");
+        }
+    }
+
+    [Test]
+    public void AReadOnlyImageIsNotWritten()
+    {
+        foreach (ImageVariant variant in Variants)
+        {
+            MemoryFiles files = new();
+            byte[] model = FirstContent(variant);
+            using (ImageDisk disk = NewDisk(files, variant))
+            {
+                // Not closed: also what a crash left is left alone.
+                Apply(disk, Draw(new Random(3), variant, ChunkBytes(disk), 20), model);
+                disk.Flush();
+            }
+            MemoryFiles copy = files.Copied();
+            int[] before = [.. copy.All.Select(f => ((MemoryImageFile)f.Value).Changes)];
+            using ImageDisk read = Open(copy, variant, writable: false);
+            RequireEqual(ReadAll(read), model, variant.ToString());
+            read.Chain.Check();
+            Assert.That(() => read.Chain.Allocate(new ChunkRun(0, 1)), Throws.InvalidOperationException);
+            Assert.That(copy.All.Select(f => ((MemoryImageFile)f.Value).Changes), Is.EqualTo(before), variant.ToString());
+        }
+    }
+
+    [Test]
+    public void LookingUpAndReservingLeaveNoGarbage() => WithEach((disk, files) =>
+    {
+        ulong chunks = Math.Min(Chunks(disk), 200);
+        ulong start = Math.Max(1, chunks / 4);
+        disk.Write(0, new byte[Math.Min(start * ChunkBytes(disk), disk.Length)]);
+        disk.Flush();
+        Assert.That(Garbage.Of(() => LookUpAll(disk.Chain, chunks)), Is.Zero, "lookup");
+
+        // Tables of what is reserved grow now and then: amortised it is nothing to speak of.
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (ulong chunk = start; chunk < chunks; chunk++)
+        {
+            disk.Chain.Allocate(new ChunkRun(chunk, 1));
+        }
+        long allowed = 8192 + (200 * (long)(chunks - Math.Min(chunks, start)));
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThanOrEqualTo(allowed), "reserve");
+    });
+
+    [Test]
+    public void TheDriverKnowsItsOwn() => WithEach((disk, files) =>
+    {
+        disk.Close();
+        Assert.That(Driver.Probe(files.Source(Image).File), Is.True);
+        Assert.That(Driver.Probe(new MemoryImageFile()), Is.False);
+        Assert.That(Driver.Probe(new MemoryImageFile(new byte[3])), Is.False);
+        Assert.That(Driver.Probe(new MemoryImageFile(new byte[100_000])), Is.False);
+    });
+
+    [Test]
+    public void AnUnknownSettingIsRefused()
+    {
+        MemoryFiles files = new();
+        ImageCreateOptions options = new(1 << 20, null, new Dictionary<string, string> { ["no_such_setting"] = "1" });
+        Assert.That(() => Driver.Create(files.New(Image), options), Throws.ArgumentException.With.Message.Contains("no_such_setting"));
+    }
+
+    /// <summary>Whether a chunk can only be at one place (flat extents, raw data files): then abandoning finds no other one.</summary>
+    protected virtual bool FixedPlaces => false;
+
+    private static void WriteUncommitted(ImageDisk disk, List<PlacedRun> given, byte[] model)
+    {
+        int chunkBytes = (int)ChunkBytes(disk);
+        for (ulong chunk = 0; chunk < Math.Min(Chunks(disk), 40); chunk += 1 + (chunk % 3))
+        {
+            Allocation answer = disk.Chain.Allocate(new ChunkRun(chunk, 1));
+            int length = (int)Math.Min((ulong)chunkBytes, disk.Length - (chunk * (ulong)chunkBytes));
+            Span<byte> content = model.AsSpan((int)chunk * chunkBytes, length);
+            content[..512].Fill(0x5a);
+            ((CachedFile)disk.Chain.Images[0].Info.Files[answer.Placed.Place.Device]).Uncached.WriteAt(content, (long)answer.Placed.Place.Sector * 512);
+            given.Add(answer.Placed);
+        }
+    }
+
+    private void WithEach(Action<ImageDisk, MemoryFiles> test)
+    {
+        foreach (ImageVariant variant in Variants)
+        {
+            TestContext.Out.WriteLine(variant);
+            MemoryFiles files = new();
+            using ImageDisk disk = NewDisk(files, variant);
+            test(disk, files);
+        }
+    }
+
+    private static ulong Chunks(ImageDisk disk) => (disk.Length + ChunkBytes(disk) - 1) / ChunkBytes(disk);
+
+    private static void LookUpAll(ImageChain chain, ulong chunks)
+    {
+        for (ulong chunk = 0; chunk < chunks; chunk++)
+        {
+            chain.Lookup(chunk, 1);
+            chain.Lookup(chunk, chunks - chunk);
+        }
+    }
+}

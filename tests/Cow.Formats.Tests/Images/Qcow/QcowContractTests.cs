@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Images;
+using Cow.Formats.Images.Qcow;
+
+namespace Cow.Formats.Tests.Images.Qcow;
+
+[TestFixture]
+internal sealed class QcowContractTests : ImageFormatContract
+{
+    protected override IImageDriver Driver { get; } = new QcowDriver();
+
+    protected override bool QemuChecks => false;
+
+    protected override IReadOnlyList<ImageVariant> Variants { get; } =
+    [
+        new("", 5 << 20),
+        new("", (3 << 20) + 1536),
+        new("cluster_size=64K", 3 << 20) { QemuSettings = null },
+        new("cluster_size=512", 5 << 20) { QemuSettings = null },
+        new("", 4 << 20, 3 << 20),
+        new("", 1 << 20, 700 * 512, "qcow"),
+    ];
+
+    protected override IEnumerable<MutantSeed> FurtherSeeds => [CompressedQcow.Seed(Image)];
+}
+
+/// <summary>Clusters larger than a sector over a backing image, which QEMU does not fill from below when it writes a part: we do.</summary>
+[TestFixture]
+internal sealed class QcowCopyingContractTests : ImageFormatContract
+{
+    protected override IImageDriver Driver { get; } = new QcowDriver();
+
+    /// <summary>It reads these images right, but writes them wrong.</summary>
+    protected override string? QemuFormat => null;
+
+    protected override IReadOnlyList<ImageVariant> Variants { get; } =
+    [
+        new("cluster_size=4K", 3 << 20, 2 << 20),
+        new("cluster_size=64K", (1 << 20) + 512, 2 << 20, "qcow"),
+    ];
+}

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Images;
+using Cow.Formats.Images.Qcow2;
+
+namespace Cow.Formats.Tests.Images.Qcow2;
+
+/// <summary>What qcow2 has and other formats have not. QEMU makes the images, or judges ours.</summary>
+[TestFixture]
+internal sealed class Qcow2FeatureTests
+{
+    private const string Image = "image";
+    private const string Raw = "raw";
+    private const int DiskBytes = 1 << 20;
+
+    private static readonly Qcow2Driver Driver = new();
+
+    [TestCase("compression_type=zlib")]
+    [TestCase("compression_type=zstd")]
+    [TestCase("compression_type=zlib,cluster_size=512")]
+    [TestCase("compression_type=zstd,cluster_size=2M")]
+    [TestCase("compression_type=zstd,extended_l2=on")]
+    public void WhatQemuCompressedIsReadAndWritten(string settings)
+    {
+        Qemu.Require();
+        using ScratchFolder folder = new();
+        byte[] content = WriteRaw(folder);
+        Qemu.Img(folder.Path, "convert", "-c", "-f", "raw", "-O", "qcow2", "-o", settings, Raw, Image);
+        With(folder, writable: true, disk =>
+        {
+            RequireContent(disk, content);
+            for (int at = 1024; at < DiskBytes; at += DiskBytes / 16)
+            {
+                content.AsSpan(at, 512).Fill((byte)(at % 251));
+                disk.Write((ulong)at, content.AsSpan(at, 512));
+            }
+        });
+        RequireSound(folder, content);
+    }
+
+    [TestCase("compression_type=deflate,cluster_size=4K")]
+    [TestCase("compression_type=deflate,cluster_size=4K,refcount_bits=1")]
+    [TestCase("compression_type=deflate,cluster_size=4K,refcount_bits=2")]
+    [TestCase("compression_type=zstd")]
+    [TestCase("compression_type=zstd,cluster_size=16K,extended_l2=on")]
+    public void WhatWePackQemuReads(string settings)
+    {
+        Qemu.Require();
+        using ScratchFolder folder = new();
+        byte[] content = WriteRaw(folder);
+        Make(folder, settings);
+        With(folder, writable: true, disk =>
+        {
+            IPackingImage image = (IPackingImage)disk.Chain.Images[0];
+            for (int at = 0; at < DiskBytes; at += image.PackBytes)
+            {
+                if (!image.TryWritePacked((ulong)at, content.AsSpan(at, image.PackBytes)))
+                {
+                    disk.Write((ulong)at, content.AsSpan(at, image.PackBytes));
+                }
+            }
+            disk.Flush();
+            RequireContent(disk, content);
+        });
+        RequireSound(folder, content);
+    }
+
+    [TestCase("cluster_size=4K")]
+    [TestCase("cluster_size=512,refcount_bits=64")]
+    [TestCase("cluster_size=16K,extended_l2=on")]
+    public void SnapshotsAreTakenAppliedAndDeleted(string settings)
+    {
+        Qemu.Require();
+        using ScratchFolder folder = new();
+        byte[] first = WriteRaw(folder);
+        Make(folder, settings);
+        With(folder, writable: true, disk => disk.Write(0, first));
+        WithSnapshots(folder, image => Assert.That(image.TakeSnapshot("one"), Is.EqualTo("1")));
+        byte[] second = [.. first];
+        With(folder, writable: true, disk =>
+        {
+            second.AsSpan(5 * 512, 4096).Fill(7);
+            disk.Write(5 * 512, second.AsSpan(5 * 512, 4096));
+        });
+        RequireSound(folder, second);
+        With(folder, writable: false, disk => RequireContent(disk, first), "one");
+        WithSnapshots(folder, image => image.TakeSnapshot("two"));
+        WithSnapshots(folder, image => image.ApplySnapshot("one"));
+        RequireSound(folder, first);
+        WithSnapshots(folder, image => image.DeleteSnapshot("1"));
+        RequireSound(folder, first);
+        Qemu.Img(folder.Path, "snapshot", "-a", "two", Image);
+        RequireSound(folder, second);
+        WithSnapshots(folder, image => image.DeleteSnapshot("two"));
+        RequireSound(folder, second);
+        With(folder, writable: true, disk => disk.Write(0, first));
+        RequireSound(folder, first);
+    }
+
+    [TestCase("preallocation=metadata,cluster_size=4K")]
+    [TestCase("preallocation=metadata,cluster_size=16K,extended_l2=on")]
+    public void APreallocatedImageHasAPlaceForEverything(string settings)
+    {
+        Qemu.Require();
+        using ScratchFolder folder = new();
+        Make(folder, settings);
+        With(folder, writable: false, disk => Assert.That(disk.Chain.Images[0].Lookup(DiskBytes / 2, 512).Kind, Is.EqualTo(ImageExtentKind.Data)));
+        RequireSound(folder, new byte[DiskBytes]);
+    }
+
+    [Test]
+    public void BitmapsAreDroppedBeforeTheFirstWrite()
+    {
+        Qemu.Require();
+        using ScratchFolder folder = new();
+        Qemu.Img(folder.Path, "create", "-q", "-f", "qcow2", Image, $"{DiskBytes}");
+        Qemu.Img(folder.Path, "bitmap", "--add", Image, "b0");
+        Qemu.Io(folder.Path, "qcow2", Image, ["write -P 3 0 64k"]);
+        With(folder, writable: true, disk => { });
+        Assert.That(Qemu.Img(folder.Path, "info", Image), Does.Not.Contain("b0"));
+        Qemu.Check(folder.Path, "qcow2", Image, leaks: false);
+    }
+
+    [Test]
+    public void ADirtyImageGetsItsRefcountsBack()
+    {
+        byte[] content = new byte[DiskBytes];
+        MemoryFiles files = MemoryImage("lazy_refcounts=on,cluster_size=4K", content);
+        using (ImageDisk disk = OpenMemory(files, writable: true))
+        {
+            // Not closed: dirty.
+            content.AsSpan(0, 8192).Fill(9);
+            disk.Write(0, content.AsSpan(0, 8192));
+            disk.Flush();
+        }
+        ZeroRefcountsBehind(files, 5);
+        files = files.Reopened();
+        using (ImageDisk disk = OpenMemory(files, writable: true))
+        {
+            disk.Close();
+        }
+        RequireClean(files, content);
+    }
+
+    [Test]
+    public void RepairFindsLeaksAndLostRefcounts()
+    {
+        byte[] content = new byte[DiskBytes];
+        MemoryFiles files = MemoryImage("cluster_size=4K", content);
+        ZeroRefcountsBehind(files, 0);
+        using (ImageDisk disk = OpenMemory(files.Reopened(), writable: false))
+        {
+            Assert.That(disk.Chain.Check().Errors, Is.Not.Empty);
+        }
+        Assert.That(() => OpenMemory(files.Reopened(), writable: true), Throws.InstanceOf<ImageFormatException>());
+        CheckReport report = Driver.Repair(files.Reopened().Source(Image));
+        Assert.That(report.Errors.Concat(report.Leaks), Is.Empty);
+        RequireClean(files, content);
+    }
+
+    [Test]
+    public void RepairMakesNewRefcountsWhereTheTableIsEmpty()
+    {
+        byte[] content = new byte[DiskBytes];
+        MemoryFiles files = MemoryImage("cluster_size=4K", content);
+        ulong table = Header(files).RefcountTableOffset;
+        files.Source(Image).File.WriteAt(new byte[512], (long)table);
+        CheckReport report = Driver.Repair(files.Reopened().Source(Image));
+        Assert.That(report.Errors.Concat(report.Leaks), Is.Empty);
+        RequireClean(files, content);
+    }
+
+    [Test]
+    public void OtherSubclustersMoveWithTheTouchedOne()
+    {
+        byte[] content = new byte[DiskBytes];
+        MemoryFiles files = MemoryImage("cluster_size=16K,extended_l2=on", content);
+        using (ISnapshotImage image = (ISnapshotImage)Driver.Open(files.Reopened().Source(Image), new ImageOpenOptions(Writable: true)))
+        {
+            image.TakeSnapshot("s");
+            image.Close();
+        }
+        files = files.Reopened();
+        using (ImageDisk disk = OpenMemory(files, writable: true))
+        {
+            IDiskImage image = disk.Chain.Images[0];
+            PlacedRun first = image.Reserve(new ChunkRun(0, 1), out _);
+            PlacedRun second = image.Reserve(new ChunkRun(1, 1), out _);
+            Assert.That(second.Place.Sector, Is.EqualTo(first.Place.Sector + 1));
+            // Somebody writes the second while only the first is committed.
+            content.AsSpan(0, 512).Fill(1);
+            files.Source(Image).File.Uncached.WriteAt(content.AsSpan(0, 512), (long)first.Place.Sector * 512);
+            image.Commit([first]);
+            image.Flush();
+            Assert.That(image.Lookup(512, 512).Kind, Is.EqualTo(ImageExtentKind.Data), "it moved with the first");
+            disk.Close();
+        }
+        RequireClean(files, content);
+    }
+
+    [Test]
+    public void ZeroingASubclusterLeavesTheHostClusterToAPendingOne()
+    {
+        MemoryFiles files = new();
+        byte[] content = new byte[DiskBytes];
+        using (ImageDisk disk = new(new ImageChain([Driver.Create(files.New(Image), new ImageCreateOptions(DiskBytes, null, Settings("cluster_size=16K,extended_l2=on")))], true)))
+        {
+            disk.Write(0, new byte[512]);
+            disk.Flush();
+            content.AsSpan(512, 512).Fill(4);
+            disk.Write(512, content.AsSpan(512, 512));
+            disk.Zero(0, 512);
+            disk.Close();
+        }
+        RequireClean(files, content);
+    }
+
+    [Test]
+    public void AnEncryptedImageIsRefusedWithASentence()
+    {
+        MemoryFiles files = MemoryImage("", new byte[DiskBytes]);
+        files.Source(Image).File.WriteAt([0, 0, 0, 2], 32);
+        Assert.That(() => OpenMemory(files.Reopened(), writable: false), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("encryption"));
+    }
+
+    private static byte[] WriteRaw(ScratchFolder folder)
+    {
+        byte[] content = new byte[DiskBytes];
+        Random random = new(5);
+        for (int at = 0; at < DiskBytes; at += 4096)
+        {
+            // Some of it compresses, some does not, some is zero.
+            if (at / 4096 % 3 == 0)
+            {
+                random.NextBytes(content.AsSpan(at, at / 4096 % 2 == 0 ? 4096 : 300));
+            }
+        }
+        File.WriteAllBytes(folder.File(Raw), content);
+        return content;
+    }
+
+    private static Dictionary<string, string> Settings(string settings) =>
+        new ImageVariant(settings, DiskBytes).SettingsFor(Image).ToDictionary();
+
+    private static void Make(ScratchFolder folder, string settings)
+    {
+        using FolderFiles files = new(folder.Path);
+        using IDiskImage image = Driver.Create(files.New(Image), new ImageCreateOptions(DiskBytes, null, Settings(settings)));
+        image.Close();
+    }
+
+    private static void With(ScratchFolder folder, bool writable, Action<ImageDisk> action, string? snapshot = null)
+    {
+        using FolderFiles files = new(folder.Path);
+        using ImageDisk disk = new(new ImageChain([Driver.Open(files.Source(Image, writable), new ImageOpenOptions(writable, snapshot))], writable));
+        action(disk);
+        if (writable)
+        {
+            disk.Close();
+        }
+    }
+
+    private static void WithSnapshots(ScratchFolder folder, Action<ISnapshotImage> action) =>
+        With(folder, writable: true, disk => action((ISnapshotImage)disk.Chain.Images[0]));
+
+    private static void RequireContent(ImageDisk disk, byte[] content)
+    {
+        byte[] read = new byte[disk.Length];
+        disk.Read(0, read);
+        Assert.That(read.AsSpan().CommonPrefixLength(content), Is.EqualTo(content.Length));
+    }
+
+    private static void RequireSound(ScratchFolder folder, byte[] content)
+    {
+        With(folder, writable: false, disk =>
+        {
+            CheckReport report = disk.Chain.Check();
+            Assert.That(report.Errors.Concat(report.Leaks), Is.Empty);
+            RequireContent(disk, content);
+        });
+        File.WriteAllBytes(folder.File("expected"), content);
+        Qemu.Check(folder.Path, "qcow2", Image, leaks: false);
+        Qemu.Compare(folder.Path, "qcow2", Image, "expected");
+    }
+
+    /// <summary>An image that holds a pattern everywhere.</summary>
+    private static MemoryFiles MemoryImage(string settings, byte[] content)
+    {
+        new Random(3).NextBytes(content);
+        MemoryFiles files = new();
+        using ImageDisk disk = new(new ImageChain([Driver.Create(files.New(Image), new ImageCreateOptions(DiskBytes, null, Settings(settings)))], true));
+        disk.Write(0, content);
+        disk.Close();
+        return files;
+    }
+
+    private static ImageDisk OpenMemory(MemoryFiles files, bool writable) =>
+        new(new ImageChain([Driver.Open(files.Source(Image, writable), new ImageOpenOptions(writable))], writable));
+
+    private static Qcow2Header Header(MemoryFiles files) => Qcow2Header.Read(files.Bytes(Image));
+
+    private static void ZeroRefcountsBehind(MemoryFiles files, int clusters)
+    {
+        Qcow2Header header = Header(files);
+        byte[] entry = new byte[8];
+        files.Source(Image).File.Uncached.ReadAt(entry, (long)header.RefcountTableOffset);
+        long block = (long)System.Buffers.Binary.BinaryPrimitives.ReadUInt64BigEndian(entry);
+        files.Source(Image).File.WriteAt(new byte[512 - (clusters * 2)], block + (clusters * 2));
+    }
+
+    private static void RequireClean(MemoryFiles files, byte[] content)
+    {
+        using ImageDisk disk = OpenMemory(files.Reopened(), writable: false);
+        CheckReport report = disk.Chain.Check();
+        Assert.That(report.Errors.Concat(report.Leaks), Is.Empty);
+        RequireContent(disk, content);
+    }
+}

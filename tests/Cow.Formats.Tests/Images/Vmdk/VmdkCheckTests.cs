@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Images;
+using Cow.Formats.Images.Vmdk;
+using static System.Buffers.Binary.BinaryPrimitives;
+
+namespace Cow.Formats.Tests.Images.Vmdk;
+
+/// <summary>Defects that are planted, and found; what a crash may leave, and how it is repaired.</summary>
+[TestFixture]
+internal sealed class VmdkCheckTests
+{
+    private const int DiskBytes = 1 << 20;
+
+    // As HostedCreation lays it out: one table of 4 sectors behind a directory of one, redundant ones first.
+    private const int MirrorAt = 21 * 512;
+    private const int MirrorTableAt = 22 * 512;
+    private const int DirectoryAt = 26 * 512;
+    private const int TableAt = 27 * 512;
+    private const uint FirstGrain = 128;
+
+    // As CowdHeader lays it out.
+    private const int CowdDirectoryAt = 4 * 512;
+    private const int CowdTableAt = 5 * 512;
+
+    [TestCase("a grain behind the end", 0, 0x10000u)]
+    [TestCase("a grain in the header", 0, 2u)]
+    [TestCase("a grain of zeros where there is no such", 0, 1u)]
+    [TestCase("a grain in its own table", 0, 27u)]
+    [TestCase("a grain in the redundant table", 0, 22u)]
+    [TestCase("a grain that reaches into the next one", 0, FirstGrain + 1)]
+    [TestCase("two grains at one place", 4, FirstGrain)]
+    [TestCase("a grain behind the end of the disk", 4 * 16, FirstGrain + 256)]
+    public void CheckFindsABadGrain(string what, int entry, uint sector)
+    {
+        byte[] image = Hosted(entry == 4 * 16 ? 3 : 2);
+        WriteUInt32LittleEndian(image.AsSpan(TableAt + entry), sector);
+        WriteUInt32LittleEndian(image.AsSpan(MirrorTableAt + entry), sector);
+        if (entry == 4 * 16)
+        {
+            image.AsSpan(TableAt + 8, 4).Clear();
+            image.AsSpan(MirrorTableAt + 8, 4).Clear();
+        }
+        Assert.That(Errors(image), Is.Not.Empty, what);
+    }
+
+    [TestCase("a table behind the end", DirectoryAt, 0x10000u)]
+    [TestCase("a table in the header", DirectoryAt, 1u)]
+    [TestCase("a table that is the redundant one too", MirrorAt, TableAt / 512u)]
+    [TestCase("no redundant table", MirrorAt, 0u)]
+    [TestCase("a redundant table behind the end", MirrorAt, 0x10000u)]
+    [TestCase("a redundant entry that differs", MirrorTableAt, FirstGrain + 128)]
+    public void CheckFindsABadTable(string what, int at, uint sector)
+    {
+        byte[] image = Hosted(2);
+        WriteUInt32LittleEndian(image.AsSpan(at), sector);
+        Assert.That(Errors(image), Is.Not.Empty, what);
+    }
+
+    [Test]
+    public void CheckFindsLostSpaceAndNothingElse()
+    {
+        Assert.That(Report(Hosted(2)).Clean, Is.True);
+        byte[] image = Hosted(2);
+        WriteUInt32LittleEndian(image.AsSpan(TableAt), 0);
+        WriteUInt32LittleEndian(image.AsSpan(MirrorTableAt), 0);
+        CheckReport report = Report(image);
+        Assert.That((report.Errors.Count, report.Leaks.Count), Is.EqualTo((0, 1)));
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public void ACrashBetweenBothTablesIsEvenedOut(bool mirrorAhead)
+    {
+        byte[] image = Hosted(2);
+        image[72] = 1;
+        WriteUInt32LittleEndian(image.AsSpan(mirrorAhead ? TableAt : MirrorTableAt), 0);
+        MemoryFiles files = Put(image);
+        Assert.That(Errors(image), Is.Empty, "a crash explains it");
+        using (ImageDisk disk = Open(files))
+        {
+            disk.Close();
+        }
+        byte[] after = files.Bytes("image");
+        Assert.That(after.AsSpan(TableAt, 2048).SequenceEqual(after.AsSpan(MirrorTableAt, 2048)), Is.True);
+        Assert.That(ReadUInt32LittleEndian(after.AsSpan(TableAt)), Is.EqualTo(mirrorAhead ? 0 : FirstGrain), "the primary one counts");
+        Assert.That(after[72], Is.Zero);
+    }
+
+    [Test]
+    public void APrimaryEntryThatCannotBeIsTakenFromTheRedundantTable()
+    {
+        byte[] image = Hosted(2);
+        image[72] = 1;
+        WriteUInt32LittleEndian(image.AsSpan(TableAt), 0x7fffffff);
+        MemoryFiles files = Put(image);
+        Open(files).Dispose();
+        Assert.That(ReadUInt32LittleEndian(files.Bytes("image").AsSpan(TableAt)), Is.EqualTo(FirstGrain));
+    }
+
+    [Test]
+    public void DamageAfterACrashIsNotWritten()
+    {
+        byte[] image = Hosted(2);
+        image[72] = 1;
+        WriteUInt32LittleEndian(image.AsSpan(TableAt + 4), FirstGrain);
+        WriteUInt32LittleEndian(image.AsSpan(MirrorTableAt + 4), FirstGrain);
+        Assert.That(() => Open(Put(image)).Dispose(), Throws.InstanceOf<ImageFormatException>());
+    }
+
+    [Test]
+    public void TheMarkIsSetWhileItIsWritten()
+    {
+        MemoryFiles files = Put(Hosted(1));
+        using ImageDisk disk = Open(files);
+        Assert.That(files.Bytes("image")[72], Is.EqualTo(1));
+        disk.Close();
+        Assert.That(files.Bytes("image")[72], Is.Zero);
+    }
+
+    [TestCase("a grain behind the end", CowdTableAt, 0x10000u)]
+    [TestCase("a grain in the header", CowdTableAt, 3u)]
+    [TestCase("a grain in sector 1, which means zeros elsewhere", CowdTableAt, 1u)]
+    [TestCase("a grain in its own table", CowdTableAt, 6u)]
+    [TestCase("a table behind the end", CowdDirectoryAt, 0x10000u)]
+    [TestCase("a table in the header", CowdDirectoryAt, 2u)]
+    [TestCase("a next free sector that is in use", CowdHeader.NextFreeAt, 10u)]
+    public void CheckFindsWhatIsWrongInCowd(string what, int at, uint value)
+    {
+        MemoryFiles files = Cowd();
+        Assert.That(ReportOf(files).Clean, Is.True);
+        byte[] extent = files.Bytes("image-delta.vmdk");
+        WriteUInt32LittleEndian(extent.AsSpan(at), value);
+        files.Put("image-delta.vmdk", extent);
+        Assert.That(ErrorsOf(files), Is.Not.Empty, what);
+    }
+
+    [Test]
+    public void TwoGrainsOfCowdAtOnePlaceAreFound()
+    {
+        MemoryFiles files = Cowd();
+        byte[] extent = files.Bytes("image-delta.vmdk");
+        extent.AsSpan(CowdTableAt, 4).CopyTo(extent.AsSpan(CowdTableAt + 400));
+        files.Put("image-delta.vmdk", extent);
+        Assert.That(ErrorsOf(files), Is.Not.Empty);
+    }
+
+    [Test]
+    public void CowdSaysWhereItsSpaceEndsAndThatItIsWritten()
+    {
+        MemoryFiles files = Cowd();
+        using ImageDisk disk = Open(files);
+        Assert.That(files.Bytes("image-delta.vmdk")[CowdHeader.UncleanAt], Is.EqualTo(1));
+        disk.Write(500_224, new byte[512]);
+        disk.Close();
+        byte[] extent = files.Bytes("image-delta.vmdk");
+        Assert.That(extent[CowdHeader.UncleanAt], Is.Zero);
+        Assert.That(ReadUInt32LittleEndian(extent.AsSpan(CowdHeader.NextFreeAt)) * 512L, Is.EqualTo(extent.Length));
+    }
+
+    [Test]
+    public void TheParentOfAnExtentOfEsxIsKeptAndItsChildWritten()
+    {
+        using ScratchFolder folder = new();
+        folder.Unpack(Path.Combine(TestImages.Folder("vmdk"), "cowd"));
+        byte[] model = File.ReadAllBytes(folder.File("expected.raw"));
+        using (FolderFiles files = new(folder.Path))
+        {
+            using ImageDisk disk = new(ImageStack.Open(files.Source("child.vmdk"), new ImageStackOptions(true)));
+            Random random = new(5);
+            for (int i = 0; i < 200; i++)
+            {
+                int at = random.Next(model.Length / 512) * 512;
+                int length = Math.Min(512 * (1 + random.Next(20)), model.Length - at);
+                random.NextBytes(model.AsSpan(at, length));
+                disk.Write((ulong)at, model.AsSpan(at, length));
+            }
+            disk.Close();
+        }
+        using FolderFiles again = new(folder.Path);
+        using ImageDisk read = new(ImageStack.Open(again.Source("child.vmdk", writable: false), new ImageStackOptions()));
+        byte[] content = new byte[model.Length];
+        read.Read(0, content);
+        Assert.That(content.AsSpan().SequenceEqual(model), Is.True);
+        Assert.That(read.Chain.Check().Clean, Is.True);
+    }
+
+    /// <summary>An image of as many grains as are asked for, at adjoining places.</summary>
+    private static byte[] Hosted(int grains)
+    {
+        MemoryFiles files = new();
+        using ImageDisk disk = new(ImageStack.Create(files.New("image"), new VmdkDriver(), new ImageCreateOptions(DiskBytes, null, new Dictionary<string, string>())));
+        disk.Write(0, new byte[grains * 65536]);
+        disk.Close();
+        return files.Bytes("image");
+    }
+
+    private static MemoryFiles Cowd()
+    {
+        MemoryFiles files = new();
+        Dictionary<string, string> settings = new() { ["subformat"] = "vmfsSparse" };
+        using ImageDisk disk = new(ImageStack.Create(files.New("image"), new VmdkDriver(), new ImageCreateOptions(DiskBytes, null, settings)));
+        disk.Write(0, new byte[10 * 512]);
+        disk.Close();
+        return files.Reopened();
+    }
+
+    private static MemoryFiles Put(byte[] image)
+    {
+        MemoryFiles files = new();
+        files.Put("image", [.. image]);
+        return files;
+    }
+
+    private static IReadOnlyList<string> Errors(byte[] image) => ErrorsOf(Put(image));
+
+    private static IReadOnlyList<string> ErrorsOf(MemoryFiles files)
+    {
+        try
+        {
+            return ReportOf(files).Errors;
+        }
+        catch (ImageFormatException e)
+        {
+            return [e.Message];
+        }
+    }
+
+    private static CheckReport Report(byte[] image) => ReportOf(Put(image));
+
+    private static CheckReport ReportOf(MemoryFiles files)
+    {
+        using ImageDisk disk = Open(files, writable: false);
+        return disk.Chain.Check();
+    }
+
+    private static ImageDisk Open(MemoryFiles files, bool writable = true) =>
+        new(ImageStack.Open(files.Source("image"), new ImageStackOptions(writable) { Drivers = [new VmdkDriver()] }));
+}
