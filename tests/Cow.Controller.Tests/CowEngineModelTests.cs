@@ -14,12 +14,12 @@ namespace Cow.Controller.Tests;
 internal sealed class CowEngineModelTests(string format, bool grants)
 {
     [Test]
-    public void ADeviceBehavesLikeADisk([Range(1, 25)] int seed)
-    {
-        var history = new History(format, seed, grants);
-        history.Run(400, kills: false);
-        Assert.That(history.Taken > 0, Is.EqualTo(grants));
-    }
+    public void ADeviceBehavesLikeADisk([Range(1, 25)] int seed) => Ran(seed);
+
+    /// <summary>Of one history it cannot be said: an early error may turn the device read-only before the first grant.</summary>
+    [Test]
+    public void FirstWritesTakeGrantedPlacesWhereThereAreAny() =>
+        Assert.That(Enumerable.Range(1, 25).Sum(seed => Ran(seed).Taken) > 0, Is.EqualTo(grants));
 
     [Test]
     public void AControllerMayBeKilledAtAnyWrite([Range(1, 40)] int seed) => new History(format, seed, grants).Run(400, kills: true);
@@ -35,5 +35,12 @@ internal sealed class CowEngineModelTests(string format, bool grants)
         }
 
         history.Run(20, kills: false);
+    }
+
+    private History Ran(int seed)
+    {
+        var history = new History(format, seed, grants);
+        history.Run(400, kills: false);
+        return history;
     }
 }

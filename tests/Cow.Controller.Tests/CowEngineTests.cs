@@ -52,6 +52,22 @@ internal sealed class CowEngineTests
     }
 
     [Test]
+    public void WhoAskedIsNotAnsweredBeforeTheKernelHasTheReply()
+    {
+        (_, FakeController controller) = Small(wait: false);
+        controller.Turns(3);
+        Task<bool> asked = controller.Ask((_, replies) =>
+        {
+            replies.Commit();
+            return true;
+        });
+        controller.Switch.KillAfter(0);
+        controller.Turn();
+        Assert.That(controller.Switch.Dead, Is.True, "killed at the write of the reply");
+        Assert.That(asked.IsCompleted, Is.False);
+    }
+
+    [Test]
     public void AFailedMetadataWriteFailsTheFlushAndTurnsTheDeviceReadOnly()
     {
         MemoryDisk cow = Disk(64);

@@ -25,6 +25,7 @@ internal sealed class FaultLoop : IDisposable
     private readonly Thread _thread;
     private readonly CowEvent[] _events = new CowEvent[EventsPerRead];
     private readonly ConcurrentQueue<LoopWork> _work = new();
+    private readonly List<LoopWork> _done = [];
     private readonly TaskCompletionSource _loaded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ReplyBuffer _replies;
@@ -58,7 +59,7 @@ internal sealed class FaultLoop : IDisposable
 
     public void Start() => _thread.Start();
 
-    /// <summary>Has the loop's thread do something between two batches, once the picture is adopted.</summary>
+    /// <summary>Has the loop's thread do something between two batches, once the picture is adopted. Ends when the kernel has what it replied.</summary>
     public Task<T> Ask<T>(Func<CowEngine, ReplyBuffer, T> job)
     {
         var work = new LoopWork<T>(job);
@@ -135,6 +136,7 @@ internal sealed class FaultLoop : IDisposable
             _ = _ended.Task.Exception;
         }
 
+        _done.ForEach(work => work.Cancel());
         DrainWork();
     }
 
@@ -169,7 +171,19 @@ internal sealed class FaultLoop : IDisposable
         }
 
         Send();
+        CompleteWork();
         TellGone();
+    }
+
+    /// <summary>Not before its replies were sent, and not if the stop kept them from it: an ABANDON that was overtaken by the end of the channel would be
+    /// thought done.</summary>
+    private void CompleteWork()
+    {
+        if (!_stopping)
+        {
+            _done.ForEach(work => work.Complete());
+            _done.Clear();
+        }
     }
 
     /// <summary>A slice of the bulk load. Places must not be told before the picture: some of them may be uncommitted to the kernel.</summary>
@@ -216,6 +230,7 @@ internal sealed class FaultLoop : IDisposable
         while (_work.TryDequeue(out LoopWork? work))
         {
             work.Do(_engine, _replies);
+            _done.Add(work);
         }
     }
 

@@ -6,6 +6,9 @@ internal abstract class LoopWork
 {
     public abstract void Do(CowEngine engine, ReplyBuffer replies);
 
+    /// <summary>What it replied is with the kernel: from now on whoever asked may go on.</summary>
+    public abstract void Complete();
+
     /// <summary>The loop has ended.</summary>
     public abstract void Cancel();
 }

@@ -6,6 +6,7 @@ namespace Cow.Controller.Daemon;
 internal sealed class LoopWork<T>(Func<CowEngine, ReplyBuffer, T> job) : LoopWork
 {
     private readonly TaskCompletionSource<T> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Action? _complete;
 
     public Task<T> Result => _result.Task;
 
@@ -15,15 +16,18 @@ internal sealed class LoopWork<T>(Func<CowEngine, ReplyBuffer, T> job) : LoopWor
         int mark = replies.Count;
         try
         {
-            _result.SetResult(job(engine, replies));
+            T result = job(engine, replies);
+            _complete = () => _result.TrySetResult(result);
         }
         catch (Exception e)
         {
             replies.Truncate(mark);
-            _result.SetException(e);
+            _complete = () => _result.TrySetException(e);
         }
     }
 #pragma warning restore CA1031
+
+    public override void Complete() => _complete?.Invoke();
 
     public override void Cancel() => _result.TrySetCanceled();
 }
