@@ -325,12 +325,16 @@ static int wrong_grant(struct dm_cow_reply *r)
 	r->chunk = below(2) ? DM_COW_ANY_CHUNK : below(chunks);
 	r->count = 1;
 	r->device = DM_COW_DEV_COW;
-	if (r->chunk != DM_COW_ANY_CHUNK && below(2))
+	if (r->chunk != DM_COW_ANY_CHUNK && below(2)) {
 		wrong_range(r);
-	else if (r->chunk == DM_COW_ANY_CHUNK && below(2))
-		r->count = below(2) ? 0 : cow_sectors / attach.chunk_sectors + 1 + (random64() >> below(60));
-	else
+		/* As a pool it would be good. */
+		if (r->chunk == DM_COW_ANY_CHUNK)
+			r->count = 0;
+	} else if (r->chunk == DM_COW_ANY_CHUNK && below(2)) {
+		r->count = below(2) ? 0 : cow_sectors / attach.chunk_sectors + 1 + (random64() >> (1 + below(60)));
+	} else {
 		wrong_place(r);
+	}
 	return EINVAL;
 }
 

@@ -16,7 +16,7 @@ fuzz=$!
 
 serving() { grep -q "$1" /tmp/fuzz.out; }
 # Without its controller the device waits for ever, and fio with it.
-check_fuzz() { kill -0 $fuzz 2>/dev/null || fail "$(tail -n 1 /tmp/fuzz.out)"; }
+check_fuzz() { kill -0 $fuzz 2>/dev/null || { tail -n 3 /tmp/fuzz.out; fail "$(tail -n 1 /tmp/fuzz.out)"; }; }
 load() {
     fio --name=load --filename=/dev/mapper/f --size=32M --rw="$1" --bsrange=4k-64k --direct=1 --ioengine=libaio \
         --iodepth=16 --io_size=4M --randseed="$2" --fsync=64 --verify=crc32c --minimal >/tmp/fio.out 2>&1 &
