@@ -417,6 +417,7 @@ static void __ctx_revive(struct cow_ctx *ctx)
 	if (!ctx->gone)
 		return;
 	ctx->gone = false;
+	ctx->left = false;
 	ctx->gone_told = false;
 	ctx->flush_wanted = 0;
 	if (ctx->chan)
@@ -561,6 +562,7 @@ static void ctx_last_line(struct cow_ctx *ctx)
 		__cow_grant_revoke(ctx);
 	else if (!ctx->chan)
 		__cow_grant_forget(ctx);
+	ctx->left = true;
 	spin_unlock_irq(&ctx->lock);
 	mutex_unlock(&ctx->control);
 	for (i = 0; i < ctx->nr_devs; i++)

@@ -106,7 +106,8 @@ static struct cow_buf *buf_get(struct cow_ctx *ctx, struct cow_fault *fault)
 	ctx->nr_bufs += grow;
 	spin_unlock_irqrestore(&ctx->lock, flags);
 	if (grow)
-		buf = buf_alloc(ctx, GFP_NOWAIT | __GFP_NOWARN);
+		buf = buf_alloc(ctx, GFP_NOWAIT | __GFP_NOMEMALLOC |
+				     __GFP_NOWARN);
 	if (buf)
 		return buf;
 	spin_lock_irqsave(&ctx->lock, flags);
@@ -376,7 +377,7 @@ static void run_error(struct cow_run *run, blk_status_t status, bool write_side)
 {
 	if (!status)
 		return;
-	run->write_side = write_side;
+	run->write_side |= write_side;
 	run->status = status;
 }
 
@@ -755,6 +756,7 @@ void cow_copy_work(struct cow_ctx *ctx)
 {
 	struct blk_plug plug;
 	struct cow_fault *fault;
+	unsigned int rounds = 0;
 	struct cow_buf *buf;
 	bool started;
 
@@ -767,6 +769,9 @@ void cow_copy_work(struct cow_ctx *ctx)
 		/* A starved fault is looked at again when a buffer is back. */
 		started = fault && fault_copy(ctx, fault);
 		cond_resched();
-	} while (buf || started);
+	} while ((buf || started) && ++rounds < COW_ROUNDS);
 	blk_finish_plug(&plug);
+	/* What else the worker has to do gets its turn: flushes, say. */
+	if (buf || started)
+		cow_queue(ctx);
 }

@@ -224,7 +224,7 @@ static bool flush_due(const struct cow_ctx *ctx)
 static bool gone_due(const struct cow_ctx *ctx)
 {
 	/* Copies that still run take numbers; grants go back before. */
-	return ctx->gone && !ctx->gone_told && !ctx->nr_started &&
+	return ctx->left && !ctx->gone_told && !ctx->nr_started &&
 	       !ctx->revoking;
 }
 

@@ -30,8 +30,10 @@
 
 /* Not a DM_MAPIO_*: the chunk has changed, look again. */
 #define COW_AGAIN	(-EAGAIN)
-/* Nor this one: its places are given, start the copy outside the lock. */
+/* Nor these: its places are given, start the copy outside the lock. */
 #define COW_COPY	1024
+/* No places are granted to it (DM_MAPIO_SUBMITTED is 0). */
+#define COW_ASK		1025
 
 static struct kmem_cache *cow_run_cache;
 
@@ -268,7 +270,7 @@ static int hold_fua(struct cow_io *io, bool in_map)
 	return COW_AGAIN;
 }
 
-/* A first write takes its places from a grant; 0 if it must ask for them. */
+/* A first write takes its places from a grant, or must ask: COW_ASK. */
 static int grant_begin(struct cow_io *io, const struct cow_extent *ext,
 		       struct cow_spare *spare, bool in_map)
 {
@@ -282,7 +284,7 @@ static int grant_begin(struct cow_io *io, const struct cow_extent *ext,
 	if (count == -ENOMEM && in_map)
 		return hold_redo(io);
 	if (count <= 0)
-		return count == -EAGAIN ? COW_AGAIN : 0;
+		return count == -EAGAIN ? COW_AGAIN : COW_ASK;
 	fault = fault_init(io, count);
 	fault->answered = count;
 	fault->started = true;
@@ -328,7 +330,7 @@ static int __hold(struct cow_io *io, struct cow_extent *ext,
 					 next->chunk - io_chunk(io));
 		if (ext->state == COW_NONE && spare->wanted) {
 			r = grant_begin(io, ext, spare, in_map);
-			if (r)
+			if (r != COW_ASK)
 				return r;
 		}
 	}
@@ -348,7 +350,8 @@ static int __hold(struct cow_io *io, struct cow_extent *ext,
 /* Without waiting in map(); the worker may, but not for a cleaner page. */
 static gfp_t spare_gfp(bool in_map)
 {
-	return (in_map ? GFP_NOWAIT : GFP_NOIO | __GFP_NORETRY) | __GFP_NOWARN;
+	return (in_map ? GFP_NOWAIT | __GFP_NOMEMALLOC :
+		GFP_NOIO | __GFP_NORETRY) | __GFP_NOWARN;
 }
 
 static int hold(struct cow_io *io, struct cow_extent *ext,
@@ -546,8 +549,11 @@ void cow_release_held(struct cow_ctx *ctx, blk_status_t status)
 		spin_lock_irq(&ctx->lock);
 		while ((fault = __first_waiting(ctx)) && batch++ < 64)
 			__fault_dissolve(ctx, fault, &ios, &ios);
-		if (!fault)
+		if (!fault && (ctx->gone || status == BLK_STS_DM_REQUEUE))
 			__release_late(ctx, &ios);
+		else if (!fault)
+			/* Whoever waits for a copy or the worker sees then. */
+			list_splice_tail_init(&ctx->flush_commit, &ios);
 		spin_unlock_irq(&ctx->lock);
 		cow_end_ios(&ios, status);
 		cond_resched();

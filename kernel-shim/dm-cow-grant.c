@@ -78,6 +78,25 @@ static struct cow_grant *range_find(struct cow_ctx *ctx, u64 chunk)
 	return NULL;
 }
 
+/* Chunks from one that no range serves on, up to the next range. */
+static u64 range_gap(struct cow_ctx *ctx, u64 chunk, u64 max)
+{
+	struct rb_node *node = ctx->ranges.rb_node;
+
+	while (node) {
+		struct cow_grant *range;
+
+		range = rb_entry(node, struct cow_grant, by_chunk);
+		if (range->chunk > chunk) {
+			max = min(max, range->chunk - chunk);
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	return max;
+}
+
 static void insert_by_place(struct cow_ctx *ctx, struct cow_grant *grant)
 {
 	struct rb_node **link = &ctx->granted.rb_node, *parent = NULL;
@@ -243,7 +262,8 @@ int __cow_grant_take(struct cow_ctx *ctx, u64 chunk,
 	if (!spare->chunks)
 		return -ENOMEM;
 	count = min(ext->count, spare->chunks);
-	count = min(count, is_pool(grant) ? grant->count :
+	count = min(count, is_pool(grant) ?
+		    range_gap(ctx, chunk, grant->count) :
 		    grant->count - (chunk - grant->chunk));
 	if (!cow_map_make_room(ctx, chunk, count, &spare->room))
 		return -EAGAIN;
@@ -265,7 +285,7 @@ int __cow_grant_take(struct cow_ctx *ctx, u64 chunk,
 }
 
 /* Is there a reason to have the controller read about places it gave before? */
-static bool __should_nudge(struct cow_ctx *ctx)
+static bool __should_nudge(struct cow_ctx *ctx, const struct cow_run *run)
 {
 	if (!ctx->chan || ctx->nudge)
 		return false;
@@ -274,7 +294,9 @@ static bool __should_nudge(struct cow_ctx *ctx)
 		ctx->pool_size = 0;
 		return true;
 	}
-	return time_after(jiffies, ctx->placed_read + COW_NUDGE_AFTER);
+	/* The first since a commit; later ones, in case it was not heard. */
+	return ctx->stat.uncommitted == run->count ||
+	       time_after(jiffies, ctx->placed_read + COW_NUDGE_AFTER);
 }
 
 /**
@@ -287,9 +309,9 @@ void __cow_grant_ended(struct cow_ctx *ctx, struct cow_run *run)
 	lockdep_assert_held(&ctx->lock);
 	ctx->nr_taken--;
 	/* Where it could not be written it is not tried again unasked. */
-	if (run->state == COW_RUN_FAILED && run->write_side)
+	if (run->state == COW_RUN_FAILED)
 		cow_map_set(ctx, run, COW_BARRED);
-	if (run->state == COW_RUN_PLACED && __should_nudge(ctx)) {
+	if (run->state == COW_RUN_PLACED && __should_nudge(ctx, run)) {
 		ctx->nudge = true;
 		wake_up_interruptible(&ctx->wait);
 	}
@@ -436,6 +458,9 @@ void __cow_grant_revoke(struct cow_ctx *ctx)
 	ctx->pool_size = 0;
 	ctx->range_left = 0;
 	ctx->revoking = true;
+	/* An end that is on its way is that of the one before. */
+	if (ctx->chan)
+		ctx->chan->peeked_revoked = false;
 	wake_up_interruptible(&ctx->wait);
 }
 

@@ -63,6 +63,8 @@
 #define COW_BUFS_RESERVED	2
 #define COW_BUFS_CACHED		8
 #define COW_BUFS_MAX		64
+/* Copies that the worker starts or goes on with before it looks around. */
+#define COW_ROUNDS		256
 /* Grants of a context at most; how many places each has does not matter. */
 #define COW_MAX_GRANTS		4096
 /* Milliseconds that a flushing suspend waits for a commit. */
@@ -388,6 +390,7 @@ struct cow_io {
  * @mode: only __cow_set_mode() writes it
  * @waited: this suspend has waited for a commit already
  * @gone: the last line went, @gone_told the controller knows
+ * @left: its end is through, so that the controller may be told
  * @gone_told: see @gone
  * @expired: accesses that need a controller fail
  * @policy_error: they do so @policy_seconds after it went
@@ -478,6 +481,7 @@ struct cow_ctx {
 	enum cow_mode mode;
 	bool waited;
 	bool gone;
+	bool left;
 	bool gone_told;
 	bool expired;
 	bool policy_error;

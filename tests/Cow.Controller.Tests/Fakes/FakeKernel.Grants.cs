@@ -28,7 +28,7 @@ internal sealed partial class FakeKernel
             return false;
         }
 
-        count = Math.Min(count, grant.IsPool ? grant.Count : grant.Chunk + grant.Count - chunk);
+        count = Math.Min(count, grant.IsPool ? UpToTheNextRange(chunk, grant.Count) : grant.Chunk + grant.Count - chunk);
         ulong end = Math.Min((chunk + count) * ChunkSectors, part.Sector + part.Count);
         var fault = new FakeFault { Id = _nextFault++, Write = true, Unknown = false, Chunk = chunk, Count = count, Answered = count };
         fault.Runs.AddRange(Runs(grant, chunk, count));
@@ -175,4 +175,8 @@ internal sealed partial class FakeKernel
             _queue.Add(GrantEvent(CowEventType.Granted, grant) with { Flags = CowEventFlags.Picture });
         }
     }
+
+    /// <summary>What a range serves takes no place of a pool.</summary>
+    private ulong UpToTheNextRange(ulong chunk, ulong most) =>
+        _grants.Where(grant => !grant.IsPool && grant.Chunk > chunk).Aggregate(most, (gap, range) => Math.Min(gap, range.Chunk - chunk));
 }

@@ -63,10 +63,11 @@ for kill in {1..50}; do
     wait_for 60 probed $((seen + 2))
     kill -0 $loader 2>/dev/null || break
     start=$(now)
-    COWCTL_PINNED=1 setsid cowctl daemon run >>/tmp/daemon.log 2>&1 &
-    # Three in five are killed before they serve, or hardly when they do.
-    if [ $((kill % 5)) -lt 3 ] && [ "$kill" -lt 50 ]; then
-        sleep "$((RANDOM % 4)).$((RANDOM % 10))"
+    # With the priority that the unit gives it.
+    COWCTL_PINNED=1 setsid nice -n -10 cowctl daemon run >>/tmp/daemon.log 2>&1 &
+    # Four in five are killed before they serve, or hardly when they do.
+    if [ $((kill % 5)) -lt 4 ] && [ "$kill" -lt 50 ]; then
+        sleep "$((RANDOM % 3)).$((RANDOM % 10))"
         rm -f /tmp/dead
         continue
     fi

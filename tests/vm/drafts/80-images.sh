@@ -17,58 +17,82 @@ content_below() {
     truncate -s 64M below.raw
 }
 
+attached() { dmsetup status "$1" | grep -q ' attached '; }
+# killer NAME TIMES: of the daemon, which is started again each time.
 killer() {
-    for _ in $(seq 1 "$1"); do
+    for _ in $(seq 1 "$2"); do
         sleep "0.$((RANDOM % 9 + 1))"
         pkill -9 -x cowctl || true
         COWCTL_PINNED=1 setsid cowctl daemon run >>/tmp/daemon.log 2>&1 &
-        wait_for 60 cowctl list >/dev/null
-    done
-    : >/tmp/killed
-}
-
-# The same writes for a device of ours, whose daemon is killed meanwhile, and for its twin.
-writes() {
-    local device=$1 round
-    for round in 1 2 3; do
-        stamp "$device" $round --offset=$((round * 12))M --size=12M --io_size=2M --bsrange=4k-256k --bs_unaligned=0 --fsync=16
-    done
-}
-reads() {
-    local device=$1 round
-    for round in 1 2 3; do
-        verify "$device" $round --offset=$((round * 12))M --size=12M --io_size=2M --bsrange=4k-256k --bs_unaligned=0 --fsync=16
+        wait_for 60 attached "$1"
     done
 }
 
-# served NAME IMAGE [options]: opened, read, written under kills, verified, closed.
+# The same bytes each time, which fio's are not: 4 to 256 KiB at random places of three regions, synced now and then.
+cat >/tmp/disk.py <<'P'
+import mmap, os, random, sys
+mode, path = sys.argv[1:]
+fd = os.open(path, os.O_RDWR | os.O_DIRECT)
+block = mmap.mmap(-1, 256 << 10)
+for turn in range(3):
+    expected = {}
+    dice = random.Random(turn)
+    for n in range(48):
+        pages = dice.randint(1, 64)
+        first = turn * 3072 + dice.randrange(3072 - pages)
+        data = dice.randbytes(pages * 4096)
+        for i in range(pages):
+            expected[first + i] = data[i * 4096:(i + 1) * 4096]
+        if mode == "write":
+            block[:len(data)] = data
+            if os.pwritev(fd, [memoryview(block)[:len(data)]], first * 4096) != len(data):
+                sys.exit("a short write")
+            if n % 16 == 15:
+                os.fsync(fd)
+    for page in expected if mode == "check" else ():
+        os.preadv(fd, [memoryview(block)[:4096]], page * 4096)
+        if block[:4096] != expected[page]:
+            sys.exit("page %d is not what was written" % page)
+P
+writes() { python3 /tmp/disk.py write "$1"; }
+reads() { python3 /tmp/disk.py check "$1"; }
+
+# served NAME IMAGE KILLS: opened, read, written under kills, verified, closed.
 served() {
-    local name=$1 image=$2 before after killer
-    shift 2
+    local name=$1 image=$2 kills=$3 before after killer
     qemu-img convert -O raw "${READABLE:-$image}" hash.raw
     before=$(md5sum <hash.raw | cut -d' ' -f1)
     rm hash.raw
-    cowctl open "$name" "$image" "$@"
+    cowctl open "$name" "$image"
     after=$(dd if="/dev/mapper/$name" bs=1M iflag=direct status=none | md5sum | cut -d' ' -f1)
     [ "$before" = "$after" ] || fail "$image reads otherwise through the device"
-    killer 10 &
+    killer "$name" "$kills" &
     killer=$!
-    writes "/dev/mapper/$name"
-    reads "/dev/mapper/$name"
+    while kill -0 $killer 2>/dev/null; do
+        writes "/dev/mapper/$name"
+    done
     wait $killer
     reads "/dev/mapper/$name"
     expect_fail qemu-io -c 'write 0 4k' "$image"
     cowctl remove "$name"
 }
 
+nbd_is_up() { [ "$(cat /sys/block/nbd0/size)" != 0 ]; }
+nbd_is_down() { [ ! -e /sys/block/nbd0/pid ]; }
+# nbd OPTIONS... IMAGE: /dev/nbd0.
+nbd() {
+    qemu-nbd --connect=/dev/nbd0 "$@"
+    wait_for 30 nbd_is_up
+}
+no_nbd() {
+    qemu-nbd --disconnect /dev/nbd0 >/dev/null
+    wait_for 30 nbd_is_down
+}
 # twin IMAGE: what qemu-nbd makes of the same writes.
 twin() {
-    qemu-nbd --connect=/dev/nbd0 --cache=writeback "$@"
-    wait_for 30 blockdev --getsize64 /dev/nbd0 >/dev/null
-    wait_for 30 test "$(cat /sys/block/nbd0/size)" != 0
+    nbd --cache=writeback "$@"
     writes /dev/nbd0
-    qemu-nbd --disconnect /dev/nbd0 >/dev/null
-    wait_for 30 test ! -e /sys/block/nbd0/pid
+    no_nbd
 }
 
 content_below
@@ -79,14 +103,14 @@ qemu-img create -q -f qcow2 -b bottom.qcow2 -F qcow2 middle.qcow2
 qemu-io -c 'write -P 7 1M 300k' -c 'write -z 20M 1M' -c 'write -P 9 40M 64k' middle.qcow2 >/dev/null
 qemu-img create -q -f qcow2 -b middle.qcow2 -F qcow2 top.qcow2
 cp top.qcow2 twin.qcow2
-served q top.qcow2
+served q top.qcow2 10
 qemu-img check top.qcow2
 twin twin.qcow2
 qemu-img compare top.qcow2 twin.qcow2
 note qcow2 "a chain of three, ten kills: checked, and equal to its twin"
 
 # Busy for QEMU the other way round, too.
-qemu-io -c 'write 0 4k' -c 'sleep 6000' top.qcow2 >/dev/null &
+qemu-io -c 'write -P 3 63M 4k' -c 'sleep 8000' top.qcow2 >/dev/null &
 busy=$!
 sleep 1
 expect_fail cowctl open q top.qcow2
@@ -95,23 +119,23 @@ wait $busy
 
 qemu-img convert -O vmdk below.raw disk.vmdk
 cp disk.vmdk twin.vmdk
-served v disk.vmdk
+served v disk.vmdk 3
 qemu-img check disk.vmdk
 twin -f vmdk twin.vmdk
 qemu-img compare -f vmdk -F vmdk disk.vmdk twin.vmdk
-note vmdk "ten kills: checked, and equal to its twin"
+note vmdk "three kills: checked, and equal to its twin"
 
 # QEMU reads no differencing VHD: the twin is raw, and our own converter the reader.
 cowctl convert below.raw parent.vhd --source-format raw --format vhd
 cowctl create h parent.vhd child.vhd --format vhd --base-format vhd
 cowctl remove h
-READABLE=below.raw served h child.vhd
+READABLE=below.raw served h child.vhd 3
 cp below.raw twin.raw
 twin -f raw twin.raw
 cowctl check child.vhd
 cowctl convert child.vhd child.raw --format raw
 cmp child.raw twin.raw || fail "the VHD over a VHD differs from its twin"
-note vhd "a child over its parent, ten kills: checked, and equal to its twin"
+note vhd "a child over its parent, three kills: checked, and equal to its twin"
 
 # A file system on the qcow2 chain, and the same image under QEMU afterwards.
 cowctl open f top.qcow2
@@ -121,11 +145,10 @@ cp -r /payload/guest /payload/cases /mnt/fs/
 umount /mnt/fs
 cowctl remove f
 qemu-img check top.qcow2
-qemu-nbd --connect=/dev/nbd0 --read-only top.qcow2
-wait_for 30 test "$(cat /sys/block/nbd0/size)" != 0
+nbd --read-only top.qcow2
 mount -o ro,noload /dev/nbd0 /mnt/fs
 diff -r /payload/cases /mnt/fs/cases || fail "the files differ under QEMU"
 umount /mnt/fs
-qemu-nbd --disconnect /dev/nbd0 >/dev/null
+no_nbd
 cd /
 umount /img
