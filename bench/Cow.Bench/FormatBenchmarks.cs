@@ -14,7 +14,7 @@ public class FormatBenchmarks
     private static readonly ulong[] Near = LargeImage.Allocated(pages: 8, Many);
     private static readonly ulong[] Far = LargeImage.Allocated(pages: 2048, Many);
 
-    private readonly List<PlacedRun> _uncommitted = new(Many);
+    private readonly List<PlacedRun> _uncommitted = new(4 * Many);
     private OpenedImage? _read;
     private OpenedImage? _written;
     private ulong _next;

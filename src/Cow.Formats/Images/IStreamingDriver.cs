@@ -8,5 +8,5 @@ public interface IStreamingDriver : IImageDriver
     /// <param name="source">The file.</param>
     /// <param name="options">What the image is to be; it is backed by nothing.</param>
     /// <exception cref="ArgumentException">The format does not take these options.</exception>
-    IImageStream Stream(ImageSource source, ImageCreateOptions options);
+    IStreamedImage Stream(ImageSource source, ImageCreateOptions options);
 }

@@ -5,7 +5,7 @@ namespace Cow.Controller.Cli.Convert;
 
 /// <summary>A new image that is a stream of compressed parts.</summary>
 /// <param name="stream">The image, of which nothing but its beginning is written.</param>
-internal sealed class StreamTarget(IImageStream stream) : IConvertTarget
+internal sealed class StreamTarget(IStreamedImage stream) : IConvertTarget
 {
     public int ChunkBytes => stream.PackBytes;
 

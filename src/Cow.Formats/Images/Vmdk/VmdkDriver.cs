@@ -32,7 +32,7 @@ internal sealed class VmdkDriver : IStreamingDriver
         return new VmdkOpening(source, writable: true, new VmdkCreation(source, options).Run()).Open();
     }
 
-    public IImageStream Stream(ImageSource source, ImageCreateOptions options)
+    public IStreamedImage Stream(ImageSource source, ImageCreateOptions options)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(options);

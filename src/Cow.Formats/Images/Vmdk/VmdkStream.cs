@@ -9,7 +9,7 @@ namespace Cow.Formats.Images.Vmdk;
 /// Writes a streamOptimized extent: header, descriptor, grains in the order of the disk, behind the grains of each table the table, then the
 /// directory, the footer (the header again, with the place of the directory) and the end of the stream.
 /// </summary>
-internal sealed class VmdkStream : IImageStream
+internal sealed class VmdkStream : IStreamedImage
 {
     private const uint Version = 3;
     private const int Sector = 512;

@@ -40,7 +40,7 @@ internal sealed class VmdkStreamTests
     public void PartsOutOfOrderAreRefused()
     {
         MemoryFiles files = new();
-        IImageStream stream = Driver.Stream(files.New(Image), Options(1 << 20));
+        IStreamedImage stream = Driver.Stream(files.New(Image), Options(1 << 20));
         byte[] packed = new byte[stream.MostPackedBytes];
         int length = stream.Pack(new byte[stream.PackBytes], packed);
         stream.Append(65536, packed.AsSpan(0, length));
@@ -57,7 +57,7 @@ internal sealed class VmdkStreamTests
 
     private static ImageCreateOptions Options(int diskBytes) => new((ulong)diskBytes, null, new Dictionary<string, string>());
 
-    private static void Write(IImageStream stream, byte[] content)
+    private static void Write(IStreamedImage stream, byte[] content)
     {
         byte[] packed = new byte[stream.MostPackedBytes];
         byte[] part = new byte[stream.PackBytes];

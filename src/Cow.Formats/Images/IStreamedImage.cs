@@ -3,7 +3,7 @@ namespace Cow.Formats.Images;
 
 /// <summary>A compressed image that is written from its first byte to its last, and read only afterwards: for conversion.</summary>
 /// <remarks>One thread at a time, but for <see cref="Pack"/>.</remarks>
-public interface IImageStream
+public interface IStreamedImage
 {
     /// <summary>Bytes of the disk that are packed together; a power of two.</summary>
     int PackBytes { get; }
