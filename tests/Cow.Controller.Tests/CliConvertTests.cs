@@ -145,6 +145,18 @@ internal sealed class CliConvertTests : IDisposable
         SameDisk(raw, _world.In("back"));
     }
 
+    [TestCase("1")]
+    [TestCase("5")]
+    public void ACompressedVmdkIsAStream(string threads)
+    {
+        CliImageWorld.Require("vmdk");
+        string raw = _world.Raw("disk");
+        _world.Done([.. Words("image", "vmdk"), "--compress", "--threads", threads]);
+        CliImageWorld.Qemu("convert", "-q", "-f", "vmdk", "-O", "raw", _world.In("image"), _world.In("qemu"));
+        SameDisk(raw, _world.In("qemu"));
+        Assert.That(_world.Done("info", _world.In("image")), Does.Contain("streamOptimized"));
+    }
+
     [TestCase("qcow2", false)]
     [TestCase("qcow2", true)]
     public void TheNumberOfThreadsDoesNotShow(string format, bool compress)

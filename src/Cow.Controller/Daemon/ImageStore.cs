@@ -49,7 +49,7 @@ internal sealed class ImageStore : ServedStore
     /// <param name="takenOver">See <see cref="TakenOver"/>.</param>
     public static ImageStore Open(CreateSpec spec, MetadataCache cache, bool takenOver = false)
     {
-        ImageSpec asked = spec.Image!;
+        DeviceImageSpec asked = spec.Image!;
         var opener = new DirectoryOpener(cache, asked.BackingDirectories, DirectFile.Open);
         try
         {

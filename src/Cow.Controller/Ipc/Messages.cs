@@ -41,15 +41,15 @@ internal sealed record CreateSpec(
     bool AtBoot)
 {
     /// <summary>For a disk image (<see cref="Cow"/>): how it is opened. Null for a store.</summary>
-    public ImageSpec? Image { get; init; }
+    public DeviceImageSpec? Image { get; init; }
 }
 
-/// <summary>How a disk image is opened.</summary>
+/// <summary>How the disk image of a device is opened, or made.</summary>
 /// <param name="BackingDirectories">Absolute paths: where files that the image names may lie besides its own directory.</param>
 /// <param name="BackingFormat">Format of backing images that their child does not tell; null goes by their magic.</param>
 /// <param name="Snapshot">Id or name of a snapshot in the image to be read; null for its present state.</param>
 /// <param name="ScratchBytes">Bytes of compressed chunks of a read-only image that may be unpacked to the scratch file.</param>
-internal sealed record ImageSpec(IReadOnlyList<string> BackingDirectories, string? BackingFormat, string? Snapshot, long ScratchBytes)
+internal sealed record DeviceImageSpec(IReadOnlyList<string> BackingDirectories, string? BackingFormat, string? Snapshot, long ScratchBytes)
 {
     /// <summary>For an image that <c>create</c> makes: settings of its format, each NAME=VALUE.</summary>
     public IReadOnlyList<string> Settings { get; init; } = [];

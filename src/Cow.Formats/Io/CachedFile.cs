@@ -10,8 +10,15 @@ public sealed class CachedFile : IImageFile
     private readonly MetadataCache _cache;
     private readonly int _id;
 
-    /// <summary>The pages used last, by the last bits of their number: a lookup takes one or two, of a few tables.</summary>
-    private readonly (long Page, PageView View)[] _recent = new (long, PageView)[16];
+    /// <summary>Pages that are found without the cache's lock: few at first, since most files have a few tables; at most 64 KiB of them.</summary>
+    private const int FewRecent = 16;
+    private const int MostRecent = 2048;
+
+    /// <summary>The pages used last, by the last bits of their number.</summary>
+    private (long Page, PageView View)[] _recent = new (long, PageView)[FewRecent];
+
+    /// <summary>How often a page took the room of another one since there is as much as there is.</summary>
+    private int _displaced;
 
     /// <summary>A page to read into, exchanged for another whenever the cache takes one over.</summary>
     private byte[]? _page;
@@ -96,8 +103,14 @@ public sealed class CachedFile : IImageFile
         {
             return true;
         }
-        recent = (page, _cache.Find(_id, page));
-        return recent.View.TryRead(within, buffer);
+        PageView found = _cache.Find(_id, page);
+        if (recent.Page != page && ++_displaced > 4 * _recent.Length && _recent.Length < MostRecent)
+        {
+            // They go round in more tables than there is room for.
+            (_recent, _displaced) = (new (long, PageView)[Math.Min(4 * _recent.Length, MostRecent)], 0);
+        }
+        _recent[page & (_recent.Length - 1)] = (page, found);
+        return found.TryRead(within, buffer);
     }
 
     private void Load(long page, int within, Span<byte> buffer)

@@ -183,12 +183,12 @@ internal abstract partial class ImageFormatContract
     private static DiskStep SometimesDiscard(DiskStep step, ImageVariant variant, Random random) =>
         step.Kind == StepKind.Zero && variant.DiscardBytes > 0 && random.Next(2) == 0 ? step.AsDiscard(variant.DiscardBytes, variant.DiskBytes) : step;
 
-    private static void Apply(ImageDisk disk, DiskStep[] steps, byte[] model, int[]? patterns = null)
+    private static void Apply(ImageDisk disk, DiskStep[] steps, Span<byte> model, int[]? patterns = null)
     {
         for (int i = 0; i < steps.Length; i++)
         {
             DiskStep step = steps[i];
-            Span<byte> there = model.AsSpan((int)step.Offset, step.Length);
+            Span<byte> there = model.Slice((int)step.Offset, step.Length);
             switch (step.Kind)
             {
                 case StepKind.Write:

@@ -10,13 +10,26 @@ internal abstract partial class ImageFormatContract
     private const ulong SmallDisk = 4 << 20;
 
     /// <summary>Every so manieth mutant is read and compared as a whole: that takes most of the time.</summary>
-    private const int WholeOf = 4;
+    private const int WholeOf = 16;
+
+    /// <summary>Refusals after which no more is read of a mutant: the next one would say the same, and each takes as long as a thousand lookups.</summary>
+    private const int MostRefusals = 8;
+
+    /// <summary>Mutants of a format in a run where nobody says how many.</summary>
+    private const int MutantsOfFormat = 20_000;
+
+    // What whole disks read: new ones for each mutant would take more time than all the rest.
+    private byte[] _model = [];
+    private byte[] _content = [];
 
     /// <summary>Further valid images, of which mutants are made too: with what our Create does not make (compressed chunks, snapshots, logs).</summary>
     protected virtual IEnumerable<MutantSeed> FurtherSeeds => [];
 
-    /// <summary>Mutants in a run where nobody says how many.</summary>
-    protected virtual int Mutants => 2_000;
+    /// <summary>Fixtures over which the mutants of the format are divided.</summary>
+    protected virtual int FixturesOfFormat => 1;
+
+    /// <summary>Mutants of this fixture in a run where nobody says how many.</summary>
+    protected virtual int Mutants => MutantsOfFormat / FixturesOfFormat;
 
     /// <summary>Whether <see cref="IDiskImage.Check"/> sees so much that an image without errors may be written and reads as it should.</summary>
     protected virtual bool CleanMeansSafe => true;
@@ -62,7 +75,7 @@ internal abstract partial class ImageFormatContract
         MemoryFiles mutant = Make(seed, number, random);
         try
         {
-            byte[]? model = null;
+            Memory<byte> model = default;
             Survive(() => model = ReadMutant(mutant.Reopened(), seed.Variant, random, whole: random.Next(WholeOf) == 0));
             Survive(() => WriteMutant(mutant.Reopened(), seed.Variant, model, random));
         }
@@ -83,14 +96,14 @@ internal abstract partial class ImageFormatContract
         return mutant;
     }
 
-    /// <returns>What the whole disk reads, where that is asked for and the check finds no error; else null.</returns>
-    private byte[]? ReadMutant(MemoryFiles files, ImageVariant variant, Random random, bool whole)
+    /// <returns>What the whole disk reads, where that is asked for and the check finds no error; else nothing.</returns>
+    private Memory<byte> ReadMutant(MemoryFiles files, ImageVariant variant, Random random, bool whole)
     {
         using ImageDisk disk = Open(files, variant, writable: false);
         bool clean = disk.Chain.Check().Errors.Count == 0;
         if (whole && clean && CleanMeansSafe && disk.Length <= SmallDisk)
         {
-            return ReadAll(disk);
+            return ReadAll(disk, ref _model);
         }
         byte[] buffer = new byte[64 * 1024];
         foreach (string snapshot in disk.Chain.Images[0].Info.Snapshots.Select(s => s.Id).Take(2))
@@ -98,7 +111,7 @@ internal abstract partial class ImageFormatContract
             Survive(() => ReadSome(files.Reopened(), variant, snapshot, random, buffer));
         }
         ReadSome(disk.Chain, random, buffer);
-        return null;
+        return default;
     }
 
     private void ReadSome(MemoryFiles files, ImageVariant variant, string snapshot, Random random, byte[] buffer)
@@ -111,10 +124,11 @@ internal abstract partial class ImageFormatContract
     {
         ulong bytes = chain.Info.VirtualSize!.Value;
         ulong offset = 0;
-        for (int i = 0; i < 200; i++)
+        int refusals = 0;
+        for (int i = 0; i < 200 && refusals < MostRefusals; i++)
         {
             int most = i % 16 == 0 ? buffer.Length : 512;
-            Survive(() => chain.ReadAt(offset, buffer.AsSpan(0, (int)Math.Min((ulong)most, bytes - offset))));
+            refusals += Survive(() => chain.ReadAt(offset, buffer.AsSpan(0, (int)Math.Min((ulong)most, bytes - offset)))) ? 0 : 1;
             ulong at = offset;
             ulong next = (ulong)random.NextInt64((long)bytes / 512) * 512;
             Survive(() => next = i < 150 ? at + chain.Find(at, bytes - at, out _).Length : next);
@@ -122,41 +136,58 @@ internal abstract partial class ImageFormatContract
         }
     }
 
-    private void WriteMutant(MemoryFiles files, ImageVariant variant, byte[]? model, Random random)
+    private void WriteMutant(MemoryFiles files, ImageVariant variant, Memory<byte> model, Random random)
     {
         using (ImageDisk disk = Open(files, variant))
         {
-            byte[] after = model ?? new byte[Math.Min(disk.Length, SmallDisk)];
+            Span<byte> after = model.IsEmpty ? Room(ref _content, Math.Min(disk.Length, SmallDisk)).Span : model.Span;
             ImageVariant size = variant with { DiskBytes = (ulong)after.Length };
             Apply(disk, Draw(random, size, Math.Min(ChunkBytes(disk), 65536), 6), after);
             disk.Flush();
-            if (model is not null)
+            if (!model.IsEmpty)
             {
-                RequireEqual(ReadAll(disk), model, "a clean image, written");
+                RequireEqual(ReadAll(disk, ref _content).Span, after, "a clean image, written");
                 RequireSound(disk, "a clean image, written", leaks: true);
             }
             disk.Close();
         }
-        if (model is not null)
+        if (!model.IsEmpty)
         {
             using ImageDisk closed = Open(files.Reopened(), variant, writable: false);
-            RequireEqual(ReadAll(closed), model, "a clean image, written and closed");
+            RequireEqual(ReadAll(closed, ref _content).Span, model.Span, "a clean image, written and closed");
             RequireSound(closed, "a clean image, written and closed", leaks: true);
         }
     }
 
+    private static Memory<byte> ReadAll(ImageDisk disk, ref byte[] room)
+    {
+        Memory<byte> content = Room(ref room, disk.Length);
+        disk.Read(0, content.Span);
+        return content;
+    }
+
+    private static Memory<byte> Room(ref byte[] room, ulong bytes)
+    {
+        room = (ulong)room.Length < bytes ? new byte[bytes] : room;
+        return room.AsMemory(0, (int)bytes);
+    }
+
     /// <summary>Lets pass what may come of a spoilt image: that it is refused, or that there is no room in it.</summary>
-    private static void Survive(Action action)
+    /// <returns>Whether neither came.</returns>
+    private static bool Survive(Action action)
     {
         try
         {
             action();
+            return true;
         }
         catch (ImageFormatException)
         {
+            return false;
         }
         catch (IOException e) when (e.GetType() == typeof(IOException))
         {
+            return false;
         }
     }
 }

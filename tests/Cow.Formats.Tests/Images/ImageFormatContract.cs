@@ -123,9 +123,9 @@ internal abstract partial class ImageFormatContract
         return content;
     }
 
-    protected static void RequireEqual(byte[] content, byte[] expected, string what)
+    protected static void RequireEqual(ReadOnlySpan<byte> content, ReadOnlySpan<byte> expected, string what)
     {
-        int first = content.AsSpan().CommonPrefixLength(expected);
+        int first = content.CommonPrefixLength(expected);
         if (first < expected.Length || content.Length != expected.Length)
         {
             Assert.Fail($"{what}: {content.Length} bytes, {expected.Length} expected; differ from byte {first} on (sector {first / 512})");

@@ -22,7 +22,7 @@ internal sealed class ConvertCommand : Command
     private readonly Option<bool> _compress = Symbols.Flag("--compress", "Compress what is written.");
     private readonly Option<string[]> _settings = new("-o")
     {
-        Description = "Settings of the new image's format, as qemu-img knows them; repeatable.",
+        Description = "Settings of the new image's format, as qemu-img knows them: several with commas between, or repeated. No value contains a comma.",
         HelpName = "KEY=VALUE",
     };
 
@@ -91,7 +91,7 @@ internal sealed class ConvertCommand : Command
             ? value
             : throw new CliException(ExitCode.Usage, $"threads {text}", "is not a number of threads", $"give 1 to {MostThreads}");
 
-    /// <summary>key=value, several of them with commas between, as qemu-img takes them.</summary>
+    /// <summary>KEY=VALUE, several of them with commas between, as qemu-img takes them; a comma cannot be escaped.</summary>
     private static Dictionary<string, string> Settings(string[] texts)
     {
         Dictionary<string, string> settings = [];

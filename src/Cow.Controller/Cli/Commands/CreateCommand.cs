@@ -80,7 +80,7 @@ internal sealed class CreateCommand : Command
     };
 
     /// <summary>COW is a disk image over BASE, which the operator has named and so allowed.</summary>
-    private ImageSpec ImageOver(ParseResult parsed) => new(
+    private DeviceImageSpec ImageOver(ParseResult parsed) => new(
         [Path.GetDirectoryName(Path.GetFullPath(parsed.GetRequiredValue(_lower))) ?? "/"],
         parsed.GetValue(_baseFormat) ?? "raw",
         Snapshot: null,

@@ -63,7 +63,7 @@ internal sealed class OpenCommand : Command
             readOnly,
             parsed.GetValue(_atBoot))
         {
-            Image = new ImageSpec(
+            Image = new DeviceImageSpec(
                 Symbols.Paths(parsed, _directories),
                 parsed.GetValue(_backingFormat),
                 snapshot,

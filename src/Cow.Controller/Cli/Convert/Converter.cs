@@ -69,7 +69,13 @@ internal sealed class Converter(DaemonPaths paths, ConvertSpec spec)
 
         ImageSource file = new(new CachedFile(destination.File, cache), destination.Path, opener);
         ImageCreateOptions options = new(bytes, null, spec.Settings);
-        IDiskImage image = ImageFormats.Checked(spec.Destination, () => ImageFormats.Named(spec.Format).Create(file, options));
+        IImageDriver driver = ImageFormats.Named(spec.Format);
+        if (spec.Compress && driver is IStreamingDriver streaming)
+        {
+            return new StreamTarget(ImageFormats.Checked(spec.Destination, () => streaming.Stream(file, options)));
+        }
+
+        IDiskImage image = ImageFormats.Checked(spec.Destination, () => driver.Create(file, options));
         if (spec.Compress && image is not IPackingImage)
         {
             image.Dispose();

@@ -37,7 +37,58 @@ internal sealed class ImageTarget : IConvertTarget
 
     public int ChunkBytes { get; }
 
-    public ISlabWriter NewWriter() => new Writer(this);
+    public void Prepare(Slab slab)
+    {
+        slab.Runs.Clear();
+        slab.Places.Clear();
+        slab.Packed.Clear();
+        ReadOnlySpan<byte> data = slab.Data;
+        for (int start = 0; start < data.Length && NonZero.Next(data, ChunkBytes, ref start, out int length); start += length)
+        {
+            if (_packing is not null)
+            {
+                Pack(_packing, slab, start, length);
+            }
+            else
+            {
+                slab.Runs.Add(Chunks(slab.Offset + (ulong)start, length));
+            }
+        }
+    }
+
+    public void Place(Slab slab)
+    {
+        CommitIfMany();
+        lock (_gate)
+        {
+            foreach (PackedPart packed in slab.Packed)
+            {
+                _packing!.WritePacked(slab.Offset + (ulong)packed.Start, slab.Room.AsSpan(packed.Start, packed.Length));
+            }
+
+            foreach (ChunkRun run in slab.Runs)
+            {
+                Place(run, slab.Places);
+            }
+
+            Begin();
+        }
+    }
+
+    public void Write(Slab slab)
+    {
+        try
+        {
+            foreach (PlacedRun placed in slab.Places)
+            {
+                Write(placed, slab);
+            }
+        }
+        finally
+        {
+            End();
+        }
+    }
 
     public void Complete()
     {
@@ -153,94 +204,21 @@ internal sealed class ImageTarget : IConvertTarget
     /// <summary>The chunks of a part of the disk.</summary>
     private ChunkRun Chunks(ulong offset, int length) => new(offset / (ulong)_chunkBytes, (ulong)((length + _chunkBytes - 1) / _chunkBytes));
 
-    /// <summary>One thread's way into the image.</summary>
-    private sealed class Writer(ImageTarget target) : ISlabWriter
+    /// <summary>Compresses a part of a slab; what gets no smaller goes to places as it is.</summary>
+    private void Pack(IPackingImage packing, Slab slab, int start, int length)
     {
-        private readonly List<Packed> _packed = [];
-        private byte[] _room = [];
-
-        public void Prepare(Slab slab)
+        int unit = packing.PackBytes;
+        for (int at = start; at < start + length; at += unit)
         {
-            slab.Runs.Clear();
-            slab.Places.Clear();
-            _packed.Clear();
-            ReadOnlySpan<byte> data = slab.Data;
-            for (int start = 0; start < data.Length && NonZero.Next(data, target.ChunkBytes, ref start, out int length); start += length)
+            int packed = packing.Pack(slab.Buffer.AsSpan(at, unit), slab.Room.AsSpan(at, unit));
+            if (packed > 0)
             {
-                if (target._packing is { } packing)
-                {
-                    Pack(packing, slab, start, length);
-                }
-                else
-                {
-                    slab.Runs.Add(target.Chunks(slab.Offset + (ulong)start, length));
-                }
+                slab.Packed.Add(new PackedPart(at, packed));
+            }
+            else
+            {
+                slab.Runs.Add(Chunks(slab.Offset + (ulong)at, Math.Min(unit, slab.Length - at)));
             }
         }
-
-        public void Place(Slab slab)
-        {
-            target.CommitIfMany();
-            lock (target._gate)
-            {
-                foreach (Packed packed in _packed)
-                {
-                    target._packing!.WritePacked(slab.Offset + (ulong)packed.Start, _room.AsSpan(packed.Start, packed.Length));
-                }
-
-                foreach (ChunkRun run in slab.Runs)
-                {
-                    target.Place(run, slab.Places);
-                }
-
-                target.Begin();
-            }
-        }
-
-        public void Write(Slab slab)
-        {
-            try
-            {
-                foreach (PlacedRun placed in slab.Places)
-                {
-                    target.Write(placed, slab);
-                }
-            }
-            finally
-            {
-                target.End();
-            }
-        }
-
-        public void Dispose()
-        {
-        }
-
-        /// <summary>Compresses a part of a slab; what gets no smaller goes to places as it is.</summary>
-        private void Pack(IPackingImage packing, Slab slab, int start, int length)
-        {
-            if (_room.Length < slab.Buffer.Length)
-            {
-                _room = GC.AllocateUninitializedArray<byte>(slab.Buffer.Length);
-            }
-
-            int unit = packing.PackBytes;
-            for (int at = start; at < start + length; at += unit)
-            {
-                int packed = packing.Pack(slab.Buffer.AsSpan(at, unit), _room.AsSpan(at, unit));
-                if (packed > 0)
-                {
-                    _packed.Add(new Packed(at, packed));
-                }
-                else
-                {
-                    slab.Runs.Add(target.Chunks(slab.Offset + (ulong)at, Math.Min(unit, slab.Length - at)));
-                }
-            }
-        }
-
-        /// <param name="Start">Where its data is in the slab, and its compressed form in the room.</param>
-        /// <param name="Length">Bytes of the compressed form.</param>
-        private readonly record struct Packed(int Start, int Length);
     }
 }

@@ -4,7 +4,7 @@ using Cow.Controller.Cli.Images;
 namespace Cow.Controller.Cli.Convert;
 
 /// <summary>A raw file, with holes where the disk is zeros, or a device.</summary>
-internal sealed class RawTarget : IConvertTarget, ISlabWriter
+internal sealed class RawTarget : IConvertTarget
 {
     /// <summary>What file systems make holes of.</summary>
     private const int BlockBytes = 4096;
@@ -29,8 +29,6 @@ internal sealed class RawTarget : IConvertTarget, ISlabWriter
     }
 
     public int ChunkBytes => BlockBytes;
-
-    public ISlabWriter NewWriter() => this;
 
     public void Prepare(Slab slab)
     {

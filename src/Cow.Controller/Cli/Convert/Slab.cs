@@ -7,8 +7,16 @@ namespace Cow.Controller.Cli.Convert;
 /// <param name="size">Bytes of its buffer: a multiple of the target's chunk.</param>
 internal sealed class Slab(int size)
 {
+    /// <summary>The room is as large as the data and one part more of so many.</summary>
+    public const int RoomShare = 16;
+
+    private byte[]? _room;
+
     /// <summary>The data; zeros behind the end of the disk.</summary>
     public byte[] Buffer { get; } = GC.AllocateUninitializedArray<byte>(size);
+
+    /// <summary>Room for the data once more, and some: for what the target makes of it.</summary>
+    public byte[] Room => _room ??= GC.AllocateUninitializedArray<byte>(size + (size / RoomShare));
 
     /// <summary>Number of the slab among those that hold anything: its turn.</summary>
     public long Ticket { get; set; }
@@ -24,6 +32,9 @@ internal sealed class Slab(int size)
 
     /// <summary>Their places; filled by the target.</summary>
     public List<PlacedRun> Places { get; } = [];
+
+    /// <summary>What was compressed; filled by the target.</summary>
+    public List<PackedPart> Packed { get; } = [];
 
     /// <summary>The data that is there.</summary>
     public ReadOnlySpan<byte> Data => Buffer.AsSpan(0, Length);

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MIT
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.ExceptionServices;
 
 namespace Cow.Controller.Cli.Convert;
 
 /// <summary>
-/// Takes a disk from a source to a target with some threads. Each reads, compresses and writes one slab at a time; only finding places goes in turn, in
-/// the order of the disk, so that the same disk always makes the same image. Memory: a slab, and its compressed form, for each thread.
+/// Takes a disk from a source to a target with some threads. Only finding places goes in turn, in the order of the disk, so that the same disk always
+/// makes the same image; a thread whose slab has not its turn yet leaves it to whoever comes then, and readies another one. Memory:
+/// <see cref="SlabsPerThread"/> slabs, and their compressed form, for each thread.
 /// </summary>
 internal sealed class SlabPipeline : IDisposable
 {
     /// <summary>Large enough for long transfers, small enough to stay in a processor's cache.</summary>
     private const int SlabBytes = 1 << 20;
+
+    /// <summary>How far the others get ahead of one that is kept waiting.</summary>
+    private const int SlabsPerThread = 4;
 
     private readonly object _gate = new();
     private readonly SlabReader _planner;
@@ -22,6 +27,10 @@ internal sealed class SlabPipeline : IDisposable
     private ulong _next;
     private long _tickets;
     private long _turn;
+    private bool _placing;
+    private int _slabs;
+    private readonly Stack<Slab> _free = [];
+    private readonly Dictionary<long, Slab> _ready = [];
     private int _running;
     private ExceptionDispatchInfo? _failure;
 
@@ -84,20 +93,21 @@ internal sealed class SlabPipeline : IDisposable
     {
         try
         {
-            using ISlabWriter writer = target.NewWriter();
-            Slab slab = new(_slabBytes);
-            while (Take(slab))
+            while (Next(out Slab? slab, out bool ready))
             {
-                reader.Read(slab);
-                writer.Prepare(slab);
-                if (!AwaitTurn(slab.Ticket))
+                if (ready)
                 {
-                    break;
+                    target.Place(slab);
+                    EndTurn();
+                    target.Write(slab);
+                    Free(slab);
                 }
-
-                writer.Place(slab);
-                EndTurn();
-                writer.Write(slab);
+                else
+                {
+                    reader.Read(slab);
+                    target.Prepare(slab);
+                    Ready(slab);
+                }
             }
         }
 #pragma warning disable CA1031 // thrown again by Run, which waits for all threads
@@ -119,35 +129,65 @@ internal sealed class SlabPipeline : IDisposable
         }
     }
 
-    /// <summary>Gives a slab the next part of the disk that holds anything.</summary>
-    private bool Take(Slab slab)
+    /// <summary>Waits for something to do: a slab whose turn it is, else one that is to be filled.</summary>
+    /// <returns>False at the end.</returns>
+    private bool Next([NotNullWhen(true)] out Slab? slab, out bool ready)
     {
         lock (_gate)
         {
-            if (_failure is not null || _planner.NextData(_next) is not { } data)
+            while (true)
             {
-                _next = _bytes;
-                return false;
-            }
+                slab = null;
+                ready = _failure is null && !_placing && _ready.Remove(_turn, out slab);
+                _placing |= ready;
+                if (slab is not null || (_failure is null && TryTake(out slab)))
+                {
+                    return true;
+                }
 
-            slab.Offset = data / (ulong)_slabBytes * (ulong)_slabBytes;
-            slab.Length = (int)Math.Min((ulong)_slabBytes, _bytes - slab.Offset);
-            slab.Ticket = _tickets++;
-            _next = slab.Offset + (ulong)slab.Length;
-            return true;
+                if (_failure is not null || (_next == _bytes && _turn == _tickets))
+                {
+                    return false;
+                }
+
+                Monitor.Wait(_gate);
+            }
         }
     }
 
-    private bool AwaitTurn(long ticket)
+    /// <summary>Gives a free slab the next part of the disk that holds anything. Called with the gate held.</summary>
+    private bool TryTake([NotNullWhen(true)] out Slab? slab)
+    {
+        slab = null;
+        if (_free.Count == 0 && _slabs == SlabsPerThread * _threads.Count)
+        {
+            return false;
+        }
+
+        if (_next == _bytes || _planner.NextData(_next) is not { } data)
+        {
+            _next = _bytes;
+            return false;
+        }
+
+        if (!_free.TryPop(out slab))
+        {
+            slab = new Slab(_slabBytes);
+            _slabs++;
+        }
+
+        slab.Offset = data / (ulong)_slabBytes * (ulong)_slabBytes;
+        slab.Length = (int)Math.Min((ulong)_slabBytes, _bytes - slab.Offset);
+        slab.Ticket = _tickets++;
+        _next = slab.Offset + (ulong)slab.Length;
+        return true;
+    }
+
+    private void Ready(Slab slab)
     {
         lock (_gate)
         {
-            while (_turn != ticket && _failure is null)
-            {
-                Monitor.Wait(_gate);
-            }
-
-            return _failure is null;
+            _ready.Add(slab.Ticket, slab);
         }
     }
 
@@ -156,6 +196,16 @@ internal sealed class SlabPipeline : IDisposable
         lock (_gate)
         {
             _turn++;
+            _placing = false;
+            Monitor.PulseAll(_gate);
+        }
+    }
+
+    private void Free(Slab slab)
+    {
+        lock (_gate)
+        {
+            _free.Push(slab);
             Monitor.PulseAll(_gate);
         }
     }

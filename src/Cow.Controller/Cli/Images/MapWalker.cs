@@ -10,6 +10,7 @@ internal sealed class MapWalker
 {
     private readonly IDiskImage[] _images;
     private readonly PlainFile?[] _holed;
+    private readonly (long Start, long End, bool Data)[] _runs;
     private readonly ulong _bytes;
 
     public MapWalker(ImageChain chain)
@@ -17,6 +18,7 @@ internal sealed class MapWalker
         _images = [.. chain.Images];
         // Only where the file is the disk do its holes say what nothing else says: everywhere else there is metadata for that.
         _holed = [.. _images.Select(static image => image.Info.Format == "raw" ? Plain(image.Info.Files[0]) : null)];
+        _runs = new (long, long, bool)[_images.Length];
         _bytes = _images[0].Info.VirtualBytes;
     }
 
@@ -89,7 +91,15 @@ internal sealed class MapWalker
         long length = (long)extent.Length;
         if (_holed[depth] is { } file)
         {
-            length = file.RunAt(extent.Offset, length, out data);
+            // Some file systems look at every page of a run to find its end: asked for once, and not by each part of it.
+            ref (long Start, long End, bool Data) run = ref _runs[depth];
+            if (extent.Offset < run.Start || extent.Offset >= run.End)
+            {
+                long found = file.RunAt(extent.Offset, file.Length - extent.Offset, out data);
+                run = (extent.Offset, extent.Offset + found, data);
+            }
+
+            (length, data) = (Math.Min(length, run.End - extent.Offset), run.Data);
         }
 
         return new MapEntry(offset, (ulong)length, depth, true, Zero: !data, Data: data, Compressed: false, extent.File, extent.Offset);

@@ -8,7 +8,7 @@ internal interface IClusterCodec
     /// <param name="packed">It begins with the packed block; what follows that does not matter.</param>
     /// <param name="data">Receives the block, of exactly this length.</param>
     /// <returns>False where the bytes are no packed block, or one of fewer bytes.</returns>
-    bool TryUnpack(byte[] packed, Span<byte> data);
+    bool TryUnpack(ReadOnlySpan<byte> packed, Span<byte> data);
 
     /// <summary>Packs one block.</summary>
     /// <param name="data">The block.</param>

@@ -20,6 +20,9 @@ internal sealed class PackedClusters(Qcow2Store store)
     private byte[] _unpacked = [];
     private ulong _unpackedRaw;
 
+    // Bytes of the cluster that is unpacked.
+    private byte[] _packed = [];
+
     // Where the next compressed byte goes, the end of the host clusters that may be filled up, and the references to the one that is not full.
     private ulong _next;
     private ulong _end;
@@ -41,9 +44,17 @@ internal sealed class PackedClusters(Qcow2Store store)
     /// <exception cref="ImageFormatException">It cannot be unpacked.</exception>
     public void Read(L2Entry entry, ulong entryAt, ulong within, Span<byte> data)
     {
+        if (_unpackedRaw != entry.Raw && (ulong)data.Length == _layout.ClusterBytes)
+        {
+            Unpack(entry, entryAt, data);
+            return;
+        }
         if (_unpackedRaw != entry.Raw)
         {
-            Unpack(entry, entryAt);
+            Forget();
+            _unpacked = _unpacked.Length > 0 ? _unpacked : new byte[_layout.ClusterBytes];
+            Unpack(entry, entryAt, _unpacked);
+            _unpackedRaw = entry.Raw;
         }
         _unpacked.AsSpan((int)within, data.Length).CopyTo(data);
     }
@@ -148,20 +159,16 @@ internal sealed class PackedClusters(Qcow2Store store)
         _buffer.AsSpan(whole - MetadataFile.SectorBytes, MetadataFile.SectorBytes).CopyTo(_sector);
     }
 
-    private void Unpack(L2Entry entry, ulong entryAt)
+    private void Unpack(L2Entry entry, ulong entryAt, Span<byte> data)
     {
         (ulong offset, ulong length) = entry.Packed(_layout);
-        byte[] packed = new byte[Math.Min(length, store.File.Length - offset)];
+        length = Math.Min(length, store.File.Length - offset);
+        _packed = (ulong)_packed.Length < length ? new byte[length] : _packed;
+        Span<byte> packed = _packed.AsSpan(0, (int)length);
         store.File.Data.ReadAt(packed, (long)offset);
-        if (_unpacked.Length == 0)
-        {
-            _unpacked = new byte[_layout.ClusterBytes];
-        }
-        Forget();
-        if (!Codec.TryUnpack(packed, _unpacked))
+        if (!Codec.TryUnpack(packed, data))
         {
             throw new ImageFormatException(store.File.Name, (long)offset, $"{_layout.ClusterBytes} bytes compressed, as the table at {entryAt} says", $"{packed.Length} bytes that cannot be inflated to them");
         }
-        _unpackedRaw = entry.Raw;
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Codecs;
 using Cow.Formats.Images.Tables;
 using Cow.Formats.Io;
 using static System.Buffers.Binary.BinaryPrimitives;
@@ -17,6 +18,8 @@ internal sealed class PackedGrain(CachedFile file, HostedHeader header) : IPacke
     private readonly long _most = ((long)header.GrainSectors * 512 * 2) + 512;
 
     private readonly bool _markers = (header.Flags & HostedFlags.Markers) != 0;
+
+    private byte[] _packed = [];
 
     public TableEntry Measure(ulong chunk, TableEntry entry)
     {
@@ -37,9 +40,11 @@ internal sealed class PackedGrain(CachedFile file, HostedHeader header) : IPacke
     public void Inflate(ulong chunk, TableEntry entry, Span<byte> data)
     {
         int skip = _markers ? MarkerBytes : 0;
-        byte[] packed = new byte[(int)entry.Length - skip];
+        int length = (int)entry.Length - skip;
+        _packed = _packed.Length < length ? new byte[length] : _packed;
+        Span<byte> packed = _packed.AsSpan(0, length);
         file.Uncached.ReadAt(packed, entry.Offset + skip);
-        int got = PackedReader.Inflate(packed, zlib: true, data);
+        int got = Deflate.Unpack(packed, zlib: true, data);
         Expect.That(got == data.Length, file, entry.Offset, $"a zlib stream of {data.Length} bytes", got < 0 ? "a damaged one" : $"one of {got}");
     }
 }

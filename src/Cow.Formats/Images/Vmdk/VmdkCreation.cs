@@ -24,9 +24,16 @@ internal sealed class VmdkCreation
     /// <summary>Judges the options.</summary>
     /// <exception cref="ArgumentException">VMDK does not take them.</exception>
     public VmdkCreation(ImageSource source, ImageCreateOptions options)
+        : this(source, options, VmdkSettings.Read(options.Settings))
+    {
+    }
+
+    /// <summary>Judges the options, of which the settings are read already.</summary>
+    /// <exception cref="ArgumentException">VMDK does not take them.</exception>
+    public VmdkCreation(ImageSource source, ImageCreateOptions options, VmdkSettings settings)
     {
         _source = source;
-        _settings = VmdkSettings.Read(options.Settings);
+        _settings = settings;
         _bytes = options.VirtualBytes;
         ulong most = _settings.IsSplit ? SplitBytes * VmdkDescriptor.MostExtents : _settings.IsFlat ? long.MaxValue / 2 : MostSparseBytes;
         Demand(_bytes > 0 && _bytes % 512 == 0 && _bytes <= most, $"a disk of {_bytes} bytes; {_settings.Subformat} takes whole sectors, {most} bytes at most");
@@ -48,7 +55,7 @@ internal sealed class VmdkCreation
         string file = Path.GetFileName(_source.Path);
         if (_settings is { IsFlat: false, IsSplit: false, IsCowd: false })
         {
-            byte[] text = Descriptor([$"RW {_bytes / 512} SPARSE \"{file}\""]);
+            byte[] text = Descriptor([SparseLine(file)]);
             HostedCreation.Write(_source.File, _bytes / 512, _settings.Zeroed, text);
             return _extents;
         }
@@ -67,6 +74,11 @@ internal sealed class VmdkCreation
         _source.File.Flush();
         return _extents;
     }
+
+    /// <summary>Begins a streamOptimized image, for which the options are meant.</summary>
+    public VmdkStream Stream() => new(_source.File.Uncached, _bytes / 512, Descriptor([SparseLine(Path.GetFileName(_source.Path))]));
+
+    private string SparseLine(string file) => $"RW {_bytes / 512} SPARSE \"{file}\"";
 
     private string AddExtent(string file, int number, ulong bytes)
     {

@@ -4,8 +4,8 @@ using Cow.Formats.Io;
 
 namespace Cow.Formats.Images.Vmdk;
 
-/// <summary>Makes and opens VMDK images.</summary>
-internal sealed class VmdkDriver : IImageDriver
+/// <summary>Makes and opens VMDK images, and writes streamOptimized ones.</summary>
+internal sealed class VmdkDriver : IStreamingDriver
 {
     public const string FormatName = "vmdk";
 
@@ -30,5 +30,12 @@ internal sealed class VmdkDriver : IImageDriver
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(options);
         return new VmdkOpening(source, writable: true, new VmdkCreation(source, options).Run()).Open();
+    }
+
+    public IStreamedImage Stream(ImageSource source, ImageCreateOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(options);
+        return new VmdkCreation(source, options, VmdkSettings.ReadStream(options.Settings)).Stream();
     }
 }

@@ -8,6 +8,8 @@ namespace Cow.Formats.Images.Vmdk;
 internal sealed record VmdkSettings
 {
     private static readonly string[] _subformats = ["monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat", "vmfsSparse"];
+    private const string StreamSubformat = "streamOptimized";
+
     private static readonly string[] _adapters = ["ide", "buslogic", "lsilogic", "legacyESX"];
 
     /// <summary>The createType.</summary>
@@ -48,6 +50,16 @@ internal sealed record VmdkSettings
             };
         }
         return read;
+    }
+
+    /// <summary>Reads settings of a stream, which has no other subformat and cannot tell grains of zeros.</summary>
+    /// <exception cref="ArgumentException">One is unknown, or its value is.</exception>
+    public static VmdkSettings ReadStream(IReadOnlyDictionary<string, string> settings)
+    {
+        Dictionary<string, string> others = new(settings);
+        string subformat = others.Remove("subformat", out string? given) ? given : StreamSubformat;
+        VmdkSettings read = Read(others) with { Subformat = OneOf("subformat", subformat, [StreamSubformat]) };
+        return read.Zeroed ? throw new ArgumentException($"{StreamSubformat} has no grains of zeros", nameof(settings)) : read;
     }
 
     private static string OneOf(string name, string value, string[] known) =>

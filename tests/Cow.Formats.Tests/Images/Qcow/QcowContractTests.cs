@@ -9,6 +9,8 @@ internal sealed class QcowContractTests : ImageFormatContract
 {
     protected override IImageDriver Driver { get; } = new QcowDriver();
 
+    protected override int FixturesOfFormat => 2;
+
     protected override bool QemuChecks => false;
 
     protected override IReadOnlyList<ImageVariant> Variants { get; } =
@@ -29,6 +31,8 @@ internal sealed class QcowContractTests : ImageFormatContract
 internal sealed class QcowCopyingContractTests : ImageFormatContract
 {
     protected override IImageDriver Driver { get; } = new QcowDriver();
+
+    protected override int FixturesOfFormat => 2;
 
     /// <summary>It reads these images right, but writes them wrong.</summary>
     protected override string? QemuFormat => null;

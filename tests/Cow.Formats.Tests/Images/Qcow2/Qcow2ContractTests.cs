@@ -25,6 +25,7 @@ internal sealed class Qcow2ContractTests : ImageFormatContract
         new("cluster_size=4K,refcount_bits=8,compression_type=zstd", 1 << 20, 700 * 512, "qcow2") { DiscardBytes = 4096 },
         new("cluster_size=4K,refcount_bits=2", 1 << 20) { DiscardBytes = 4096 },
         new("cluster_size=4K,data_file={image}.data", 1 << 20, 700 * 512) { QemuSettings = null },
+        new("cluster_size=4K,data_file={image}.data,data_file_raw=on", (1 << 20) + 512) { QemuSettings = null },
     ];
 
     /// <summary>One with a snapshot and compressed clusters.</summary>

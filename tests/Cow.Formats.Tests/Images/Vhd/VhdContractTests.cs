@@ -11,6 +11,8 @@ internal sealed class VhdContractTests : ImageFormatContract
 {
     protected override IImageDriver Driver { get; } = new VhdDriver();
 
+    protected override int FixturesOfFormat => 2;
+
     protected override string? QemuFormat => "vpc";
 
     protected override bool QemuChecks => false;

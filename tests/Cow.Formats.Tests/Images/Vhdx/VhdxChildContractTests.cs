@@ -11,6 +11,8 @@ internal sealed class VhdxChildContractTests : ImageFormatContract
 {
     protected override IImageDriver Driver { get; } = new VhdxDriver();
 
+    protected override int FixturesOfFormat => 2;
+
     protected override string? QemuFormat => null;
 
     protected override IReadOnlyList<ImageVariant> Variants { get; } =

@@ -11,6 +11,8 @@ internal sealed class VhdxContractTests : ImageFormatContract
 {
     protected override IImageDriver Driver { get; } = new VhdxDriver();
 
+    protected override int FixturesOfFormat => 2;
+
     /// <remarks>What a crash leaves has a log, and qemu-img check, which reads only, refuses that.</remarks>
     protected override IReadOnlyList<ImageVariant> Variants { get; } =
     [

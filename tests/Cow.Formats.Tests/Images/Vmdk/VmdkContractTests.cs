@@ -9,6 +9,8 @@ internal sealed class VmdkContractTests : ImageFormatContract
 {
     protected override IImageDriver Driver { get; } = new VmdkDriver();
 
+    protected override int FixturesOfFormat => 3;
+
     protected override IReadOnlyList<ImageVariant> Variants { get; } =
     [
         new("", 5 << 20),
@@ -24,6 +26,8 @@ internal sealed class VmdkZeroedContractTests : ImageFormatContract
 {
     protected override IImageDriver Driver { get; } = new VmdkDriver();
 
+    protected override int FixturesOfFormat => 3;
+
     protected override string? QemuFormat => null;
 
     protected override IReadOnlyList<ImageVariant> Variants { get; } =
@@ -38,6 +42,8 @@ internal sealed class VmdkZeroedContractTests : ImageFormatContract
 internal sealed class CowdContractTests : ImageFormatContract
 {
     protected override IImageDriver Driver { get; } = new VmdkDriver();
+
+    protected override int FixturesOfFormat => 3;
 
     protected override string? QemuFormat => null;
 
