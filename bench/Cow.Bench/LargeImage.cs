@@ -2,6 +2,7 @@
 using Cow.Formats;
 using Cow.Formats.Images;
 using Cow.Formats.Io;
+using Microsoft.Win32.SafeHandles;
 
 namespace Cow.Bench;
 
@@ -22,7 +23,8 @@ internal static class LargeImage
     /// <param name="path">Of the file, which there is not yet.</param>
     public static void Make(string path)
     {
-        ImageFile file = new(File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite), path, 512);
+        using SafeFileHandle handle = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite);
+        using ImageFile file = new(handle, path, 512);
         using CachedFile cached = new(file, new MetadataCache());
         ImageCreateOptions options = new(Bytes, null, new Dictionary<string, string>());
         using IDiskImage image = ImageRegistry.Find("qcow2")!.Create(new ImageSource(cached, path, new NoOpener()), options);

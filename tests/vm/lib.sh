@@ -63,12 +63,12 @@ wait_for() {
 # Cases that read everything again and again use the first 64 MiB of the base: create takes --size 64M.
 SECTORS=131072
 # random_base: fills them.
-random_base() { head -c 64M /dev/urandom | dd of="$BASE_DISK" bs=1M oflag=direct iflag=fullblock status=none; }
+random_base() { dd if=/payload/random of="$BASE_DISK" bs=1M oflag=direct status=none; }
 
 # content DEVICE: a hash of them; quick rather than strong, for the guest's processor is emulated.
 content() {
     blockdev --flushbufs "$1"
-    dd if="$1" bs=1M iflag=direct count=64 status=none | md5sum | cut -d' ' -f1
+    dd if="$1" bs=1M iflag=direct count=64 status=none | xxhsum -H1 - | cut -d' ' -f1
 }
 
 # blank DEVICE [MIB]: zeros at its head, so that no store and no signature is found there.

@@ -3,5 +3,5 @@
 # The same on format bitmap, its bitmap in front of the data and on its own device.
 require_module
 . /payload/cases/fio-matrix.inc
-fio_matrix bitmap 8 128 2048
-fio_matrix "bitmap --bitmap-device $EXTRA1" 1024
+fio_matrix bitmap 8 2048
+fio_matrix "bitmap --bitmap-device $EXTRA1" 128

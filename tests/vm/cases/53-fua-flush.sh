@@ -5,7 +5,7 @@
 # shellcheck shell=bash
 require_module
 . /payload/cases/uncommitted.inc
-random_base 64
+random_base
 before=$(content "$BASE_DISK")
 blank "$COW_DISK"
 

@@ -8,7 +8,7 @@ require_module
 records=100000
 sectors=131072
 bytes=$((sectors * 512))
-dd if=/dev/urandom of="$BASE_DISK" bs=1M count=64 oflag=direct status=none
+random_base
 base=$(sha "$BASE_DISK" $bytes)
 dmsetup create f --table "0 $sectors cow f $BASE_DISK $COW_DISK 8"
 fuzz f "$(blockdev --getsz "$COW_DISK")" $records >/tmp/fuzz.out 2>&1 &

@@ -13,7 +13,7 @@ cd /img || fail "no /img"
 # The disk below all: 16 MiB that compress, 16 MiB that do not, 32 MiB of nothing.
 content_below() {
     { yes "a line of text that compresses well" || true; } | head -c 16M >below.raw
-    head -c 16M /dev/urandom >>below.raw
+    head -c 16M /payload/random >>below.raw
     truncate -s 64M below.raw
 }
 
@@ -61,10 +61,10 @@ reads() { python3 /tmp/disk.py check "$1"; }
 served() {
     local name=$1 image=$2 kills=$3 before after killer
     qemu-img convert -O raw "${READABLE:-$image}" hash.raw
-    before=$(md5sum <hash.raw | cut -d' ' -f1)
+    before=$(xxhsum - <hash.raw | cut -d' ' -f1)
     rm hash.raw
     cowctl open "$name" "$image"
-    after=$(dd if="/dev/mapper/$name" bs=1M iflag=direct status=none | md5sum | cut -d' ' -f1)
+    after=$(dd if="/dev/mapper/$name" bs=1M iflag=direct status=none | xxhsum - | cut -d' ' -f1)
     [ "$before" = "$after" ] || fail "$image reads otherwise through the device"
     killer "$name" "$kills" &
     killer=$!

@@ -65,14 +65,15 @@ internal sealed class DaemonStarter(DaemonPaths paths, IDaemonClient client) : I
         }
     }
 
-    // The shell opens the log, setsid keeps a closed terminal from ending the daemon; both become the daemon, so that its end is seen here.
+    // The shell opens the log, setsid keeps a closed terminal from ending the daemon, nice gives it the unit's priority; all become the daemon, so that
+    // its end is seen here.
     private Process Spawn()
     {
         _ = Directory.CreateDirectory(paths.Run, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         string self = Environment.ProcessPath
             ?? throw new CliException(ExitCode.Internal, "daemon", "the path of cowctl is not known", "run \"cowctl daemon run\" yourself");
         ProcessStartInfo start = new(
-            "/bin/sh", ["-c", "cd / && umask 077 && exec setsid \"$0\" daemon run </dev/null >>\"$1\" 2>&1", self, Log]);
+            "/bin/sh", ["-c", "cd / && umask 077 && exec setsid nice -n -10 \"$0\" daemon run </dev/null >>\"$1\" 2>&1", self, Log]);
         Pinning.Bequeath(start.Environment);
         try
         {

@@ -117,6 +117,8 @@ public sealed class Qcow2Driver : IRepairingDriver
             {
                 throw new ImageFormatException(store.File.Name, Qcow2Header.IncompatibleAt, "tables from which the refcounts can be rebuilt", findings.Report(0).Errors[0]);
             }
+            CopiedFlags.Correct(store);
+            store.File.Flush();
             store.ClaimAll();
         }
         if (store.Refcounts.Get(0) == 0)

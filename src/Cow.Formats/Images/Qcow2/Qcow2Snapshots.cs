@@ -7,7 +7,8 @@ namespace Cow.Formats.Images.Qcow2;
 /// Takes, deletes and applies snapshots inside an image that nobody else uses. Everything is durable on return.
 /// </summary>
 /// <remarks>Every step leaves counts that are at least the references, so that a crash leaks and nothing worse; what it may also leave is a COPIED
-/// flag that does not agree with a count, which repair corrects. Each arrow is a flush.
+/// flag that does not agree with a count. So the dirty bit is set meanwhile: whoever opens the image to write it then rebuilds counts and flags.
+/// Version 2 has no such bit; there repair corrects them. Each arrow is a flush.
 /// Take: counts up, COPIED cleared -> copy of the L1 table, new snapshot table -> header -> old snapshot table free.
 /// Delete: new snapshot table -> header -> counts down -> COPIED set where a count came down to 1.
 /// Apply: counts of the snapshot up -> copy of its L1 table -> header -> counts of the former state down -> COPIED.</remarks>
@@ -15,6 +16,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
 {
     private readonly Qcow2Layout _layout = store.Layout;
     private readonly ClusterMap _map = new(store, active: true);
+    private bool _marked;
 
     /// <summary>Keeps the present state; gives the snapshot's id.</summary>
     public string Take(string name)
@@ -23,6 +25,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         uint id = 1 + store.Snapshots.Entries.Max(e => uint.TryParse(e.Id, NumberStyles.None, CultureInfo.InvariantCulture, out uint number) ? (uint?)number : null) ?? 1;
         Judge(store.L1);
         RequireCountsUp(store.L1);
+        Mark();
         ulong l1At = TakeRoom(store.L1Bytes);
         CountAll(store.L1, up: true);
         store.File.Flush();
@@ -40,6 +43,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         };
         store.Claims.Claim(l1At, entry.L1Entries * 8UL, Qcow2Header.SnapshotsAt, "the L1 table of a snapshot");
         WriteSnapshotTable([.. store.Snapshots.Entries, entry]);
+        Unmark();
         return entry.Id;
     }
 
@@ -49,12 +53,14 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         SnapshotEntry entry = Find(idOrName);
         ulong[] l1 = store.File.ReadTable(entry.L1Offset, entry.L1Entries);
         Judge(l1);
+        Mark();
         WriteSnapshotTable([.. store.Snapshots.Entries.Where(e => e != entry)]);
         CountAll(l1, up: false);
         DropTable(entry.L1Offset, entry.L1Entries);
         store.File.Flush();
         CopiedFlags.Correct(store);
         store.File.Flush();
+        Unmark();
         return entry.Id;
     }
 
@@ -71,6 +77,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         Judge(snapshot);
         Judge(store.L1);
         RequireCountsUp(snapshot);
+        Mark();
         ulong[] old = store.L1;
         (ulong oldAt, uint oldEntries) = (store.Header.L1Offset, store.Header.L1Entries);
         ulong[] now = Array.ConvertAll(snapshot, e => e & ~Qcow2Layout.Copied);
@@ -87,8 +94,28 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         store.File.Flush();
         CopiedFlags.Correct(store);
         store.File.Flush();
+        Unmark();
         store.ClaimAll();
         return entry.Id;
+    }
+
+    /// <summary>Counts and flags begin to disagree. Durable on return.</summary>
+    private void Mark()
+    {
+        _marked = store.Header.Version >= 3 && !store.Header.Has(IncompatibleFeatures.Dirty);
+        ToggleMark();
+    }
+
+    /// <summary>They agree again, durably.</summary>
+    private void Unmark() => ToggleMark();
+
+    private void ToggleMark()
+    {
+        if (_marked)
+        {
+            store.ChangeHeader(store.Header with { Incompatible = store.Header.Incompatible ^ IncompatibleFeatures.Dirty });
+            store.File.Flush();
+        }
     }
 
     private SnapshotEntry Find(string idOrName)

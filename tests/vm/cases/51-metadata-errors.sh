@@ -5,7 +5,7 @@
 # shellcheck shell=bash
 require_module
 modprobe dm-flakey || skip "no dm-flakey"
-random_base 64
+random_base
 before=$(content "$BASE_DISK")
 head -c 4M /dev/urandom >/tmp/durable
 head -c 64K /dev/urandom >/tmp/lost

@@ -5,7 +5,7 @@
 # shellcheck shell=bash
 require_module
 modprobe dm-log-writes || skip "no dm-log-writes"
-random_base 64
+random_base
 
 # one_store FORMAT CHUNK WRITES SPAN [COMMAND...]: the command runs beside the writes.
 one_store() {
