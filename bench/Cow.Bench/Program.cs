@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: MIT
 using Cow.Bench;
+using Cow.Bench.Devices;
+
+if (args is ["devices", string results, string devices])
+{
+    return new DeviceReport(DeviceRuns.Read(results)).Write(devices) ? 0 : 1;
+}
 
 if (args is not [string cowctl, string json, string artifacts])
 {
-    Console.Error.WriteLine("usage: Cow.Bench COWCTL JSON ARTIFACTS: measures, writes the figures to JSON, and fails where a bar is missed");
+    Console.Error.WriteLine("usage: Cow.Bench COWCTL JSON ARTIFACTS: measures the formats, writes the figures to JSON, and fails where a bar is missed");
+    Console.Error.WriteLine("       Cow.Bench devices RESULTS JSON: the same of what tests/vm/bench.sh has measured");
     return 2;
 }
 

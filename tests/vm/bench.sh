@@ -4,11 +4,11 @@
 #   RESULT round job target iops
 #
 # A round runs every job on every target, so that rounds interleave them. BENCH_ROUNDS, BENCH_MIB and BENCH_TARGETS come through
-# the payload file bench.conf.
+# the payload file bench.conf. Other lines say how far it is.
 # shellcheck shell=bash
 set -euo pipefail
 
-BENCH_ROUNDS=3 BENCH_MIB=128
+BENCH_ROUNDS=3 BENCH_MIB=64
 BENCH_TARGETS="linear bare cow-8 cow-128 bitmap-128 qcow2-128 qcow2-sub snapshot-8 snapshot-128 thin-128"
 [ ! -f /payload/bench.conf ] || . /payload/bench.conf
 
@@ -137,12 +137,13 @@ disks
 # What the runtime compiles on the way is not what is measured.
 round=warm
 for target in cow-8 cow-128; do
-    random_jobs $target >/dev/null
+    echo "bench: warming up with $target"
     random_jobs $target >/dev/null
     synced_job $target >/dev/null
 done
 for round in $(seq 1 "$BENCH_ROUNDS"); do
     for target in $(targets); do
+        echo "bench: round $round of $BENCH_ROUNDS, $target"
         random_jobs "$target"
         sequential_jobs "$target"
         synced_job "$target"

@@ -19,7 +19,7 @@ internal sealed class Grants
 
     /// <summary>What a pool begins with on a device, all of which is there, and in a file, whose blocks it takes.</summary>
     private const ulong FirstBytes = 64 << 20;
-    private const ulong FirstBytesOfFile = 4 << 20;
+    private const ulong FirstBytesOfFile = 1 << 20;
 
     private const long Soon = 1000;
     private const long Late = 30_000;

@@ -58,7 +58,8 @@ cowctl remove x
 blank "$COW_DISK"
 cowctl create x "$BASE_DISK" "$COW_DISK" 8 --size 64M
 kill -STOP "$(pgrep -x cowctl)"
-dd if=/dev/urandom of=/dev/mapper/x bs=4k count=1 oflag=direct status=none &
+# More than the places that were granted.
+dd if=/payload/random of=/dev/mapper/x bs=1M oflag=direct status=none &
 writer=$!
 waiting() { [ "$(status_field x 3)" -gt 0 ]; }
 wait_for 20 waiting
@@ -73,8 +74,11 @@ wait $writer || fail "the write that waited failed"
 dmsetup suspend x
 dmsetup resume x
 
+cowctl remove x
+blank "$COW_DISK"
+cowctl create x "$BASE_DISK" "$COW_DISK" 8 --size 64M
 kill -STOP "$(pgrep -x cowctl)"
-dd if=/dev/urandom of=/dev/mapper/x bs=4k count=1 seek=100 oflag=direct status=none 2>/dev/null &
+dd if=/payload/random of=/dev/mapper/x bs=1M oflag=direct status=none 2>/dev/null &
 writer=$!
 wait_for 20 waiting
 dmsetup wipe_table --force x

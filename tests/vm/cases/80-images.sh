@@ -151,4 +151,5 @@ diff -r /payload/cases /mnt/fs/cases || fail "the files differ under QEMU"
 umount /mnt/fs
 no_nbd
 cd /
-umount /img
+# qemu-nbd closes the image behind its last word.
+wait_for 20 umount /img
