@@ -151,5 +151,6 @@ diff -r /payload/cases /mnt/fs/cases || fail "the files differ under QEMU"
 umount /mnt/fs
 no_nbd
 cd /
-# qemu-nbd closes the image behind its last word.
+# The daemon was started in /img; qemu-nbd closes the image behind its last word.
+cowctl daemon stop
 wait_for 20 umount /img
