@@ -191,7 +191,7 @@ bench_devices() {
     done
     COW_SCRIPT_LIMIT=${COW_SCRIPT_LIMIT:-7200} tests/vm/script --icount 6.1 tests/vm/bench.sh "$out/bench.conf" | tee "$out/devices.txt"
     "$ARTIFACTS/bin/Cow.Bench/release/Cow.Bench" devices "$out/devices.txt" bench/results.json || status=$?
-    gnuplot -c bench/ratios.gp bench/results.dat docs/performance.svg
+    gnuplot -c bench/ratios.gp "$out/devices.dat" docs/performance.svg
     return $status
 }
 

@@ -75,17 +75,23 @@ static bool sector_aligned(struct block_device *bdev, u64 sector)
 	return !(sector & ((bdev_logical_block_size(bdev) >> SECTOR_SHIFT) - 1));
 }
 
-static bool place_valid(struct cow_ctx *ctx, const struct dm_cow_reply *r)
+/* Sectors from the place on to the end of its device; 0: it is no place. */
+static u64 place_room(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 {
 	struct block_device *bdev;
 	u64 size;
 
 	if (r->device >= ctx->nr_devs || !cow_dev_writable(ctx, r->device))
-		return false;
+		return 0;
 	bdev = ctx->devs[r->device].bdev;
 	size = bdev_nr_sectors(bdev);
-	return sector_aligned(bdev, r->sector) && r->sector < size &&
-	       reply_sectors(ctx, r) <= size - r->sector;
+	return sector_aligned(bdev, r->sector) && r->sector < size ?
+		size - r->sector : 0;
+}
+
+static bool place_valid(struct cow_ctx *ctx, const struct dm_cow_reply *r)
+{
+	return reply_sectors(ctx, r) <= place_room(ctx, r);
 }
 
 /* A source may end early, and even lie beyond its device: zeros. */
@@ -158,16 +164,7 @@ static int reply_place(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 /* The places of a pool are good for any chunk, so all are there in full. */
 static bool pool_valid(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 {
-	struct block_device *bdev;
-	u64 size;
-
-	if (r->device >= ctx->nr_devs || !cow_dev_writable(ctx, r->device))
-		return false;
-	bdev = ctx->devs[r->device].bdev;
-	size = bdev_nr_sectors(bdev);
-	return r->count && sector_aligned(bdev, r->sector) &&
-	       r->sector < size &&
-	       r->count <= (size - r->sector) >> ctx->chunk_shift;
+	return r->count && r->count <= place_room(ctx, r) >> ctx->chunk_shift;
 }
 
 static int reply_grant(struct cow_ctx *ctx, const struct dm_cow_reply *r)

@@ -4,7 +4,7 @@ using Cow.Bench.Devices;
 
 if (args is ["devices", string results, string devices])
 {
-    return new DeviceReport(DeviceRuns.Read(results)).Write(devices) ? 0 : 1;
+    return new DeviceReport(DeviceRuns.Read(results)).Write(devices, Path.ChangeExtension(results, ".dat")) ? 0 : 1;
 }
 
 if (args is not [string cowctl, string json, string artifacts])

@@ -10,16 +10,18 @@ internal sealed class DeviceReport(DeviceRuns runs)
 {
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
-    /// <summary>Prints, writes <paramref name="json"/> and, beside it, what the chart is drawn from.</summary>
+    /// <summary>Prints them, and writes them to two files.</summary>
+    /// <param name="json">The results, for who compares them later.</param>
+    /// <param name="columns">What the chart is drawn from.</param>
     /// <returns>Whether every bar is met by its median.</returns>
-    public bool Write(string json)
+    public bool Write(string json, string columns)
     {
         var rows = runs.Jobs.SelectMany(job => runs.Targets.Select(target => (job, target, ratio: runs.Of(job, target))))
             .Where(static row => row.ratio is not null)
             .Select(row => new { row.job, row.target, row.ratio, atLeast = BarOf(row.job, row.target)?.AtLeast })
             .ToArray();
         File.WriteAllText(json, JsonSerializer.Serialize(new { runs.Rounds, Results = rows }, Json) + "\n");
-        File.WriteAllText(Path.ChangeExtension(json, ".dat"), Columns());
+        File.WriteAllText(columns, Columns());
         foreach (var row in rows)
         {
             string bar = row.atLeast is { } least ? (row.ratio!.Median >= least ? $"ok, bar {Text(least)}" : $"MISSED, bar {Text(least)}") : "";
