@@ -319,7 +319,7 @@ static void chan_detach(struct cow_chan *chan, struct cow_ctx *ctx)
 		ctx->picture = false;
 		__cow_forget_notices(ctx);
 		__ask_all_again(ctx);
-		wake_up(&ctx->idle);
+		__cow_wake_idle(ctx);
 	}
 	spin_unlock_irq(&ctx->lock);
 	if (left)

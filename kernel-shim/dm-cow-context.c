@@ -422,7 +422,7 @@ static void __ctx_revive(struct cow_ctx *ctx)
 	ctx->flush_wanted = 0;
 	if (ctx->chan)
 		ctx->chan->peeked_gone = false;
-	wake_up(&ctx->idle);
+	__cow_wake_idle(ctx);
 }
 
 static void ctx_add_line(struct cow_ctx *ctx, struct cow_line *line)

@@ -355,7 +355,7 @@ static void fault_end(struct cow_ctx *ctx, struct cow_fault *fault)
 out:
 	if (!list_empty(&ctx->redo) || !list_empty(&ctx->flush_new))
 		cow_queue(ctx);
-	wake_up(&ctx->idle);
+	__cow_wake_idle(ctx);
 	spin_unlock_irqrestore(&ctx->lock, flags);
 
 	list_for_each_entry_safe(io, next, &done, list) {

@@ -39,10 +39,12 @@ static struct kmem_cache *cow_run_cache;
 
 struct cow_run *cow_run_alloc(gfp_t gfp)
 {
-	struct cow_run *run = kmem_cache_zalloc(cow_run_cache, gfp);
+	struct cow_run *run = kmem_cache_alloc(cow_run_cache, gfp);
 
-	if (run)
+	if (run) {
+		*run = (struct cow_run) {};
 		INIT_LIST_HEAD(&run->notice);
+	}
 	return run;
 }
 
@@ -622,6 +624,15 @@ struct cow_fault *cow_fault_by_id(struct cow_ctx *ctx, u64 id)
 	return NULL;
 }
 
+/* Do the places of a run lie behind all those of another one? */
+static bool is_behind(const struct cow_ctx *ctx, const struct cow_run *run,
+		      const struct cow_run *other)
+{
+	return run->dev > other->dev ||
+	       (run->dev == other->dev && run->sector >= other->sector +
+		(other->count << ctx->chunk_shift));
+}
+
 /**
  * __cow_place_insert - no place is given twice while it is live
  * @ctx: the context; its lock is held
@@ -632,8 +643,15 @@ struct cow_fault *cow_fault_by_id(struct cow_ctx *ctx, u64 id)
 bool __cow_place_insert(struct cow_ctx *ctx, struct cow_run *run)
 {
 	struct rb_node **link = &ctx->places.rb_node, *parent = NULL;
+	struct rb_node *last = rb_last(&ctx->places);
 	u64 end = run->sector + (run->count << ctx->chunk_shift);
 
+	/* They mostly come in order. */
+	if (last && is_behind(ctx, run, rb_entry(last, struct cow_run,
+						 by_place))) {
+		parent = last;
+		link = &last->rb_right;
+	}
 	while (*link) {
 		struct cow_run *other;
 
@@ -642,9 +660,7 @@ bool __cow_place_insert(struct cow_ctx *ctx, struct cow_run *run)
 		if (run->dev < other->dev ||
 		    (run->dev == other->dev && end <= other->sector))
 			link = &parent->rb_left;
-		else if (run->dev > other->dev ||
-			 run->sector >= other->sector +
-					(other->count << ctx->chunk_shift))
+		else if (is_behind(ctx, run, other))
 			link = &parent->rb_right;
 		else
 			return false;

@@ -66,7 +66,7 @@ static void flush_end(struct cow_ctx *ctx)
 	}
 	if (!list_empty(&ctx->flush_new) || ctx->commit_asked)
 		cow_queue(ctx);
-	wake_up(&ctx->idle);
+	__cow_wake_idle(ctx);
 	spin_unlock_irqrestore(&ctx->lock, flags);
 	/* The context may be gone by the end of this. */
 	cow_end_ios(&ios, status);
@@ -303,7 +303,7 @@ int cow_flushed(struct cow_ctx *ctx, u64 number, int error)
 		ctx->committed = max(ctx->committed, number);
 	}
 	__take_flushes(ctx, number, &ios);
-	wake_up(&ctx->idle);
+	__cow_wake_idle(ctx);
 	spin_unlock_irq(&ctx->lock);
 	cow_end_ios(&ios, errno_to_blk_status(-error));
 	return 0;

@@ -194,6 +194,72 @@ static u64 map_run(struct cow_ctx *ctx, u64 chunk, u64 max, u64 first)
 	return count;
 }
 
+/*
+ * Where one chunk is read, or, if @write, written again; where that is all there
+ * is to know.  Only a committed place will do for FUA.
+ */
+static bool map_find(struct cow_ctx *ctx, u64 chunk, bool write, bool fua,
+		     u32 *dev, u64 *sector)
+{
+	const struct cow_range *range = NULL;
+	u64 entry;
+
+	if (!write)
+		range = range_find(rcu_dereference(ctx->map.known), chunk);
+	/* As in cow_map_lookup(). */
+	smp_rmb();
+	entry = map_entry(&ctx->map, chunk);
+	if (entry_state(entry) == COW_COMMITTED ||
+	    (entry_state(entry) == COW_PLACED && !fua)) {
+		*dev = entry_dev(entry);
+		*sector = entry_sector(entry);
+		return true;
+	}
+	if (!range || range->dev == DM_COW_DEV_ZERO || entry_state(entry))
+		return false;
+	*dev = range->dev;
+	*sector = range_sector(ctx, range, chunk);
+	return true;
+}
+
+/**
+ * cow_map_short - send a bio on its way, if that takes no thought
+ * @ctx: the context
+ * @bio: from map()
+ *
+ * Most reads and writes lie in one chunk, whose place or source is known and
+ * ends behind them.  cow_map_io() would do the same with them at three times
+ * the cost; it does all others.
+ * Context: any.  Takes no lock.
+ * Return: false if nothing was done.
+ */
+bool cow_map_short(struct cow_ctx *ctx, struct bio *bio)
+{
+	bool write = bio_op(bio) == REQ_OP_WRITE, found;
+	u64 sector = bio->bi_iter.bi_sector, to;
+	struct block_device *bdev;
+	u32 dev;
+
+	if ((!write && bio_op(bio) != REQ_OP_READ) ||
+	    (bio->bi_opf & REQ_PREFLUSH) ||
+	    READ_ONCE(ctx->mode) != COW_MODE_RW ||
+	    (sector ^ (bio_end_sector(bio) - 1)) >> ctx->chunk_shift)
+		return false;
+	rcu_read_lock();
+	found = map_find(ctx, sector >> ctx->chunk_shift, write,
+			 bio->bi_opf & REQ_FUA, &dev, &to);
+	rcu_read_unlock();
+	if (!found)
+		return false;
+	to += sector & (cow_chunk_sectors(ctx) - 1);
+	bdev = ctx->devs[dev].bdev;
+	if (to + bio_sectors(bio) > bdev_nr_sectors(bdev))
+		return false;
+	bio_set_dev(bio, bdev);
+	bio->bi_iter.bi_sector = to;
+	return true;
+}
+
 /**
  * cow_map_lookup - what is known about a chunk and its successors
  * @ctx: the context
@@ -276,32 +342,45 @@ static void *group_alloc(unsigned int entries, gfp_t gfp)
 	return xa_tag_pointer(thin, COW_TAG_THIN);
 }
 
-/* Sets an entry for which there is room.  Under ctx->lock, or unpublished. */
-static void group_set(void *group, unsigned int index, u64 entry)
+/* Adds an entry that a thin group has room for and has not got. */
+static void thin_add(void *group, u64 entry)
 {
-	u64 *slot = group_slot(group, index);
-	struct cow_thin *thin;
+	struct cow_thin *thin = xa_untag_pointer(group);
 
-	if (slot) {
-		WRITE_ONCE(*slot, entry);
-		return;
-	}
-	thin = xa_untag_pointer(group);
 	WRITE_ONCE(thin->entries[thin->nr], entry);
 	/* The entry before its number; pairs with the load in group_slot(). */
 	smp_store_release(&thin->nr, thin->nr + 1);
 }
 
-/* Carries all entries over.  Under ctx->lock, which keeps their states. */
+/* Sets an entry for which there is room.  Under ctx->lock, or unpublished. */
+static void group_set(void *group, unsigned int index, u64 entry)
+{
+	u64 *slot = group_slot(group, index);
+
+	if (slot)
+		WRITE_ONCE(*slot, entry);
+	else
+		thin_add(group, entry);
+}
+
+/*
+ * Carries all entries over to a group without any.  Only thin groups become too
+ * small.  Under ctx->lock, which keeps their states.
+ */
 static void group_copy(void *to, void *from)
 {
-	unsigned int index;
+	struct cow_thin *thin = xa_untag_pointer(from);
+	unsigned int i;
 
-	for (index = 0; index < COW_GROUP; index++) {
-		u64 *slot = group_slot(from, index);
+	for (i = 0; i < thin->nr; i++) {
+		u64 entry = thin->entries[i];
 
-		if (slot && entry_state(*slot))
-			group_set(to, index, *slot);
+		if (!entry_state(entry))
+			continue;
+		if (is_full(to))
+			group_set(to, entry_index(entry), entry);
+		else
+			thin_add(to, entry);
 	}
 }
 

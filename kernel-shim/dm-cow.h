@@ -621,6 +621,14 @@ static inline bool cow_pushback(const struct cow_io *io)
 	return dm_noflush_suspending(io->ti);
 }
 
+static inline void __cow_wake_idle(struct cow_ctx *ctx)
+{
+	lockdep_assert_held(&ctx->lock);
+	/* Who waits looks under ctx->lock as well, so nobody is missed. */
+	if (waitqueue_active(&ctx->idle))
+		wake_up(&ctx->idle);
+}
+
 static inline u64 cow_chunk_sectors(const struct cow_ctx *ctx)
 {
 	return 1ULL << ctx->chunk_shift;
@@ -657,6 +665,7 @@ void cow_context_exit(void);
 /* dm-cow-map.c */
 void cow_map_init(struct cow_map *map);
 void cow_map_destroy(struct cow_map *map);
+bool cow_map_short(struct cow_ctx *ctx, struct bio *bio);
 void cow_map_lookup(struct cow_ctx *ctx, u64 chunk, u64 max,
 		    struct cow_extent *ext);
 int cow_map_reserve(struct cow_ctx *ctx, u64 chunk, u64 count);
