@@ -90,7 +90,8 @@ internal sealed class DeviceRuntime : IDisposable
             WaitForSpace = state.Spec.NoSpace == NoSpacePolicy.Wait,
             Scratch = store.Scratch,
         };
-        KernelChannel channel = KernelChannel.Attach(state.Spec.Name, takeover: true, state.Spec.ReadOnly ? CowFeatures.None : engine.Grants.Wanted);
+        CowFeatures features = state.Spec.ReadOnly || state.Spec.NoGrants ? CowFeatures.None : engine.Grants.Wanted;
+        KernelChannel channel = KernelChannel.Attach(state.Spec.Name, takeover: true, features);
         engine.Grants.Serve(channel.Info.Features);
         bool tellAll = store.TellAll && !channel.Info.State.HasFlag(CowState.Known);
         var options = new FaultLoopOptions(state.Spec.Name, Geometry, store.Indices, channel.Info.Generation, tellAll, commitInterval);

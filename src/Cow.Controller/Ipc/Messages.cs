@@ -42,6 +42,9 @@ internal sealed record CreateSpec(
 {
     /// <summary>For a disk image (<see cref="Cow"/>): how it is opened. Null for a store.</summary>
     public DeviceImageSpec? Image { get; init; }
+
+    /// <summary>The kernel gets no places in advance: it asks for each first write.</summary>
+    public bool NoGrants { get; init; }
 }
 
 /// <summary>How the disk image of a device is opened, or made.</summary>

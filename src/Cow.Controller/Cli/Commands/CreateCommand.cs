@@ -20,6 +20,7 @@ internal sealed class CreateCommand : Command
     private readonly Option<string?> _size = Symbols.Text("--size", "S", "Size of the device; the base's if not given.");
     private readonly Option<string?> _segments = Symbols.Text("--segments", "N", "Lines that the table may have after collapse.");
     private readonly Option<string?> _noSpace = Symbols.NoSpace();
+    private readonly Option<bool> _noGrants = Symbols.NoGrants();
     private readonly Option<string[]> _layers = Symbols.Layers();
     private readonly Option<string?> _bitmapDevice = Symbols.Text("--bitmap-device", "D", "Where format bitmap keeps its bitmap.");
     private readonly Option<bool> _force = Symbols.Flag("--force", "Take a CoW device that bears something else.");
@@ -36,7 +37,7 @@ internal sealed class CreateCommand : Command
         }
 
         foreach (Option option in (ReadOnlySpan<Option>)
-            [_format, _baseFormat, _settings, _size, _segments, _noSpace, _layers, _bitmapDevice, _force, _readOnly, _atBoot, _json])
+            [_format, _baseFormat, _settings, _size, _segments, _noSpace, _noGrants, _layers, _bitmapDevice, _force, _readOnly, _atBoot, _json])
         {
             Add(option);
         }
@@ -77,6 +78,7 @@ internal sealed class CreateCommand : Command
         parsed.GetValue(_atBoot))
     {
         Image = ImageRegistry.Find(parsed.GetValue(_format) ?? "") is null ? null : ImageOver(parsed),
+        NoGrants = parsed.GetValue(_noGrants),
     };
 
     /// <summary>COW is a disk image over BASE, which the operator has named and so allowed.</summary>

@@ -20,6 +20,7 @@ internal sealed class OpenCommand : Command
     private readonly Option<string?> _scratch = Symbols.Text("--scratch-size", "S", "Room to unpack compressed chunks to, with --read-only (1G).");
     private readonly Option<string?> _segments = Symbols.Text("--segments", "N", "Lines that the table may have after collapse.");
     private readonly Option<string?> _noSpace = Symbols.NoSpace();
+    private readonly Option<bool> _noGrants = Symbols.NoGrants();
     private readonly Option<bool> _force = Symbols.Flag("--force", "Also when what it is backed by was changed since the last time.");
     private readonly Option<bool> _readOnly = Symbols.Flag("--read-only", "Make a read-only device; the image is not touched.");
     private readonly Option<bool> _atBoot = Symbols.Flag("--at-boot", "Open it again at boot.");
@@ -31,7 +32,7 @@ internal sealed class OpenCommand : Command
         Add(_name);
         Add(_image);
         foreach (Option option in (ReadOnlySpan<Option>)
-            [_format, _directories, _backingFormat, _snapshot, _scratch, _segments, _noSpace, _force, _readOnly, _atBoot, _json])
+            [_format, _directories, _backingFormat, _snapshot, _scratch, _segments, _noSpace, _noGrants, _force, _readOnly, _atBoot, _json])
         {
             Add(option);
         }
@@ -68,6 +69,7 @@ internal sealed class OpenCommand : Command
                 parsed.GetValue(_backingFormat),
                 snapshot,
                 parsed.GetValue(_scratch) is { } size ? checked((long)SizeText.Sectors("scratch size", size) * 512) : DefaultScratchBytes),
+            NoGrants = parsed.GetValue(_noGrants),
         };
     }
 }

@@ -58,6 +58,8 @@ internal static class Symbols
         return option;
     }
 
+    public static Option<bool> NoGrants() => Flag("--no-grants", "Give the kernel no places in advance: it asks for each first write.");
+
     public static Option<string?> Text(string name, string value, string description) => new(name)
     {
         Description = description,
