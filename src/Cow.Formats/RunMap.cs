@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using System.Runtime.InteropServices;
+
 namespace Cow.Formats;
 
 /// <summary>
@@ -114,15 +116,16 @@ internal sealed class RunMap
     /// <summary>The first run that ends behind <paramref name="key"/>; a slot equal to the leaf's count, in the last leaf, where none does.</summary>
     private (int Leaf, int Slot) Locate(ulong key)
     {
-        int low = 0;
-        int high = _leaves.Count - 1;
-        while (low < high)
+        ReadOnlySpan<Leaf> leaves = CollectionsMarshal.AsSpan(_leaves);
+        int leaf = 0;
+        for (int count = leaves.Length; count > 1;)
         {
-            int middle = (low + high + 1) / 2;
-            (low, high) = _leaves[middle].Runs[0].Key <= key ? (middle, high) : (low, middle - 1);
+            int half = count >>> 1;
+            leaf += leaves[leaf + half].Runs[0].Key <= key ? half : 0;
+            count -= half;
         }
-        int slot = _leaves[low].FirstEndingBehind(key);
-        return slot == _leaves[low].Count && low + 1 < _leaves.Count ? (low + 1, 0) : (low, slot);
+        int slot = leaves[leaf].FirstEndingBehind(key);
+        return slot == leaves[leaf].Count && leaf + 1 < leaves.Length ? (leaf + 1, 0) : (leaf, slot);
     }
 
     private (int Leaf, int Slot) InsertAt(int leaf, int slot, MapRun run)
@@ -158,14 +161,16 @@ internal sealed class RunMap
 
         public int FirstEndingBehind(ulong key)
         {
-            int low = 0;
-            int high = Count;
-            while (low < high)
+            ReadOnlySpan<MapRun> runs = Runs.AsSpan(0, Count);
+            int first = 0;
+            for (int count = runs.Length; count > 0;)
             {
-                int middle = (low + high) / 2;
-                (low, high) = Runs[middle].End > key ? (low, middle) : (middle + 1, high);
+                int half = count >>> 1;
+                bool before = runs[first + half].End <= key;
+                first += before ? half + 1 : 0;
+                count = before ? count - half - 1 : half;
             }
-            return low;
+            return first;
         }
 
         public void Insert(int slot, MapRun run)
