@@ -190,7 +190,8 @@ bench_devices() {
         [ -z "${!value:-}" ] || echo "BENCH_$name='${!value}'" >>"$out/bench.conf"
     done
     COW_SCRIPT_LIMIT=${COW_SCRIPT_LIMIT:-7200} tests/vm/script --icount 6.1 tests/vm/bench.sh "$out/bench.conf" | tee "$out/devices.txt"
-    "$ARTIFACTS/bin/Cow.Bench/release/Cow.Bench" devices "$out/devices.txt" bench/results.json || status=$?
+    COW_MEMORY=4G tests/vm/script --icount 6.1 tests/vm/costs.sh | tee "$out/costs.txt"
+    "$ARTIFACTS/bin/Cow.Bench/release/Cow.Bench" devices "$out/devices.txt" "$out/costs.txt" bench/results.json docs/performance-tables.md || status=$?
     gnuplot -c bench/ratios.gp "$out/devices.dat" docs/performance.svg
     return $status
 }

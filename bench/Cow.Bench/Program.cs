@@ -2,9 +2,9 @@
 using Cow.Bench;
 using Cow.Bench.Devices;
 
-if (args is ["devices", string results, string devices])
+if (args is ["devices", string results, string costs, string devices, string tables])
 {
-    return new DeviceReport(DeviceRuns.Read(results)).Write(devices, Path.ChangeExtension(results, ".dat")) ? 0 : 1;
+    return new DeviceReport(DeviceRuns.Read(results), Cost.Read(costs)).Write(devices, Path.ChangeExtension(results, ".dat"), tables) ? 0 : 1;
 }
 
 if (args is not [string cowctl, string json, string artifacts])

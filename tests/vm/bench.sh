@@ -58,16 +58,20 @@ down() {
     esac
 }
 
+# Without disk_util: fio looks that up in sysfs while it measures, the longer the more disks lie below.
 # job NAME TARGET DEVICE DIRECTION [fio options]
 job() {
     local name=$1 target=$2 device=$3 direction=$4 iops
     shift 4
     fio --name=job --filename="$device" --direct=1 --ioengine=libaio --iodepth=16 --bs=4k --size="${BENCH_MIB}M" \
-        --randrepeat=1 --gtod_reduce=1 --rw="$direction" "$@" --output-format=json --output=/tmp/fio.json 2>/tmp/fio.err ||
+        --randrepeat=1 --gtod_reduce=1 --disk_util=0 --rw="$direction" "$@" --output-format=json --output=/tmp/fio.json 2>/tmp/fio.err ||
         { cat /tmp/fio.err /tmp/fio.json; die "$name on $target failed"; }
     iops=$(jq '.jobs[0] | (.read.iops + .write.iops)' /tmp/fio.json)
     echo "RESULT $round $name $target $iops"
 }
+
+# What a first write leaves to be done in the background is done.
+settle() { dd if=/dev/null of=/dev/mapper/b conv=fsync,notrunc status=none; }
 
 # The unaltered part of every device is what dm-linear makes of the base.
 read_unaltered() {
@@ -86,6 +90,7 @@ random_jobs() {
     up "$1"
     read_unaltered "$1"
     job first-write-random-4k "$1" /dev/mapper/b randwrite
+    settle
     job rewrite-random-4k "$1" /dev/mapper/b randwrite
     job read-remapped "$1" /dev/mapper/b randread
     down "$1"
@@ -94,6 +99,7 @@ random_jobs() {
 sequential_jobs() {
     up "$1"
     job first-write-sequential-64k "$1" /dev/mapper/b write --bs=64k
+    settle
     case $1 in
     cow-* | bitmap-* | qcow2-*)
         cowctl compact b >/dev/null

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+# What ./build.sh bench measures beside operations a second, inside the same kind of guest. Prints a line for each figure:
+#
+#   COST name value unit
+#
+# Times are those of a clock that counts instructions, two to the nanosecond.
+# shellcheck shell=bash
+set -euo pipefail
+
+SIZE=$((1 << 20)) # chunks of the maps that are weighed
+
+die() { echo "costs: $*" >&2; exit 1; }
+cost() { echo "COST $1 $2 $3"; }
+now() { echo $((${EPOCHREALTIME/./} )); }
+daemon() { pgrep -f 'cowctl daemon run' | head -n 1; }
+resident() { awk '/^VmRSS/ { print $2 * 1024 }' "/proc/$(daemon)/status"; }
+kernel_bytes() { dmsetup status "$1" | awk '{ print $NF }'; }
+
+# latency NAME DEVICE OPTIONS...: mean microseconds of one write at a time.
+latency() {
+    local device=$1
+    shift
+    fio --name=job --filename="$device" --direct=1 --ioengine=psync --disk_util=0 --randrepeat=1 --output-format=json --output=/tmp/fio.json "$@" >/dev/null
+    jq '.jobs[0].write.clat_ns.mean / 1000' /tmp/fio.json
+}
+
+# A write of a whole chunk copies nothing: what it takes more the first time, where nothing is granted, is the round trip.
+round_trip() {
+    local first again
+    dd if=/dev/zero of=/dev/ram1 bs=1M count=2 oflag=direct status=none
+    cowctl create c /dev/ram0 /dev/ram1 8 --no-grants >/dev/null
+    # The first half is for the runtime to compile what it needs.
+    latency /dev/mapper/c --rw=randwrite --bs=4k --size=16M >/dev/null
+    first=$(latency /dev/mapper/c --rw=randwrite --bs=4k --offset=32M --size=16M)
+    dd if=/dev/null of=/dev/mapper/c conv=fsync,notrunc status=none
+    again=$(latency /dev/mapper/c --rw=randwrite --bs=4k --offset=32M --size=16M)
+    cost fault-round-trip "$(jq -n "$first - $again")" us
+    cowctl remove c
+}
+
+# With the daemon stopped: places that it gave before are enough.
+stopped() {
+    dd if=/dev/zero of=/dev/ram1 bs=1M count=2 oflag=direct status=none
+    cowctl create c /dev/ram0 /dev/ram1 8 >/dev/null
+    latency /dev/mapper/c --rw=randwrite --bs=4k --size=4M >/dev/null
+    kill -STOP "$(daemon)"
+    (sleep 0.1; kill -CONT "$(daemon)") &
+    fio --name=job --filename=/dev/mapper/c --direct=1 --ioengine=psync --disk_util=0 --rw=randwrite --bs=4k --offset=32M --size=4M \
+        --output-format=json --output=/tmp/fio.json >/dev/null
+    wait
+    cost first-write-daemon-stopped-100ms-p99 "$(jq '.jobs[0].write.clat_ns.percentile["99.000000"] / 1000' /tmp/fio.json)" us
+    cost first-write-daemon-stopped-100ms-max "$(jq '.jobs[0].write.clat_ns.max / 1000' /tmp/fio.json)" us
+    cowctl remove c
+}
+
+# A device of N lines: how long an fsync takes (every line gets a flush), and how long I/O stands still while its table is swapped.
+lines() {
+    local count=$1 sectors=8 begun
+    seq 0 $((count - 1)) | awk -v s=$sectors '{ print $1 * s, s, "linear /dev/ram0", ($1 % 2 ? $1 - 1 : $1 + 1) * s }' >/tmp/table
+    dmsetup create l /tmp/table
+    fio --name=job --filename=/dev/mapper/l --direct=1 --ioengine=psync --disk_util=0 --rw=write --bs=4k --size=$((sectors * 512)) --time_based --runtime=0.2 \
+        --fsync=1 --output-format=json --output=/tmp/fio.json >/dev/null
+    cost "fsync-$count-lines" "$(jq '.jobs[0].sync.lat_ns.mean / 1000' /tmp/fio.json)" us
+    dmsetup load l /tmp/table
+    begun=$(now)
+    dmsetup suspend --noflush l
+    dmsetup resume l
+    cost "swap-$count-lines" $(($(now) - begun)) us
+    dmsetup remove l
+}
+
+# store OUT STEP SHUFFLE: a dm-snapshot store of SIZE exceptions, every STEP-th chunk, its places in another order where asked.
+store() {
+    python3 - "$@" $SIZE <<'P'
+import struct, sys
+out, step, factor, size = sys.argv[1], *map(int, sys.argv[2:5])
+CHUNK, PER = 4096, 256
+with open(out, "wb") as f:
+    f.write(struct.pack("<IIII", 0x70416e53, 1, 1, 8))
+    areas = size // PER + 1
+    places = (chunk for chunk in range(2, 2 + size + areas + 1) if (chunk - 1) % (PER + 1))
+    places = [next(places) for _ in range(size)]
+    for area in range(areas):
+        f.seek((1 + area * (PER + 1)) * CHUNK)
+        first = area * PER
+        f.write(b"".join(struct.pack("<QQ", i * step, places[i * factor % size]) for i in range(first, min(size, first + PER))))
+    f.truncate((2 + size + areas + 1) * CHUNK)
+P
+}
+
+# weigh NAME STEP FACTOR BASE: bytes for each chunk of such a store, in the kernel and in the daemon.
+weigh() {
+    local before
+    store /mnt/store "$2" "$3"
+    before=$(resident)
+    cowctl create w "$4" /mnt/store 8 >/dev/null
+    [ "$(dmsetup status w | awk '{ split($4, a, "/"); print a[1] }')" = $SIZE ] || die "$1: $(dmsetup status w)"
+    cost "kernel-bytes-a-chunk-$1" "$(jq -n "$(kernel_bytes w) / $SIZE")" bytes
+    cost "daemon-bytes-a-chunk-$1" "$(jq -n "($(resident) - $before) / $SIZE")" bytes
+    cowctl remove w
+    rm /mnt/store
+}
+
+maps() {
+    mkdir -p /mnt
+    mkfs.ext4 -q /dev/vdd
+    mount /dev/vdd /mnt
+    truncate -s $((SIZE * 4096)) /mnt/dense
+    truncate -s $((SIZE * 4096 * 256)) /mnt/scattered
+    # The first one pays for what all of them share.
+    weigh warm 1 1 /mnt/dense >/dev/null
+    weigh dense 1 1 /mnt/dense
+    weigh scattered 256 7919 /mnt/scattered
+    umount /mnt
+}
+
+# Small devices side by side.
+many() {
+    local count=$1 i begun before
+    mkdir -p /mnt
+    mkfs.ext4 -q /dev/vdd
+    mount /dev/vdd /mnt
+    truncate -s 16M /mnt/base
+    cowctl create d0 /mnt/base /mnt/d0 8 >/dev/null
+    before=$(resident)
+    cost daemon-resident-1-device "$before" bytes
+    begun=$(now)
+    for ((i = 1; i <= count; i++)); do cowctl create "d$i" /mnt/base "/mnt/d$i" 8 >/dev/null; done
+    cost create-with-cowctl $((($(now) - begun) / count)) us
+    cost daemon-bytes-a-further-device $((($(resident) - before) / count)) bytes
+    for ((i = 0; i <= count; i++)); do cowctl remove "d$i"; done
+    umount /mnt
+}
+
+modprobe dm-cow
+modprobe brd rd_nr=2 rd_size=$((96 * 1024)) max_part=0
+for disk in /dev/ram0 /dev/ram1; do dd if=/dev/zero of=$disk bs=1M oflag=direct status=none 2>/dev/null || true; done
+for count in 1 16 128 1024 8192; do lines $count; done
+round_trip
+stopped
+maps
+many 50
