@@ -291,8 +291,8 @@ static int reply_checked(struct cow_chan *chan, const struct dm_cow_reply *r)
 {
 	int err = reply_one(chan, r);
 
-	/* ENOENT is normal: a table swap was faster. */
-	if (err && err != -ENOENT)
+	/* These are normal: a table swap, or the end of the table, was faster. */
+	if (err && err != -ENOENT && err != -ENODEV)
 		DMWARN_LIMIT("%s: reply %u for chunk %llu refused: error %d",
 			     chan->ctx->ident, r->op, r->chunk, err);
 	return err;
