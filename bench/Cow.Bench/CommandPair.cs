@@ -10,7 +10,7 @@ namespace Cow.Bench;
 /// <param name="Theirs">QEMU's.</param>
 internal sealed record CommandPair(string Name, string[] Ours, string[] Theirs)
 {
-    private const int Pairs = 5;
+    private const int Pairs = 7;
 
     /// <summary>Runs them.</summary>
     /// <param name="made">A file that either makes; it is deleted before each run.</param>

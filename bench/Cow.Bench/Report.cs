@@ -16,7 +16,7 @@ internal static class Report
 
     /// <summary>Prints a line as it comes: a run takes minutes.</summary>
     public static void Print(Bar bar) => Console.WriteLine(string.Create(
-        CultureInfo.InvariantCulture, $"{(bar.Met ? "ok    " : "MISSED")}  {bar.Name,-36} {bar.Measured,10:0.###} {bar.Unit,-3}  bar {bar.Limit,6} {bar.Unit,-3}  {bar.Note}"));
+        CultureInfo.InvariantCulture, $"{(bar.Met ? "ok    " : "MISSED")}  {bar.Name,-43} {bar.Measured,10:0.###} {bar.Unit,-3}  bar {bar.Limit,6} {bar.Unit,-3}  {bar.Note}"));
 
     /// <summary>Writes all of them to a file, with the machine that they are of.</summary>
     public static void Write(string path, IReadOnlyList<Bar> bars)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Numerics;
 using Cow.Formats.Io;
 
 namespace Cow.Formats.Images;
@@ -17,8 +18,10 @@ public sealed class ImageChain : ICowFormat
     private readonly IDiskImage _top;
     private readonly IDiskImage[] _images;
     private readonly int[] _firstLayer;
+    private readonly ulong[] _ends;
     private readonly bool _writable;
     private readonly ulong _chunkBytes;
+    private readonly int _chunkBits;
     private readonly ulong _bytes;
 
     /// <summary>Takes over opened images.</summary>
@@ -30,8 +33,10 @@ public sealed class ImageChain : ICowFormat
         _images = [.. images];
         _top = _images[0];
         _writable = writable;
-        _bytes = _top.Info.VirtualBytes;
+        _ends = [.. _images.Select(static image => image.Info.VirtualBytes)];
+        _bytes = _ends[0];
         _chunkBytes = (ulong)_top.Info.ChunkSectors * 512;
+        _chunkBits = BitOperations.Log2(_chunkBytes);
         _firstLayer = new int[_images.Length];
         List<IImageFile> layers = [];
         List<string> paths = [];
@@ -70,7 +75,7 @@ public sealed class ImageChain : ICowFormat
         length = Math.Min(length, _bytes - offset);
         for (level = 0; level < _images.Length; level++)
         {
-            ulong end = _images[level].Info.VirtualBytes;
+            ulong end = _ends[level];
             if (offset >= end)
             {
                 break;
@@ -93,7 +98,7 @@ public sealed class ImageChain : ICowFormat
         ArgumentOutOfRangeException.ThrowIfZero(limit);
         ulong start = checked(chunk * _chunkBytes);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(start, _bytes);
-        ulong most = limit > (_bytes - start) / _chunkBytes ? _bytes - start : limit * _chunkBytes;
+        ulong most = limit > (_bytes - start) >> _chunkBits ? _bytes - start : limit << _chunkBits;
         ulong first = Math.Min(most, _chunkBytes);
 
         ImageExtent head = Find(start, most, out int level);
@@ -102,7 +107,7 @@ public sealed class ImageChain : ICowFormat
         {
             return new Extent(new ChunkRun(chunk, 1), ExtentKind.Opaque, default);
         }
-        ulong chunks = joined == most ? (joined + _chunkBytes - 1) / _chunkBytes : joined / _chunkBytes;
+        ulong chunks = joined == most ? (joined + _chunkBytes - 1) >> _chunkBits : joined >> _chunkBits;
         return ToExtent(chunk, chunks, head, level);
     }
 

@@ -63,6 +63,16 @@ public sealed class CachedFile : IImageFile
         }
     }
 
+    /// <summary>Reads a big-endian word that lies in a page used of late.</summary>
+    /// <returns>False where it does not: <see cref="ReadAt"/> gives it.</returns>
+    internal bool TryReadWord(ulong offset, out ulong word)
+    {
+        (long page, int within) = ((long)(offset / MetadataCache.PageBytes), (int)(offset % MetadataCache.PageBytes));
+        ref (long Page, PageView View) recent = ref _recent[page & (_recent.Length - 1)];
+        word = 0;
+        return recent.Page == page && recent.View.TryReadWord(within, out word);
+    }
+
     /// <inheritdoc/>
     public void WriteAt(ReadOnlySpan<byte> data, long offset)
     {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Buffers.Binary;
 using Cow.Formats.Io;
 using Cow.Formats.Tests.Images;
 
@@ -40,6 +41,29 @@ internal sealed class CachedFileTests
             }
             Assert.That(file.Length, Is.EqualTo(model.Length));
         }
+    }
+
+    [Test]
+    public void AWordIsAtHandInPagesUsedLast()
+    {
+        byte[] content = new byte[Page + 100];
+        new Random(3).NextBytes(content);
+        using CachedFile file = new(new MemoryImageFile([.. content]), new MetadataCache(4 * Page));
+        Assert.That(RequireSameWord(content, file, 64), Is.False, "nothing was read yet");
+        file.ReadAt(new byte[1], 0);
+        file.ReadAt(new byte[1], Page);
+        // The page is found again once it is in the cache, and remembered then.
+        file.ReadAt(new byte[1], 0);
+        file.ReadAt(new byte[1], Page);
+        Assert.That(RequireSameWord(content, file, 64), Is.True);
+        Assert.That(RequireSameWord(content, file, Page + 92), Is.True);
+        Assert.That(file.TryReadWord(Page - 4, out _), Is.False, "in two pages");
+        Assert.That(file.TryReadWord(Page + 96, out _), Is.False, "behind the end");
+        file.WriteAt(new byte[4], 66);
+        content.AsSpan(66, 4).Clear();
+        Assert.That(RequireSameWord(content, file, 64), Is.True);
+        file.SetLength(60);
+        Assert.That(file.TryReadWord(64, out _), Is.False, "cut off");
     }
 
     [Test]
@@ -132,6 +156,7 @@ internal sealed class CachedFileTests
                 }
                 file.ReadAt(data, at);
                 Assert.That(data.AsSpan().SequenceEqual(content.AsSpan(at, data.Length)), Is.True);
+                RequireSameWord(content, file, random.Next(content.Length - sizeof(ulong)));
             }
         });
     }
@@ -145,6 +170,17 @@ internal sealed class CachedFileTests
         Assert.That(Garbage.Of(() => file.ReadAt(all, 0)), Is.Zero, "misses");
         Assert.That(Garbage.Of(() => file.ReadAt(all.AsSpan(0, Page), 0)), Is.Zero, "hits");
         Assert.That(Garbage.Of(() => file.WriteAt(all.AsSpan(0, Page), 0)), Is.Zero, "writes");
+    }
+
+    /// <summary>A word is not always at hand; where it is, it is the right one.</summary>
+    private static bool RequireSameWord(ReadOnlySpan<byte> content, CachedFile file, int at)
+    {
+        bool found = file.TryReadWord((ulong)at, out ulong word);
+        if (found)
+        {
+            Assert.That(word, Is.EqualTo(BinaryPrimitives.ReadUInt64BigEndian(content[at..])));
+        }
+        return found;
     }
 
     private static void RequireSameRead(MemoryImageFile model, CachedFile file, int length, long at)

@@ -12,17 +12,12 @@ internal sealed class ImageTarget : IConvertTarget
     /// <summary>Chunks that may be uncommitted: enough for long commits, few enough for what a format keeps of each.</summary>
     private const ulong MostUncommitted = 65536;
 
-    private readonly Lock _gate = new();
     private readonly IDiskImage _image;
     private readonly IPackingImage? _packing;
     private readonly ulong _bytes;
     private readonly int _chunkBytes;
-
-    // Guarded by _gate: the image and all that follows.
     private readonly List<PlacedRun> _uncommitted = [];
-    private readonly ManualResetEventSlim _idle = new(initialState: true);
     private ulong _chunks;
-    private int _writing;
 
     /// <param name="image">The image, empty.</param>
     /// <param name="compress">Compress chunks; the image is an <see cref="IPackingImage"/>.</param>
@@ -40,7 +35,6 @@ internal sealed class ImageTarget : IConvertTarget
     public void Prepare(Slab slab)
     {
         slab.Runs.Clear();
-        slab.Places.Clear();
         slab.Packed.Clear();
         ReadOnlySpan<byte> data = slab.Data;
         for (int start = 0; start < data.Length && NonZero.Next(data, ChunkBytes, ref start, out int length); start += length)
@@ -51,42 +45,26 @@ internal sealed class ImageTarget : IConvertTarget
             }
             else
             {
-                slab.Runs.Add(Chunks(slab.Offset + (ulong)start, length));
+                slab.Runs.Add(slab.Chunks(start, length, _chunkBytes));
             }
-        }
-    }
-
-    public void Place(Slab slab)
-    {
-        CommitIfMany();
-        lock (_gate)
-        {
-            foreach (PackedPart packed in slab.Packed)
-            {
-                _packing!.WritePacked(slab.Offset + (ulong)packed.Start, slab.Room.AsSpan(packed.Start, packed.Length));
-            }
-
-            foreach (ChunkRun run in slab.Runs)
-            {
-                Place(run, slab.Places);
-            }
-
-            Begin();
         }
     }
 
     public void Write(Slab slab)
     {
-        try
+        if (_chunks >= MostUncommitted)
         {
-            foreach (PlacedRun placed in slab.Places)
-            {
-                Write(placed, slab);
-            }
+            Commit();
         }
-        finally
+
+        foreach (PackedPart packed in slab.Packed)
         {
-            End();
+            _packing!.WritePacked(slab.Offset + (ulong)packed.Start, slab.Room.AsSpan(packed.Start, packed.Length));
+        }
+
+        foreach (ChunkRun run in slab.Runs)
+        {
+            Write(run, slab);
         }
     }
 
@@ -97,13 +75,9 @@ internal sealed class ImageTarget : IConvertTarget
         _image.Close();
     }
 
-    public void Dispose()
-    {
-        _image.Dispose();
-        _idle.Dispose();
-    }
+    public void Dispose() => _image.Dispose();
 
-    private void Place(ChunkRun run, List<PlacedRun> places)
+    private void Write(ChunkRun run, Slab slab)
     {
         while (run.Count > 0)
         {
@@ -118,7 +92,7 @@ internal sealed class ImageTarget : IConvertTarget
                 Remember(placed.Run.Count > 0 ? placed : throw NoRoom());
             }
 
-            places.Add(placed);
+            Write(placed, slab);
             run = new ChunkRun(placed.Run.End, run.End - placed.Run.End);
         }
     }
@@ -159,50 +133,12 @@ internal sealed class ImageTarget : IConvertTarget
         _chunks = 0;
     }
 
-    /// <summary>Waits until what has places is written, which is not long, and names the places.</summary>
-    private void CommitIfMany()
-    {
-        if (_chunks < MostUncommitted)
-        {
-            return;
-        }
-
-        // Nobody gets places meanwhile: this is the turn of one slab.
-        _idle.Wait();
-        lock (_gate)
-        {
-            Commit();
-        }
-    }
-
-    private void Begin()
-    {
-        _writing++;
-        _idle.Reset();
-    }
-
-    private void End()
-    {
-        lock (_gate)
-        {
-            if (--_writing == 0)
-            {
-                _idle.Set();
-            }
-        }
-    }
-
     private void Write(PlacedRun placed, Slab slab)
     {
-        ulong start = placed.Run.Chunk * (ulong)_chunkBytes;
-        ulong end = Math.Min(placed.Run.End * (ulong)_chunkBytes, _bytes);
         IImageFile file = _image.Info.Files[placed.Place.Device];
         IImageFile direct = file is CachedFile cached ? cached.Uncached : file;
-        direct.WriteAt(slab.Buffer.AsSpan((int)(start - slab.Offset), (int)(end - start)), checked((long)placed.Place.Sector * 512));
+        direct.WriteAt(slab.DataOf(placed.Run, _chunkBytes), checked((long)placed.Place.Sector * 512));
     }
-
-    /// <summary>The chunks of a part of the disk.</summary>
-    private ChunkRun Chunks(ulong offset, int length) => new(offset / (ulong)_chunkBytes, (ulong)((length + _chunkBytes - 1) / _chunkBytes));
 
     /// <summary>Compresses a part of a slab; what gets no smaller goes to places as it is.</summary>
     private void Pack(IPackingImage packing, Slab slab, int start, int length)
@@ -217,7 +153,7 @@ internal sealed class ImageTarget : IConvertTarget
             }
             else
             {
-                slab.Runs.Add(Chunks(slab.Offset + (ulong)at, Math.Min(unit, slab.Length - at)));
+                slab.Runs.Add(slab.Chunks(at, Math.Min(unit, slab.Length - at), _chunkBytes));
             }
         }
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using Cow.Controller.Cli.Images;
+using Cow.Formats;
 
 namespace Cow.Controller.Cli.Convert;
 
@@ -32,18 +33,19 @@ internal sealed class RawTarget : IConvertTarget
 
     public void Prepare(Slab slab)
     {
-    }
-
-    public void Place(Slab slab)
-    {
+        slab.Runs.Clear();
+        ReadOnlySpan<byte> data = slab.Data;
+        for (int start = 0; start < data.Length && NonZero.Next(data, BlockBytes, ref start, out int length); start += length)
+        {
+            slab.Runs.Add(slab.Chunks(start, length, BlockBytes));
+        }
     }
 
     public void Write(Slab slab)
     {
-        ReadOnlySpan<byte> data = slab.Data;
-        for (int start = 0; start < data.Length && NonZero.Next(data, BlockBytes, ref start, out int length); start += length)
+        foreach (ChunkRun run in slab.Runs)
         {
-            _file.WriteAt(data.Slice(start, length), (long)slab.Offset + start);
+            _file.WriteAt(slab.DataOf(run, BlockBytes), (long)run.Chunk * BlockBytes);
         }
     }
 

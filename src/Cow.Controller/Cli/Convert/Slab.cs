@@ -27,15 +27,26 @@ internal sealed class Slab(int size)
     /// <summary>Bytes of the disk in it: the last one may be shorter.</summary>
     public int Length { get; set; }
 
-    /// <summary>Runs of chunks that are not zeros and go to places; filled by the target.</summary>
+    /// <summary>Runs of chunks that are not zeros and are written as they are; filled by the target.</summary>
     public List<ChunkRun> Runs { get; } = [];
-
-    /// <summary>Their places; filled by the target.</summary>
-    public List<PlacedRun> Places { get; } = [];
 
     /// <summary>What was compressed; filled by the target.</summary>
     public List<PackedPart> Packed { get; } = [];
 
     /// <summary>The data that is there.</summary>
     public ReadOnlySpan<byte> Data => Buffer.AsSpan(0, Length);
+
+    /// <summary>The chunks of a part of the data.</summary>
+    /// <param name="start">Byte offset in the slab; a multiple of the chunk.</param>
+    /// <param name="length">Bytes; the last chunk may be shorter.</param>
+    /// <param name="chunkBytes">Bytes of a chunk.</param>
+    public ChunkRun Chunks(int start, int length, int chunkBytes) =>
+        new((Offset + (ulong)start) / (ulong)chunkBytes, (ulong)((length + chunkBytes - 1) / chunkBytes));
+
+    /// <summary>The data of such chunks, as far as the disk goes.</summary>
+    public ReadOnlySpan<byte> DataOf(ChunkRun run, int chunkBytes)
+    {
+        int start = (int)((run.Chunk * (ulong)chunkBytes) - Offset);
+        return Data.Slice(start, (int)Math.Min(run.Count * (ulong)chunkBytes, (ulong)(Length - start)));
+    }
 }

@@ -5,10 +5,11 @@ using System.Runtime.ExceptionServices;
 namespace Cow.Controller.Cli.Convert;
 
 /// <summary>
-/// Takes a disk from a source to a target with some threads. Only finding places goes in turn, in the order of the disk, so that the same disk always
-/// makes the same image; a thread whose slab has not its turn yet leaves it to whoever comes then, and readies another one. Memory:
+/// Takes a disk from a source to a target with some threads. Writing goes in turn, in the order of the disk, so that the same disk always makes the
+/// same image; a thread whose slab has not its turn yet leaves it to whoever comes then, and readies another one. Memory:
 /// <see cref="SlabsPerThread"/> slabs, and their compressed form, for each thread.
 /// </summary>
+/// <remarks>Two threads that wrote at once would gain nothing: the kernel lets one write to a file at a time, and has the other one spin.</remarks>
 internal sealed class SlabPipeline : IDisposable
 {
     /// <summary>Large enough for long transfers, small enough to stay in a processor's cache.</summary>
@@ -27,11 +28,10 @@ internal sealed class SlabPipeline : IDisposable
     private ulong _next;
     private long _tickets;
     private long _turn;
-    private bool _placing;
+    private bool _writing;
     private int _slabs;
     private readonly Stack<Slab> _free = [];
     private readonly Dictionary<long, Slab> _ready = [];
-    private int _running;
     private ExceptionDispatchInfo? _failure;
 
     /// <param name="planner">Says which slabs hold anything; used by one thread at a time.</param>
@@ -56,22 +56,17 @@ internal sealed class SlabPipeline : IDisposable
     public void Run(Action<ulong> progress, CancellationToken stop)
     {
         stop.ThrowIfCancellationRequested();
-        _running = _threads.Count;
         _threads.ForEach(static thread => thread.Start());
-        lock (_gate)
+        foreach (Thread thread in _threads)
         {
-            while (_running > 0)
+            // Not at the gate, where every slab that is done would wake it.
+            while (!thread.Join(TimeSpan.FromMilliseconds(100)))
             {
-                Monitor.Wait(_gate, TimeSpan.FromMilliseconds(100));
-                if (stop.IsCancellationRequested)
-                {
-                    Fail(new OperationCanceledException(stop));
-                }
-
-                progress(_next);
+                Observe(progress, stop);
             }
         }
 
+        Observe(progress, stop);
         _failure?.Throw();
     }
 
@@ -97,10 +92,8 @@ internal sealed class SlabPipeline : IDisposable
             {
                 if (ready)
                 {
-                    target.Place(slab);
-                    EndTurn();
                     target.Write(slab);
-                    Free(slab);
+                    EndTurn(slab);
                 }
                 else
                 {
@@ -119,14 +112,21 @@ internal sealed class SlabPipeline : IDisposable
                 Fail(e);
             }
         }
-        finally
+    }
+
+    private void Observe(Action<ulong> progress, CancellationToken stop)
+    {
+        ulong done;
+        lock (_gate)
         {
-            lock (_gate)
+            done = _next;
+            if (stop.IsCancellationRequested)
             {
-                _running--;
-                Monitor.PulseAll(_gate);
+                Fail(new OperationCanceledException(stop));
             }
         }
+
+        progress(done);
     }
 
     /// <summary>Waits for something to do: a slab whose turn it is, else one that is to be filled.</summary>
@@ -138,8 +138,8 @@ internal sealed class SlabPipeline : IDisposable
             while (true)
             {
                 slab = null;
-                ready = _failure is null && !_placing && _ready.Remove(_turn, out slab);
-                _placing |= ready;
+                ready = _failure is null && !_writing && _ready.Remove(_turn, out slab);
+                _writing |= ready;
                 if (slab is not null || (_failure is null && TryTake(out slab)))
                 {
                     return true;
@@ -191,20 +191,12 @@ internal sealed class SlabPipeline : IDisposable
         }
     }
 
-    private void EndTurn()
+    private void EndTurn(Slab slab)
     {
         lock (_gate)
         {
             _turn++;
-            _placing = false;
-            Monitor.PulseAll(_gate);
-        }
-    }
-
-    private void Free(Slab slab)
-    {
-        lock (_gate)
-        {
+            _writing = false;
             _free.Push(slab);
             Monitor.PulseAll(_gate);
         }

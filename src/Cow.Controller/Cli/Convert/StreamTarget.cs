@@ -22,16 +22,12 @@ internal sealed class StreamTarget(IStreamedImage stream) : IConvertTarget
         }
     }
 
-    public void Place(Slab slab)
+    public void Write(Slab slab)
     {
         foreach (PackedPart packed in slab.Packed)
         {
             stream.Append(slab.Offset + (ulong)packed.Start, Room(slab, packed.Start, packed.Length));
         }
-    }
-
-    public void Write(Slab slab)
-    {
     }
 
     public void Complete() => stream.Complete();

@@ -37,7 +37,7 @@ internal sealed class MetadataFile(CachedFile file)
     /// <exception cref="ImageFormatException">It begins behind the end.</exception>
     public void Read(Span<byte> buffer, ulong offset)
     {
-        if (_changed && offset < _sectorAt + SectorBytes && offset + (ulong)buffer.Length > _sectorAt)
+        if (IsChanged(offset, buffer.Length))
         {
             Finish();
         }
@@ -55,12 +55,8 @@ internal sealed class MetadataFile(CachedFile file)
         file.ReadAt(buffer, (long)offset);
     }
 
-    public ulong Read64(ulong offset)
-    {
-        Span<byte> bytes = stackalloc byte[sizeof(ulong)];
-        Read(bytes, offset);
-        return ReadUInt64BigEndian(bytes);
-    }
+    public ulong Read64(ulong offset) =>
+        !IsChanged(offset, sizeof(ulong)) && file.TryReadWord(offset, out ulong word) ? word : ReadUncommonWord(offset);
 
     public uint Read32(ulong offset)
     {
@@ -145,5 +141,15 @@ internal sealed class MetadataFile(CachedFile file)
     {
         Finish();
         file.Flush();
+    }
+
+    /// <summary>Whether any of these bytes were changed, and the file does not have it yet.</summary>
+    private bool IsChanged(ulong offset, int count) => _changed && offset < _sectorAt + SectorBytes && offset + (ulong)count > _sectorAt;
+
+    private ulong ReadUncommonWord(ulong offset)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(ulong)];
+        Read(bytes, offset);
+        return ReadUInt64BigEndian(bytes);
     }
 }
