@@ -8,13 +8,16 @@ namespace Cow.Formats.Images;
 /// </summary>
 /// <remarks>The devices of the store are the top image's <see cref="ImageInfo.Files"/> (<see cref="ExtentKind.Overlay"/> and
 /// <see cref="ExtentKind.Shared"/>) and, counted through from the image below it downwards, those of the others (<see cref="ExtentKind.Layer"/>).
-/// <see cref="ExtentKind.Base"/> never occurs. What lies behind the end of a shorter backing image reads as zeros.</remarks>
-public sealed class ImageChain : ICowFormat
+/// <see cref="ExtentKind.Base"/> never occurs. What lies behind the end of a shorter backing image reads as zeros.
+/// Places are reserved ahead by a top image that can (<see cref="IGrantingImage"/>): all of a chunk's sectors come to lie at its place, whatever it
+/// read from before, so those below need not be asked.</remarks>
+public sealed class ImageChain : IGrantingFormat
 {
     /// <summary>Extents that one answer joins at most: a long answer saves questions, an endless one would walk the whole map.</summary>
     private const int MostJoined = 256;
 
     private readonly IDiskImage _top;
+    private readonly IGrantingImage? _granting;
     private readonly IDiskImage[] _images;
     private readonly int[] _firstLayer;
     private readonly bool _writable;
@@ -30,6 +33,7 @@ public sealed class ImageChain : ICowFormat
         _images = [.. images];
         _top = _images[0];
         _writable = writable;
+        _granting = writable && _top is IGrantingImage { Grants: true } granting ? granting : null;
         _bytes = _top.Info.VirtualBytes;
         _chunkBytes = (ulong)_top.Info.ChunkSectors * 512;
         _firstLayer = new int[_images.Length];
@@ -60,6 +64,9 @@ public sealed class ImageChain : ICowFormat
 
     /// <inheritdoc/>
     public Usage Usage => _top.Usage;
+
+    /// <inheritdoc/>
+    public bool Grants => _granting is not null;
 
     /// <summary>What holds a part of the disk: the first image from the top that has anything there.</summary>
     /// <param name="offset">Byte offset on the disk; a multiple of 512, inside the disk.</param>
@@ -160,6 +167,24 @@ public sealed class ImageChain : ICowFormat
     public void Abandon(ChunkRun run) => _top.Abandon(run);
 
     /// <inheritdoc/>
+    public PlaceGrant Reserve(ulong count) => Granting.ReservePool(count);
+
+    /// <inheritdoc/>
+    public void AdoptGrant(PlaceGrant grant) => Granting.AdoptPool(grant);
+
+    /// <inheritdoc/>
+    public ulong Take(PlacedRun run)
+    {
+        ulong chunks = (_bytes + _chunkBytes - 1) / _chunkBytes;
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(run.Run.Count, chunks);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(run.Run.Chunk, chunks - run.Run.Count);
+        return Granting.Take(run);
+    }
+
+    /// <inheritdoc/>
+    public void Release(PlaceGrant grant) => Granting.Release(grant);
+
+    /// <inheritdoc/>
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
         RefuseIfReadOnly();
@@ -190,6 +215,9 @@ public sealed class ImageChain : ICowFormat
             image.Dispose();
         }
     }
+
+    private IGrantingImage Granting =>
+        _granting ?? throw new InvalidOperationException($"places in this {_top.Info.Format} image are not reserved ahead");
 
     /// <summary>How many bytes from <paramref name="start"/> on continue <paramref name="head"/> on the same device.</summary>
     private ulong Join(ulong start, ulong most, ImageExtent head, int level)
