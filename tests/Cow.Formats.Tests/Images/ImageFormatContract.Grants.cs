@@ -147,6 +147,16 @@ internal abstract partial class ImageFormatContract
     });
 
     [Test]
+    public void ClosingCutsOffWhatNobodyTook() => WithEachGranting((disk, files) =>
+    {
+        long before = files.Bytes(Image).Length;
+        Pool(disk, 4);
+        Assert.That(files.Bytes(Image), Has.Length.GreaterThan(before));
+        disk.Close();
+        Assert.That(files.Bytes(Image), Has.Length.LessThanOrEqualTo(before));
+    });
+
+    [Test]
     public void NoMorePlacesAreReservedThanTheDiskHasChunks()
     {
         foreach (ImageVariant variant in GrantingVariants())

@@ -31,6 +31,7 @@ internal sealed class ClusterAllocator(Qcow2Store store)
     // Set aside and nobody's: the rest of the arena, and what was taken and returned.
     private readonly RunMap _spare = new();
 
+    private readonly ulong _firstLength = store.File.Length;
     private ulong _cursor = 1;
     private ulong _taken;
 
@@ -175,6 +176,18 @@ internal sealed class ClusterAllocator(Qcow2Store store)
             _spare.Remove(run.Key, 1);
             GiveBack(run.Key);
         }
+    }
+
+    /// <summary>What the file grew by since it was opened and nobody uses is behind this byte.</summary>
+    public ulong UsedEnd()
+    {
+        ulong length = store.File.Length;
+        ulong end = _layout.Clusters(length);
+        while (end << _layout.ClusterBits > _firstLength && store.Refcounts.Get(end - 1) == 0)
+        {
+            end--;
+        }
+        return Math.Clamp(end << _layout.ClusterBits, Math.Min(_firstLength, length), length);
     }
 
     /// <summary>One reference less. Nothing on the disk refers to it any more, durably.</summary>

@@ -242,6 +242,7 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
         GiveBack();
         _store.BeginChange();
         _store.File.Flush();
+        CutTail();
         if (_store.Header.Has(IncompatibleFeatures.Dirty))
         {
             _store.ChangeHeader(_store.Header with { Incompatible = _store.Header.Incompatible & ~IncompatibleFeatures.Dirty });
@@ -341,6 +342,16 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
         _packed.Restart();
         _store.Allocator.GiveBackSpare();
         _store.File.Finish();
+    }
+
+    /// <summary>The daemon makes the file longer before places are used; pools are large. Their counts are 0, durably.</summary>
+    private void CutTail()
+    {
+        ulong end = _store.Allocator.UsedEnd();
+        if (_store.File.CanGrow && end < _store.File.Length)
+        {
+            _store.File.Cut(end);
+        }
     }
 
     /// <summary>Clusters with counts above what the file names, all of it by intent.</summary>
