@@ -6,11 +6,14 @@ namespace Cow.Formats;
 /// </summary>
 /// <remarks>
 /// A place that was reserved is given out by nothing else until it was taken or released. Between <see cref="Reserve"/> and the end of the process
-/// nothing on disk need say so; a format whose disk says which places are in use raises that before Reserve returns, so that a crash may leak a place and
-/// never uses one twice, and takes it back at <see cref="Release"/>.
+/// nothing on disk need say so: the next process adopts what the kernel still holds before it allocates anything. A format whose disk says which places
+/// are in use says so of a reserved one no later than when it is committed; a crash in between may leak the place, and never uses it twice.
 /// </remarks>
 public interface IGrantingFormat : ICowFormat
 {
+    /// <summary>Whether this store can; constant while it is open. Nothing else of this interface is called where it cannot.</summary>
+    bool Grants => true;
+
     /// <summary>Reserves adjoining places.</summary>
     /// <param name="count">How many at most. A format in which each chunk has its own place gives all of them at once, and later none.</param>
     PlaceGrant Reserve(ulong count);

@@ -28,6 +28,18 @@ internal sealed class RunMap
     /// <summary>Finds the run that holds <paramref name="key"/>.</summary>
     public bool TryAt(ulong key, out MapRun run) => TryAtOrAfter(key, out run) && run.Key <= key;
 
+    /// <summary>All keys, ascending; the map may not change meanwhile.</summary>
+    public IEnumerable<ulong> Keys()
+    {
+        for (ulong from = 0; TryAtOrAfter(from, out MapRun run); from = run.End)
+        {
+            for (ulong key = run.Key; key < run.End; key++)
+            {
+                yield return key;
+            }
+        }
+    }
+
     /// <summary>Adds keys that are not in the map.</summary>
     public void Add(ulong key, ulong value, ulong count)
     {

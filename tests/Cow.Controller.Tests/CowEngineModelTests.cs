@@ -11,6 +11,8 @@ namespace Cow.Controller.Tests;
 [TestFixture("bitmap", false)]
 [TestFixture("snapshot", true)]
 [TestFixture("bitmap", true)]
+[TestFixture("qcow2", false)]
+[TestFixture("qcow2", true)]
 internal sealed class CowEngineModelTests(string format, bool grants)
 {
     [Test]

@@ -14,6 +14,9 @@ internal sealed class History
     private const ulong Sectors = (37 * ChunkSectors) + 3;
     private const int CowBytes = 128 * (int)ChunkSectors * MemoryDisk.SectorBytes;
 
+    // What an image counts as used and a killed controller never used is lost until it is repaired.
+    private const int ImageBytes = 16 * CowBytes;
+
     private readonly string _format;
     private readonly string _label;
     private readonly bool _grants;
@@ -24,7 +27,7 @@ internal sealed class History
     private readonly List<FakeBio> _writes = [];
     private readonly List<(FakeBio Bio, ulong[] Before)> _flushes = [];
     private readonly MemoryDisk _base = new("base", ((int)Sectors - 5) * MemoryDisk.SectorBytes);
-    private MemoryDisk _cow = new("cow", CowBytes);
+    private MemoryDisk _cow;
     private FakeKernel _kernel;
     private FakeController _controller;
     private ulong _token;
@@ -35,6 +38,7 @@ internal sealed class History
         _grants = grants;
         _label = $"format {format}, seed {seed}{(grants ? ", grants" : "")}";
         _random = new Random(seed);
+        _cow = new MemoryDisk("cow", format == "qcow2" ? ImageBytes : CowBytes);
         _kernel = new FakeKernel(Sectors, ChunkSectors, _base, _cow);
         _controller = Open(create: true);
     }

@@ -14,8 +14,11 @@ namespace Cow.Controller.Daemon;
 /// </remarks>
 internal sealed class CowEngine
 {
-    /// <summary>How far the answer to one read reaches: a wide one saves questions, an endless one would make the format walk its whole map.</summary>
-    private const ulong WideRead = 1 << 16;
+    /// <summary>How far one look-up for the kernel reaches: a wide one saves questions, an endless one would make the format walk its whole map.</summary>
+    private const ulong Wide = 1 << 16;
+
+    /// <summary>Sources that are told behind a first write to an unknown chunk.</summary>
+    private const int SourcesAhead = 16;
 
     private readonly ICowFormat _format;
     private readonly ChunkGeometry _geometry;
@@ -210,12 +213,30 @@ internal sealed class CowEngine
             return;
         }
 
-        if (_placer.TryAnswer(e, replies))
+        if (!_placer.TryAnswer(e, replies))
         {
-            return;
+            AwaitSpace(e, replies);
         }
+        else if (e.Flags.HasFlag(CowEventFlags.Unknown))
+        {
+            TellAhead(e.Chunk, replies);
+        }
+    }
 
-        AwaitSpace(e, replies);
+    /// <summary>What an unknown chunk that is written first, and those behind it, read from: then the next first writes take granted places, or come as
+    /// runs, where else each chunk of a store that is not told as a whole would ask. Places are told when they are asked for.</summary>
+    private void TellAhead(ulong chunk, ReplyBuffer replies)
+    {
+        for (int i = 0; i < SourcesAhead && chunk < _geometry.Chunks; i++)
+        {
+            Extent extent = _format.Lookup(chunk, Math.Min(Wide, _geometry.Chunks - chunk));
+            if (extent.Kind is not (ExtentKind.Overlay or ExtentKind.Opaque))
+            {
+                replies.Known(extent);
+            }
+
+            chunk = extent.Run.End;
+        }
     }
 
     private void AwaitSpace(in CowEvent e, ReplyBuffer replies)
@@ -262,7 +283,7 @@ internal sealed class CowEngine
             return;
         }
 
-        Extent extent = _format.Lookup(e.Chunk, Math.Min(WideRead, _geometry.Chunks - e.Chunk));
+        Extent extent = _format.Lookup(e.Chunk, Math.Min(Wide, _geometry.Chunks - e.Chunk));
         switch (extent.Kind)
         {
             case ExtentKind.Overlay:

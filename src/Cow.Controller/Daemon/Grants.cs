@@ -38,7 +38,7 @@ internal sealed class Grants
 
     public Grants(ICowFormat format, ISpaceKeeper space, ChunkGeometry geometry)
     {
-        _format = format as IGrantingFormat;
+        _format = format is IGrantingFormat { Grants: true } granting ? granting : null;
         _space = space;
         _geometry = geometry;
         ulong bytes = geometry.ChunkSectors * ChunkGeometry.SectorBytes;

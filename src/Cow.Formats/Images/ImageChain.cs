@@ -9,13 +9,16 @@ namespace Cow.Formats.Images;
 /// </summary>
 /// <remarks>The devices of the store are the top image's <see cref="ImageInfo.Files"/> (<see cref="ExtentKind.Overlay"/> and
 /// <see cref="ExtentKind.Shared"/>) and, counted through from the image below it downwards, those of the others (<see cref="ExtentKind.Layer"/>).
-/// <see cref="ExtentKind.Base"/> never occurs. What lies behind the end of a shorter backing image reads as zeros.</remarks>
-public sealed class ImageChain : ICowFormat
+/// <see cref="ExtentKind.Base"/> never occurs. What lies behind the end of a shorter backing image reads as zeros.
+/// Places are reserved ahead by a top image that can (<see cref="IGrantingImage"/>): all of a chunk's sectors come to lie at its place, whatever it
+/// read from before, so those below need not be asked.</remarks>
+public sealed class ImageChain : IGrantingFormat
 {
     /// <summary>Extents that one answer joins at most: a long answer saves questions, an endless one would walk the whole map.</summary>
     private const int MostJoined = 256;
 
     private readonly IDiskImage _top;
+    private readonly IGrantingImage? _granting;
     private readonly IDiskImage[] _images;
     private readonly int[] _firstLayer;
     private readonly ulong[] _ends;
@@ -33,6 +36,7 @@ public sealed class ImageChain : ICowFormat
         _images = [.. images];
         _top = _images[0];
         _writable = writable;
+        _granting = writable && _top is IGrantingImage { Grants: true } granting ? granting : null;
         _ends = [.. _images.Select(static image => image.Info.VirtualBytes)];
         _bytes = _ends[0];
         _chunkBytes = (ulong)_top.Info.ChunkSectors * 512;
@@ -65,6 +69,9 @@ public sealed class ImageChain : ICowFormat
 
     /// <inheritdoc/>
     public Usage Usage => _top.Usage;
+
+    /// <inheritdoc/>
+    public bool Grants => _granting is not null;
 
     /// <summary>What holds a part of the disk: the first image from the top that has anything there.</summary>
     /// <param name="offset">Byte offset on the disk; a multiple of 512, inside the disk.</param>
@@ -165,6 +172,24 @@ public sealed class ImageChain : ICowFormat
     public void Abandon(ChunkRun run) => _top.Abandon(run);
 
     /// <inheritdoc/>
+    public PlaceGrant Reserve(ulong count) => Granting.ReservePool(count);
+
+    /// <inheritdoc/>
+    public void AdoptGrant(PlaceGrant grant) => Granting.AdoptPool(grant);
+
+    /// <inheritdoc/>
+    public ulong Take(PlacedRun run)
+    {
+        ulong chunks = (_bytes + _chunkBytes - 1) / _chunkBytes;
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(run.Run.Count, chunks);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(run.Run.Chunk, chunks - run.Run.Count);
+        return Granting.Take(run);
+    }
+
+    /// <inheritdoc/>
+    public void Release(PlaceGrant grant) => Granting.Release(grant);
+
+    /// <inheritdoc/>
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
         RefuseIfReadOnly();
@@ -195,6 +220,9 @@ public sealed class ImageChain : ICowFormat
             image.Dispose();
         }
     }
+
+    private IGrantingImage Granting =>
+        _granting ?? throw new InvalidOperationException($"places in this {_top.Info.Format} image are not reserved ahead");
 
     /// <summary>How many bytes from <paramref name="start"/> on continue <paramref name="head"/> on the same device.</summary>
     private ulong Join(ulong start, ulong most, ImageExtent head, int level)

@@ -21,18 +21,17 @@ internal sealed class FakeController
     {
         var store = new KillableFile(disks[1], Switch);
         ulong bytes = kernel.Sectors * MemoryDisk.SectorBytes;
-        IFormatDriver driver = FormatRegistry.Find(format)!;
-        Format = create
-            ? driver.Create(new FormatFiles(store), new CreateOptions(bytes, (uint)kernel.ChunkSectors))
-            : driver.Open(new FormatFiles(store), new OpenOptions(bytes, (uint)kernel.ChunkSectors, ReadOnly: false));
+        bool image = FormatRegistry.Find(format) is null;
+        Format = image ? new FakeImage(format, store, disks[0]).Open(create, bytes) : OpenStore(format, store, create, bytes, (uint)kernel.ChunkSectors);
         var geometry = new ChunkGeometry(kernel.Sectors, kernel.ChunkSectors);
-        var indices = new DeviceIndices(0);
+        // Of an image the base is a layer of its own.
+        var indices = new DeviceIndices(0, image ? 0 : -1);
         Space = new FakeSpace(store);
         Engine = new CowEngine(Format, geometry, indices, Space, NullLogger.Instance) { WaitForSpace = waitForSpace };
         Engine.Grants.Serve(grants ? CowFeatures.Grant : CowFeatures.None);
         // Opened before the channel is taken, as recovery does: the picture is adopted on top of what is on disk.
         Format.Flush();
-        var options = new FaultLoopOptions("fake", geometry, indices, FakeKernel.Generation, !kernel.Known, TimeSpan.FromHours(1));
+        var options = new FaultLoopOptions("fake", geometry, indices, FakeKernel.Generation, !image && !kernel.Known, TimeSpan.FromHours(1));
         _loop = new FaultLoop(kernel.Attach(Switch, grants), Engine, Format, options, NullLogger.Instance);
     }
 
@@ -72,5 +71,13 @@ internal sealed class FakeController
         {
             Turn();
         }
+    }
+
+    private static ICowFormat OpenStore(string format, KillableFile store, bool create, ulong bytes, uint chunkSectors)
+    {
+        IFormatDriver driver = FormatRegistry.Find(format)!;
+        return create
+            ? driver.Create(new FormatFiles(store), new CreateOptions(bytes, chunkSectors))
+            : driver.Open(new FormatFiles(store), new OpenOptions(bytes, chunkSectors, ReadOnly: false));
     }
 }

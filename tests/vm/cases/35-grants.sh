@@ -5,6 +5,7 @@
 # shellcheck shell=bash
 
 require_module
+require qemu-img
 random_base
 blank "$COW_DISK"
 before=$(content "$BASE_DISK")
@@ -88,5 +89,43 @@ cowctl create g "$BASE_DISK" "$COW_DISK" --size 64M --format bitmap
 [ "$(content /dev/mapper/g)" = "$ours" ] || fail "bitmap: lost at the end"
 cowctl remove g
 cowctl check "$COW_DISK" --size 64M || fail "bitmap: the store is damaged"
+
+# A disk image: places are clusters of a file, a few at first since they take its blocks. The kernel is not told all of it at once: the first write
+# brings what the rest reads from.
+mkfs.ext4 -q "$EXTRA1"
+mkdir -p /img
+mount "$EXTRA1" /img
+qemu-img create -q -f qcow2 /img/g.qcow2 64M
+cowctl open g /img/g.qcow2
+stamp /dev/mapper/g 9 --size=64k
+wait_for 60 granted 16
+daemon=$(daemon_pid)
+kill -STOP "$daemon"
+from=$(placed) asked=$(status_field g 7)
+stamp /dev/mapper/g 10 --offset=1M --size=768k --end_fsync=0
+taken_since "$from" 12 || fail "qcow2: only $(($(placed) - from)) first writes without the controller"
+[ "$(status_field g 7)" = "$asked" ] || fail "qcow2: the controller was asked"
+kill -CONT "$daemon"
+sync /dev/mapper/g
+wait_for 60 granted 12
+
+# What was taken is uncommitted when the daemon dies, and the rest is still the kernel's.
+kill -STOP "$daemon"
+stamp /dev/mapper/g 11 --offset=2M --size=640k --end_fsync=0
+kill -9 "$daemon"
+wait_for 10 gone "$daemon"
+[ "$(status_field g 7)" = "$asked" ] || fail "qcow2: the controller was asked"
+restart
+stamp /dev/mapper/g 12 --offset=8M --size=8M --fsync=64
+verify /dev/mapper/g 9 --size=64k
+verify /dev/mapper/g 10 --offset=1M --size=768k
+verify /dev/mapper/g 11 --offset=2M --size=640k
+verify /dev/mapper/g 12 --offset=8M --size=8M
+ours=$(content /dev/mapper/g)
+cowctl remove g
+qemu-img check /img/g.qcow2 || fail "qcow2: not clean after a clean close"
+qemu-img convert -O raw /img/g.qcow2 /img/g.raw
+[ "$(xxhsum -H1 - </img/g.raw | cut -d' ' -f1)" = "$ours" ] || fail "qcow2: qemu-img reads another content than we"
 cowctl daemon stop
+wait_for 20 umount /img
 rmmod dm-cow

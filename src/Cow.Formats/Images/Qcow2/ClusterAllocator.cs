@@ -6,7 +6,7 @@ namespace Cow.Formats.Images.Qcow2;
 /// </summary>
 /// <remarks>
 /// <para>Clusters are taken from an arena: a free run whose refcounts are all raised to one when the first commit needs any of them, so that most
-/// commits raise nothing and flush nothing for it. What of an arena was not used by the end goes back (<see cref="GiveBack"/>); after a crash it is
+/// commits raise nothing and flush nothing for it. What of it was not used by the end goes back (<see cref="GiveBack"/>); after a crash it is
 /// a leak, nothing worse.</para>
 /// <para>A part of the file that has no refcount block counts as free throughout. Its block goes into its own first free cluster and counts
 /// itself, so no other block has to change for it. Where the refcount table is too short, a longer one and the blocks that count it are put at
@@ -28,16 +28,18 @@ internal sealed class ClusterAllocator(Qcow2Store store)
     private readonly SortedDictionary<ulong, ulong> _newBlocks = [];
     private (ulong Cluster, ulong Entries)? _newTable;
 
+    // Set aside and nobody's: the rest of the arena, and what was taken and returned.
+    private readonly RunMap _spare = new();
+
+    private readonly ulong _firstLength = store.File.Length;
     private ulong _cursor = 1;
-    private ulong _arena;
-    private ulong _arenaEnd;
     private ulong _taken;
 
     /// <summary>Metadata that was set aside since the last question: to be written for the first time by the next Raise.</summary>
     private (ulong First, ulong End) _announced;
 
     /// <summary>Clusters that nobody uses and whose counts may be raised all the same.</summary>
-    public (ulong First, ulong End) Spare => (_arena, _arenaEnd);
+    public IEnumerable<ulong> Spare => _spare.Keys();
 
     /// <summary>Takes adjoining clusters.</summary>
     /// <param name="wanted">At most so many.</param>
@@ -45,16 +47,23 @@ internal sealed class ClusterAllocator(Qcow2Store store)
     /// <returns>The first.</returns>
     public ulong Take(ulong wanted, out ulong count)
     {
-        if (_arena == _arenaEnd && !OpenArena())
+        if (_spare.Total == 0 && !OpenArena())
         {
             count = 0;
             return 0;
         }
-        ulong first = _arena;
-        count = Math.Min(wanted, _arenaEnd - _arena);
-        _arena += count;
+        _spare.TryAtOrAfter(0, out MapRun run);
+        count = Math.Min(wanted, run.Count);
+        _spare.Remove(run.Key, count);
         _taken += count;
-        return first;
+        return run.Key;
+    }
+
+    /// <summary>Clusters that were taken and came to nothing are the next ones to be taken. Nothing on the disk ever named them.</summary>
+    public void Return(ulong first, ulong count)
+    {
+        _spare.Add(first, first, count);
+        _taken -= Math.Min(_taken, count);
     }
 
     /// <summary>Takes one run of clusters, however long, for a table that must be in one piece.</summary>
@@ -84,6 +93,15 @@ internal sealed class ClusterAllocator(Qcow2Store store)
         (ulong, ulong) announced = _announced;
         _announced = default;
         return announced;
+    }
+
+    /// <summary>What was told could not be kept: it is told again.</summary>
+    public void AnnounceAgain(ByteRange metadata)
+    {
+        if (metadata.Length > 0)
+        {
+            Announce((ulong)metadata.Offset >> _layout.ClusterBits, (ulong)(metadata.Offset + metadata.Length) >> _layout.ClusterBits);
+        }
     }
 
     /// <summary>Takes a cluster that a former process took.</summary>
@@ -150,14 +168,26 @@ internal sealed class ClusterAllocator(Qcow2Store store)
         _cursor = Math.Min(_cursor, cluster);
     }
 
-    /// <summary>The arena's rest goes back.</summary>
+    /// <summary>What is nobody's goes back.</summary>
     public void GiveBackSpare()
     {
-        for (; _arena < _arenaEnd; _arenaEnd--)
+        while (_spare.TryAtOrAfter(0, out MapRun run))
         {
-            GiveBack(_arenaEnd - 1);
+            _spare.Remove(run.Key, 1);
+            GiveBack(run.Key);
         }
-        _arena = _arenaEnd = 0;
+    }
+
+    /// <summary>What the file grew by since it was opened and nobody uses is behind this byte.</summary>
+    public ulong UsedEnd()
+    {
+        ulong length = store.File.Length;
+        ulong end = _layout.Clusters(length);
+        while (end << _layout.ClusterBits > _firstLength && store.Refcounts.Get(end - 1) == 0)
+        {
+            end--;
+        }
+        return Math.Clamp(end << _layout.ClusterBits, Math.Min(_firstLength, length), length);
     }
 
     /// <summary>One reference less. Nothing on the disk refers to it any more, durably.</summary>
@@ -184,7 +214,8 @@ internal sealed class ClusterAllocator(Qcow2Store store)
             return false;
         }
         _unraised.Add(first, first, end - first);
-        (_arena, _arenaEnd, _cursor) = (first, end, end);
+        _spare.Add(first, first, end - first);
+        _cursor = end;
         return true;
     }
 
@@ -376,9 +407,11 @@ internal sealed class ClusterAllocator(Qcow2Store store)
     private void SetAside(ulong first, ulong count)
     {
         _unraised.Add(first, first, count);
-        bool none = _announced.End == 0;
-        _announced = none ? (first, first + count) : (Math.Min(first, _announced.First), Math.Max(first + count, _announced.End));
+        Announce(first, first + count);
     }
+
+    private void Announce(ulong first, ulong end) =>
+        _announced = _announced.End == 0 ? (first, end) : (Math.Min(first, _announced.First), Math.Max(end, _announced.End));
 
     private void WriteBlock(ulong index, ulong cluster)
     {

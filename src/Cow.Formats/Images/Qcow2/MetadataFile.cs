@@ -136,6 +136,14 @@ internal sealed class MetadataFile(CachedFile file)
         }
     }
 
+    /// <summary>Cuts the file behind a byte.</summary>
+    public void Cut(ulong length)
+    {
+        Finish();
+        file.SetLength((long)length);
+        _length = length;
+    }
+
     /// <summary>All that was written so far is durable on return.</summary>
     public void Flush()
     {

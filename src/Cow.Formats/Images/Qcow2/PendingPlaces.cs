@@ -112,6 +112,28 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
         return SectorOf(run.ValueOf(chunk)) == sector ? true : throw new InvalidOperationException($"chunk {chunk} was never given the place at sector {sector}");
     }
 
+    /// <summary>Whether this is the chunk's place, given out or committed.</summary>
+    public bool Has(ulong chunk, ulong place) => TryKnown(chunk, out ulong known, out _) && known == place;
+
+    /// <summary>Gives a chunk a place that was taken for it elsewhere. One that it was given before and that was never used is free again.</summary>
+    /// <exception cref="ImageFormatException">It has a committed one.</exception>
+    public void Give(ulong chunk, ulong place)
+    {
+        if (TryKnown(chunk, out ulong known, out bool committed))
+        {
+            if (committed)
+            {
+                throw Conflict(chunk, place, $"place {known}, which the image has for it");
+            }
+            _places.Remove(chunk, 1);
+            if (!IsOwn(chunk, known))
+            {
+                store.Allocator.Return(known, 1);
+            }
+        }
+        _places.Add(chunk, place, 1);
+    }
+
     /// <summary>Whether a place of a chunk of this cluster was given out.</summary>
     public bool AnyIn(ulong cluster) => _places.TryAtOrAfter(cluster << SubBits, out MapRun run) && run.Key < (cluster + 1) << SubBits;
 
@@ -138,10 +160,9 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
     /// <returns>False where there is no room.</returns>
     public bool NeedTable(ulong chunk, out ulong table, ref ByteRange metadata)
     {
-        ulong slot = (chunk << _layout.ChunkBits) >> _layout.L1Shift;
-        ulong entry = store.L1[slot];
-        table = ClusterMap.TableOf(store, entry, store.Header.L1Offset + (slot * 8));
-        if ((table != 0 && (entry & Qcow2Layout.Copied) != 0) || _tables.ContainsKey(slot))
+        ulong slot = SlotOf(chunk);
+        table = ClusterMap.TableOf(store, store.L1[slot], store.Header.L1Offset + (slot * 8));
+        if (!LacksTable(slot))
         {
             return true;
         }
@@ -154,11 +175,50 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
         return count > 0;
     }
 
+    /// <summary>Whether a slot has neither a table of its own nor one set aside.</summary>
+    public bool LacksTable(ulong slot) => (store.L1[slot] & Qcow2Layout.Copied) == 0 && !_tables.ContainsKey(slot);
+
+    /// <summary>Slots of the disk that lack a table, counted up to a limit.</summary>
+    public ulong CountMissingTables(ulong limit)
+    {
+        ulong missing = 0;
+        ulong slots = Math.Min((ulong)store.L1.Length, (store.Header.Size >> _layout.L1Shift) + 1);
+        for (ulong slot = 0; slot < slots && missing < limit; slot++)
+        {
+            missing += LacksTable(slot) ? 1UL : 0;
+        }
+        return missing;
+    }
+
+    /// <summary>A cluster for the table that a slot lacks.</summary>
+    public void GiveTable(ulong slot, ulong cluster) => _tables.Add(slot, cluster);
+
+    /// <summary>The L1 slot of a chunk.</summary>
+    public ulong SlotOf(ulong chunk) => (chunk << _layout.ChunkBits) >> _layout.L1Shift;
+
     /// <summary>Host clusters that were taken and are named by nothing.</summary>
     public IEnumerable<ulong> Unnamed()
     {
         IEnumerable<ulong> held = _tables.Values.Concat(_moving.Values).Concat(_lost);
         return _layout.Extended || External ? held : held.Concat(Places()).Where(cluster => cluster != 0).Distinct();
+    }
+
+    /// <summary>Adds the metadata that the allocator set aside since it was asked last.</summary>
+    public void Announce(ref ByteRange metadata)
+    {
+        (ulong first, ulong end) = store.Allocator.TakeAnnounced();
+        if (end > 0)
+        {
+            Widen(ref metadata, first << _layout.ClusterBits, end << _layout.ClusterBits);
+        }
+    }
+
+    /// <summary>Widens a range so that it holds another one, too.</summary>
+    public static void Widen(ref ByteRange range, ulong from, ulong to)
+    {
+        long first = range.Length == 0 ? (long)from : Math.Min((long)from, range.Offset);
+        long end = Math.Max((long)to, range.Offset + range.Length);
+        range = new ByteRange(first, end - first);
     }
 
     /// <summary>Forgets all: it went back.</summary>
@@ -288,12 +348,8 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
 
     private void AdoptChunk(ulong chunk, ulong place)
     {
-        ulong offset = chunk << _layout.ChunkBits;
-        ImageExtent now = map.Lookup(store.L1, offset, _layout.ChunkBytes);
-        bool committed = now.Kind == ImageExtentKind.Data;
-        if (committed || _places.TryAt(chunk, out _))
+        if (TryKnown(chunk, out ulong known, out _))
         {
-            ulong known = committed ? (ulong)now.Offset >> _layout.ChunkBits : PlaceOf(chunk);
             if (known != place)
             {
                 throw Conflict(chunk, place, $"place {known}, which the image has for it");
@@ -308,7 +364,20 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
         _places.Add(chunk, place, 1);
     }
 
-    private ulong PlaceOf(ulong chunk) => _places.TryAt(chunk, out MapRun run) ? run.ValueOf(chunk) : 0;
+    /// <summary>The place that a chunk has.</summary>
+    private bool TryKnown(ulong chunk, out ulong place, out bool committed)
+    {
+        committed = false;
+        if (_places.TryAt(chunk, out MapRun run))
+        {
+            place = run.ValueOf(chunk);
+            return true;
+        }
+        ImageExtent now = map.Lookup(store.L1, chunk << _layout.ChunkBits, _layout.ChunkBytes);
+        committed = now.Kind == ImageExtentKind.Data;
+        place = committed ? (ulong)now.Offset >> _layout.ChunkBits : 0;
+        return committed;
+    }
 
     private bool AdoptPlace(ulong chunk, ulong place)
     {
@@ -333,20 +402,6 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
     private PlacedRun Answer(ulong chunk, ulong place, ulong count) => new(new ChunkRun(chunk, count), new Place(File, SectorOf(place)));
 
     private ulong SectorOf(ulong place) => place << (_layout.ChunkBits - 9);
-
-    private void Announce(ref ByteRange metadata)
-    {
-        (ulong first, ulong end) = store.Allocator.TakeAnnounced();
-        if (end == 0)
-        {
-            return;
-        }
-        long from = (long)(first << _layout.ClusterBits);
-        long to = (long)(end << _layout.ClusterBits);
-        metadata = metadata.Length == 0
-            ? new ByteRange(from, to - from)
-            : new ByteRange(Math.Min(from, metadata.Offset), Math.Max(to, metadata.Offset + metadata.Length) - Math.Min(from, metadata.Offset));
-    }
 
     private ImageFormatException Conflict(ulong chunk, ulong place, string expected) =>
         new(store.File.Name, 0, expected, $"chunk {chunk} adopted at {place << _layout.ChunkBits}");

@@ -3,9 +3,9 @@ namespace Cow.Formats.Images.Qcow2;
 
 /// <summary>An opened qcow2 image.</summary>
 /// <remarks>The parts: <see cref="Qcow2Store"/> (header and tables), <see cref="ClusterMap"/> (where things are), <see cref="ClusterAllocator"/> (free
-/// clusters and their counts), <see cref="PendingPlaces"/> (given out, uncommitted), <see cref="MapWriter"/> (the order of writes),
-/// <see cref="PackedClusters"/>, <see cref="Qcow2Snapshots"/>, <see cref="Qcow2Check"/>.</remarks>
-internal sealed class Qcow2Image : IPackingImage, ISnapshotImage
+/// clusters and their counts), <see cref="PendingPlaces"/> (given out, uncommitted), <see cref="PooledPlaces"/> (held by the kernel, for any chunk),
+/// <see cref="MapWriter"/> (the order of writes), <see cref="PackedClusters"/>, <see cref="Qcow2Snapshots"/>, <see cref="Qcow2Check"/>.</remarks>
+internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
 {
     /// <summary>Compressed clusters that are uncommitted at most.</summary>
     private const int MostPacked = 4096;
@@ -15,6 +15,7 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage
     private readonly ClusterMap _map;
     private readonly PackedClusters _packed;
     private readonly PendingPlaces _pending;
+    private readonly PooledPlaces _pool;
     private readonly MapWriter _writer;
     private readonly SnapshotEntry? _snapshot;
     private readonly List<EntryChange> _changes = [];
@@ -37,6 +38,7 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage
         _map = new ClusterMap(store, _snapshot is null);
         _packed = new PackedClusters(store);
         _pending = new PendingPlaces(store, _map, _packed);
+        _pool = new PooledPlaces(store, _pending);
         _writer = new MapWriter(store, _map, _pending, _packed);
         Info = Qcow2Facts.Of(store, _snapshot);
     }
@@ -53,6 +55,9 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage
             return new Usage(_committed + _pending.Total, length, (long)(_store.Claims.Total << _layout.ClusterBits), _store.File.CanGrow ? long.MaxValue : length);
         }
     }
+
+    /// <inheritdoc/>
+    public bool Grants => _pool.Possible;
 
     /// <inheritdoc/>
     public int PackBytes => (int)_layout.ClusterBytes;
@@ -93,11 +98,36 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage
     public void Adopt(PlacedRun run)
     {
         _store.RefuseIfNotWritable();
+        _pool.RequireOutside(run);
         _pending.Adopt(run);
     }
 
     /// <inheritdoc/>
     public void Abandon(ChunkRun run) => _pending.Abandon(run);
+
+    /// <inheritdoc/>
+    public PlaceGrant ReservePool(ulong count)
+    {
+        _store.RefuseIfNotWritable();
+        return _pool.Reserve(count);
+    }
+
+    /// <inheritdoc/>
+    public void AdoptPool(PlaceGrant grant)
+    {
+        _store.RefuseIfNotWritable();
+        _pool.Adopt(grant);
+    }
+
+    /// <inheritdoc/>
+    public ulong Take(PlacedRun run)
+    {
+        _store.RefuseIfNotWritable();
+        return _pool.Take(run);
+    }
+
+    /// <inheritdoc/>
+    public void Release(PlaceGrant grant) => _pool.Release(grant);
 
     /// <inheritdoc/>
     public void Commit(ReadOnlySpan<PlacedRun> runs)
@@ -212,6 +242,7 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage
         GiveBack();
         _store.BeginChange();
         _store.File.Flush();
+        CutTail();
         if (_store.Header.Has(IncompatibleFeatures.Dirty))
         {
             _store.ChangeHeader(_store.Header with { Incompatible = _store.Header.Incompatible & ~IncompatibleFeatures.Dirty });
@@ -302,27 +333,28 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage
     /// <summary>What was taken and is named by nothing becomes free.</summary>
     private void GiveBack()
     {
-        foreach (ulong cluster in _pending.Unnamed().Concat(_packed.Unused()).ToArray())
+        foreach (ulong cluster in _pending.Unnamed().Concat(_pool.Unnamed).Concat(_packed.Unused()).ToArray())
         {
             _store.Allocator.GiveBack(cluster);
         }
         _pending.Clear();
+        _pool.Clear();
         _packed.Restart();
         _store.Allocator.GiveBackSpare();
         _store.File.Finish();
     }
 
-    /// <summary>Clusters with counts above what the file names, all of it by intent.</summary>
-    private IEnumerable<ulong> Held()
+    /// <summary>The daemon makes the file longer before places are used; pools are large. Their counts are 0, durably.</summary>
+    private void CutTail()
     {
-        (ulong first, ulong end) = _store.Allocator.Spare;
-        for (ulong cluster = first; cluster < end; cluster++)
+        ulong end = _store.Allocator.UsedEnd();
+        if (_store.File.CanGrow && end < _store.File.Length)
         {
-            yield return cluster;
-        }
-        foreach (ulong cluster in _pending.Unnamed().Concat(_packed.Unused()).Concat(_store.Dropping))
-        {
-            yield return cluster;
+            _store.File.Cut(end);
         }
     }
+
+    /// <summary>Clusters with counts above what the file names, all of it by intent.</summary>
+    private IEnumerable<ulong> Held() =>
+        _store.Allocator.Spare.Concat(_pending.Unnamed()).Concat(_pool.Unnamed).Concat(_packed.Unused()).Concat(_store.Dropping);
 }

@@ -4,11 +4,17 @@ using Cow.Formats.Images.Qcow2;
 
 namespace Cow.Formats.Tests.Images.Qcow2;
 
-/// <summary>What holds for every format, in the variants of qcow2 that keep every chunk where there is room.</summary>
-[TestFixture]
-internal sealed class Qcow2ContractTests : ImageFormatContract
+/// <summary>What holds for every format, in the variants of qcow2 that keep every chunk where there is room; and once more with places from pools.</summary>
+[TestFixture(false)]
+[TestFixture(true)]
+internal sealed class Qcow2ContractTests(bool pooled) : ImageFormatContract
 {
-    protected override IImageDriver Driver { get; } = new Qcow2Driver();
+    private static readonly Qcow2Driver Qcow2 = new();
+
+    protected override IImageDriver Driver { get; } = pooled ? new PoolTakingDriver(Qcow2) : Qcow2;
+
+    // Where the places come from makes no difference to what is read.
+    protected override int Mutants => pooled ? 100 : base.Mutants;
 
     protected override IReadOnlyList<ImageVariant> Variants { get; } =
     [
@@ -37,17 +43,17 @@ internal sealed class Qcow2ContractTests : ImageFormatContract
         {
             return false;
         }
-        using ISnapshotImage opened = (ISnapshotImage)Driver.Open(image, new ImageOpenOptions(Writable: true));
+        using ISnapshotImage opened = (ISnapshotImage)Qcow2.Open(image, new ImageOpenOptions(Writable: true));
         opened.TakeSnapshot(name);
         opened.Close();
         return true;
     }
 
-    private MutantSeed SeedWithAll(string settings)
+    private static MutantSeed SeedWithAll(string settings)
     {
         ImageVariant variant = new(settings, 1 << 20);
         MemoryFiles files = new();
-        using ISnapshotImage image = (ISnapshotImage)Driver.Create(files.New(Image), new ImageCreateOptions(variant.DiskBytes, null, variant.SettingsFor(Image)));
+        using ISnapshotImage image = (ISnapshotImage)Qcow2.Create(files.New(Image), new ImageCreateOptions(variant.DiskBytes, null, variant.SettingsFor(Image)));
         IPackingImage packing = (IPackingImage)image;
         byte[] cluster = new byte[packing.PackBytes];
         for (int i = 0; i < 6; i++)
