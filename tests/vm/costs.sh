@@ -10,8 +10,11 @@ set -euo pipefail
 SIZE=$((1 << 20)) # chunks of the maps that are weighed
 
 die() { echo "costs: $*" >&2; exit 1; }
-cost() { echo "COST $1 $2 $3"; }
-now() { echo $((${EPOCHREALTIME/./} )); }
+cost() {
+    [ -n "$2" ] || die "$1 was not measured"
+    echo "COST $1 $2 $3"
+}
+now() { echo "${EPOCHREALTIME/./}"; }
 daemon() { pgrep -f 'cowctl daemon run' | head -n 1; }
 resident() { awk '/^VmRSS/ { print $2 * 1024 }' "/proc/$(daemon)/status"; }
 kernel_bytes() { dmsetup status "$1" | awk '{ print $NF }'; }
@@ -53,13 +56,14 @@ stopped() {
     cowctl remove c
 }
 
-# A device of N lines: how long an fsync takes (every line gets a flush), and how long I/O stands still while its table is swapped.
+# A device of N lines: how long an fsync takes (every line gets a flush), and how long I/O stands still while its table is swapped, two
+# starts of dmsetup included.
 lines() {
     local count=$1 sectors=8 begun
     seq 0 $((count - 1)) | awk -v s=$sectors '{ print $1 * s, s, "linear /dev/ram0", ($1 % 2 ? $1 - 1 : $1 + 1) * s }' >/tmp/table
     dmsetup create l /tmp/table
-    fio --name=job --filename=/dev/mapper/l --direct=1 --ioengine=psync --disk_util=0 --rw=write --bs=4k --size=$((sectors * 512)) --time_based --runtime=0.2 \
-        --fsync=1 --output-format=json --output=/tmp/fio.json >/dev/null
+    fio --name=job --filename=/dev/mapper/l --direct=1 --ioengine=psync --disk_util=0 --rw=write --bs=4k --size=$((sectors * 512)) --io_size=256k --fsync=1 \
+        --output-format=json --output=/tmp/fio.json >/dev/null
     cost "fsync-$count-lines" "$(jq '.jobs[0].sync.lat_ns.mean / 1000' /tmp/fio.json)" us
     dmsetup load l /tmp/table
     begun=$(now)
@@ -90,15 +94,15 @@ P
 
 # weigh NAME STEP FACTOR BASE: bytes for each chunk of such a store, in the kernel and in the daemon.
 weigh() {
-    local before
-    store /mnt/store "$2" "$3"
+    local before store=/mnt/store-$1
+    store "$store" "$2" "$3"
     before=$(resident)
-    cowctl create w "$4" /mnt/store 8 >/dev/null
+    cowctl create w "$4" "$store" 8 >/dev/null
     [ "$(dmsetup status w | awk '{ split($4, a, "/"); print a[1] }')" = $SIZE ] || die "$1: $(dmsetup status w)"
     cost "kernel-bytes-a-chunk-$1" "$(jq -n "$(kernel_bytes w) / $SIZE")" bytes
     cost "daemon-bytes-a-chunk-$1" "$(jq -n "($(resident) - $before) / $SIZE")" bytes
     cowctl remove w
-    rm /mnt/store
+    rm "$store"
 }
 
 maps() {
