@@ -107,7 +107,7 @@ weigh() {
 
 maps() {
     mkdir -p /mnt
-    mkfs.ext4 -q /dev/vdd
+    mkfs.ext4 -qF /dev/vdd
     mount /dev/vdd /mnt
     truncate -s $((SIZE * 4096)) /mnt/dense
     truncate -s $((SIZE * 4096 * 256)) /mnt/scattered
@@ -122,7 +122,7 @@ maps() {
 many() {
     local count=$1 i begun before
     mkdir -p /mnt
-    mkfs.ext4 -q /dev/vdd
+    mkfs.ext4 -qF /dev/vdd
     mount /dev/vdd /mnt
     truncate -s 16M /mnt/base
     cowctl create d0 /mnt/base /mnt/d0 8 >/dev/null
