@@ -89,6 +89,7 @@ static u64 place_room(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 		size - r->sector : 0;
 }
 
+/* For chunks that are valid: they have sectors, so that room for none is none. */
 static bool place_valid(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 {
 	return reply_sectors(ctx, r) <= place_room(ctx, r);

@@ -19,10 +19,10 @@ die() { echo "bench: $*" >&2; exit 1; }
 
 # Every page of the disks exists before anything is measured.
 disks() {
-    modprobe brd rd_nr=3 rd_size=$(((BENCH_MIB * 5 / 4 + 32) * 1024)) max_part=0
-    local disk
+    local disk size=$((BENCH_MIB * 5 / 4 + 32))
+    modprobe brd rd_nr=3 rd_size=$((size * 1024)) max_part=0
     for disk in "$BASE" "$COW" "$META"; do
-        dd if=/dev/zero of="$disk" bs=1M oflag=direct status=none 2>/dev/null || true
+        dd if=/dev/zero of="$disk" bs=1M count=$size oflag=direct status=none
     done
     head -c "${BENCH_MIB}M" /dev/urandom | dd of="$BASE" bs=1M iflag=fullblock oflag=direct status=none
 }

@@ -138,7 +138,7 @@ many() {
 
 modprobe dm-cow
 modprobe brd rd_nr=2 rd_size=$((96 * 1024)) max_part=0
-for disk in /dev/ram0 /dev/ram1; do dd if=/dev/zero of=$disk bs=1M oflag=direct status=none 2>/dev/null || true; done
+for disk in /dev/ram0 /dev/ram1; do dd if=/dev/zero of=$disk bs=1M count=96 oflag=direct status=none; done
 for count in 1 16 128 1024 8192; do lines $count; done
 round_trip
 stopped
