@@ -131,6 +131,7 @@ static void ctx_init_lists(struct cow_ctx *ctx)
 	ctx->faults = RB_ROOT;
 	ctx->places = RB_ROOT;
 	hash_init(ctx->fault_ids);
+	hash_init(ctx->direct);
 }
 
 static void ctx_free(struct cow_ctx *ctx)

@@ -12,9 +12,8 @@
  *   worker: merge, write
  *   irq:    place written; the last one ends the fault
  *
- * Where the places were granted, map() does the worker's first step itself if it
- * can: a write that covers its chunks goes to them as it is, hooked at its end,
- * and the copy of a single chunk is started (cow_copy_granted()).
+ * Where the places were granted, map() does the worker's first step itself for a
+ * single chunk that needs a copy (cow_copy_granted()).
  *
  * The worker never sleeps for a buffer: the ones in use come back through the
  * worker.  It may sleep for a clone, which only devices below us hold.
@@ -228,7 +227,7 @@ static blk_status_t io_status(const struct cow_ctx *ctx,
 static void __run_failed(struct cow_ctx *ctx, struct cow_run *run)
 {
 	cow_map_set(ctx, run, COW_UNKNOWN);
-	rb_erase(&run->by_place, &ctx->places);
+	__cow_place_erase(ctx, run);
 	list_del(&run->in_fault);
 	list_del_init(&run->list);
 	run->state = COW_RUN_FAILED;
@@ -241,13 +240,17 @@ static void __run_failed(struct cow_ctx *ctx, struct cow_run *run)
 	__cow_notify(ctx, run);
 }
 
-static void __run_placed(struct cow_ctx *ctx, struct cow_run *run)
+/**
+ * __cow_run_placed - the data of a run is at its place
+ * @ctx: the context; its lock is held
+ * @run: in no fault any more; the map says so already
+ */
+void __cow_run_placed(struct cow_ctx *ctx, struct cow_run *run)
 {
+	lockdep_assert_held(&ctx->lock);
 	run->number = ++ctx->number;
 	run->state = COW_RUN_PLACED;
 	run->fault = NULL;
-	cow_map_set(ctx, run, COW_PLACED);
-	list_del(&run->in_fault);
 	list_move_tail(&run->list, &ctx->placed);
 	ctx->stat.placed += run->count;
 	ctx->stat.uncommitted += run->count;
@@ -310,15 +313,18 @@ static void __fault_sort(struct cow_ctx *ctx, struct cow_fault *fault,
 	list_splice_init(&fault->ios, done);
 }
 
-/*
- * Everything is written, or failed.
+/**
+ * cow_fault_end - everything is written, or failed
+ * @ctx: the context
+ * @fault: the fault; its memory may be gone on return
+ *
  * 1. what each write came to, while the runs still know;
  * 2. the runs are numbered, before anything completes;
  * 3. the fault ends, and what came too late is mapped again;
  * 4. FUA writes join the flushes, behind the number of their chunk;
  * 5. the rest completes.  The context may be gone by then.
  */
-static void fault_end(struct cow_ctx *ctx, struct cow_fault *fault)
+void cow_fault_end(struct cow_ctx *ctx, struct cow_fault *fault)
 {
 	struct cow_run *run, *next_run;
 	struct cow_io *io, *next;
@@ -338,10 +344,13 @@ static void fault_end(struct cow_ctx *ctx, struct cow_fault *fault)
 	list_for_each_entry(io, &fault->ios, list)
 		io->status = io_status(ctx, fault, io);
 	list_for_each_entry_safe(run, next_run, &fault->runs, in_fault) {
-		if (run->status)
+		if (run->status) {
 			__run_failed(ctx, run);
-		else
-			__run_placed(ctx, run);
+			continue;
+		}
+		list_del(&run->in_fault);
+		cow_map_set(ctx, run, COW_PLACED);
+		__cow_run_placed(ctx, run);
 	}
 	rb_erase(&fault->node, &ctx->faults);
 	if (!hlist_unhashed(&fault->by_id)) {
@@ -370,7 +379,7 @@ out:
 static void fault_put(struct cow_ctx *ctx, struct cow_fault *fault)
 {
 	if (atomic_dec_and_test(&fault->pending))
-		fault_end(ctx, fault);
+		cow_fault_end(ctx, fault);
 }
 
 static void run_error(struct cow_run *run, blk_status_t status, bool write_side)
@@ -646,57 +655,22 @@ static bool leader_covers(const struct cow_io *io)
  * cow_copy_is_short - may map() start the copy of its granted places itself?
  * @io: the leader, and yet the only write, of the fault
  *
- * It may not sleep for a clone.  Nor does it go through many chunks.
+ * It may not sleep for a clone, which a write that covers the chunk needs.  Nor
+ * does it go through many chunks.
  */
 bool cow_copy_is_short(struct cow_io *io)
 {
-	if (leader_covers(io))
-		return !(cow_io_bio(io)->bi_opf & REQ_FUA);
-	return io->fault.count == 1;
-}
-
-/* A used bio is made as it was before, since it may be sent once more. */
-static void leader_end(struct bio *bio)
-{
-	struct cow_io *io = dm_per_bio_data(bio, sizeof(*io));
-	struct cow_fault *fault = &io->fault;
-	struct cow_run *run;
-
-	run = list_first_entry(&fault->runs, struct cow_run, in_fault);
-	run_error(run, bio->bi_status, true);
-	bio->bi_end_io = io->end_io;
-	bio->bi_iter = io->iter;
-	bio->bi_flags = io->flags;
-	bio->bi_status = BLK_STS_OK;
-	atomic_set(&bio->__bi_remaining, 1);
-	fault_put(io->ctx, fault);
+	return io->fault.count == 1 && !leader_covers(io);
 }
 
 /**
  * cow_copy_granted - start the copy of places that were granted
  * @io: the leader of a fault for which cow_copy_is_short() was true
  *
- * Return: DM_MAPIO_*.
  */
-int cow_copy_granted(struct cow_io *io)
+void cow_copy_granted(struct cow_io *io)
 {
-	struct bio *bio = cow_io_bio(io);
-	struct cow_fault *fault = &io->fault;
-	struct cow_run *run;
-
-	if (!leader_covers(io)) {
-		fault_copy(io->ctx, fault);
-		return DM_MAPIO_SUBMITTED;
-	}
-	run = list_first_entry(&fault->runs, struct cow_run, in_fault);
-	fault->skipped = fault->count;
-	io->end_io = bio->bi_end_io;
-	io->iter = bio->bi_iter;
-	io->flags = bio->bi_flags;
-	bio->bi_end_io = leader_end;
-	bio_set_dev(bio, io->ctx->devs[run->dev].bdev);
-	bio->bi_iter.bi_sector = run->sector;
-	return DM_MAPIO_REMAPPED;
+	fault_copy(io->ctx, &io->fault);
 }
 
 static struct cow_fault *next_to_copy(struct cow_ctx *ctx)

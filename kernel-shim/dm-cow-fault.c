@@ -17,7 +17,8 @@
  *
  * A first write whose places were granted (dm-cow-grant.c) is a fault that needs
  * no answer: it begins in ctx->ready or, where map() starts its copy itself,
- * in ctx->busy.
+ * in ctx->busy.  Where nothing has to be copied it is in neither
+ * (dm-cow-direct.c).
  *
  * A fault lives in the per-bio data of its leader, so none of this allocates
  * memory and none of it depends on what the controller does with its own.
@@ -168,7 +169,12 @@ static struct cow_fault *fault_find(struct cow_ctx *ctx, u64 chunk,
 	return NULL;
 }
 
-static void fault_insert(struct cow_ctx *ctx, struct cow_fault *fault)
+/**
+ * cow_fault_insert - from now on others find the fault
+ * @ctx: the context; its lock is held
+ * @fault: overlaps none that is there
+ */
+void cow_fault_insert(struct cow_ctx *ctx, struct cow_fault *fault)
 {
 	struct rb_node **link = &ctx->faults.rb_node, *parent = NULL;
 
@@ -182,7 +188,25 @@ static void fault_insert(struct cow_ctx *ctx, struct cow_fault *fault)
 	}
 	rb_link_node(&fault->node, parent, link);
 	rb_insert_color(&fault->node, &ctx->faults);
-	ctx->stat.outstanding++;
+}
+
+/**
+ * cow_fault_gap - chunks that no fault covers
+ * @ctx: the context; its lock is held
+ * @chunk: first chunk
+ * @max: chunks at most
+ *
+ * Return: how many from the first on.
+ */
+u64 cow_fault_gap(struct cow_ctx *ctx, u64 chunk, u64 max)
+{
+	struct cow_fault *next;
+
+	if (RB_EMPTY_ROOT(&ctx->faults))
+		return max;
+	if (fault_find(ctx, chunk, &next))
+		return 0;
+	return next ? min(max, next->chunk - chunk) : max;
 }
 
 /* Sorted by sector; writes mostly come in order, so look from the end. */
@@ -210,6 +234,9 @@ static void fault_join(struct cow_fault *fault, struct cow_io *io)
 	}
 	io_clip(io, 1);
 	list_add_tail(&io->list, &fault->late);
+	/* A direct write is in no queue until somebody waits for it. */
+	if (list_empty(&fault->queue))
+		list_add_tail(&fault->queue, &io->ctx->busy);
 }
 
 static struct cow_fault *fault_init(struct cow_io *io, u64 count)
@@ -239,7 +266,8 @@ static struct cow_fault *fault_init(struct cow_io *io, u64 count)
 		fault_merge(fault, io);
 	else
 		list_add_tail(&io->list, &fault->late);
-	fault_insert(ctx, fault);
+	cow_fault_insert(ctx, fault);
+	ctx->stat.outstanding++;
 	return fault;
 }
 
@@ -325,6 +353,8 @@ static int __hold(struct cow_io *io, struct cow_extent *ext,
 	if (ext->state == COW_PLACED)
 		return ctx->expired ? DM_MAPIO_KILL : hold_fua(io, in_map);
 	fault = fault_find(ctx, io_chunk(io), &next);
+	if (!fault && ext->state == COW_COPYING)
+		fault = cow_direct_find(ctx, io_chunk(io));
 	if (!fault) {
 		ext->count = min_t(u64, ext->count, COW_MAX_FAULT);
 		if (next)
@@ -352,8 +382,8 @@ static int __hold(struct cow_io *io, struct cow_extent *ext,
 /* Without waiting in map(); the worker may, but not for a cleaner page. */
 static gfp_t spare_gfp(bool in_map)
 {
-	return (in_map ? GFP_NOWAIT | __GFP_NOMEMALLOC :
-		GFP_NOIO | __GFP_NORETRY) | __GFP_NOWARN;
+	return in_map ? COW_GFP_MAP_IO :
+			GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN;
 }
 
 static int hold(struct cow_io *io, struct cow_extent *ext,
@@ -406,8 +436,10 @@ int cow_map_io(struct cow_io *io, bool in_map)
 			break;
 		}
 		r = hold(io, &ext, &spare, in_map);
-		if (r == COW_COPY)
-			return cow_copy_granted(io);
+		if (r == COW_COPY) {
+			cow_copy_granted(io);
+			return DM_MAPIO_SUBMITTED;
+		}
 		if (r != COW_AGAIN)
 			return r;
 	}
@@ -479,7 +511,7 @@ void cow_redo(struct cow_ctx *ctx)
 static void __run_drop(struct cow_ctx *ctx, struct cow_run *run)
 {
 	cow_map_set(ctx, run, COW_UNKNOWN);
-	rb_erase(&run->by_place, &ctx->places);
+	__cow_place_erase(ctx, run);
 	list_del(&run->in_fault);
 	list_del(&run->list);
 	list_del(&run->notice);
@@ -643,14 +675,13 @@ static bool is_behind(const struct cow_ctx *ctx, const struct cow_run *run,
 bool __cow_place_insert(struct cow_ctx *ctx, struct cow_run *run)
 {
 	struct rb_node **link = &ctx->places.rb_node, *parent = NULL;
-	struct rb_node *last = rb_last(&ctx->places);
 	u64 end = run->sector + (run->count << ctx->chunk_shift);
+	bool last = !ctx->last_place || is_behind(ctx, run, ctx->last_place);
 
 	/* They mostly come in order. */
-	if (last && is_behind(ctx, run, rb_entry(last, struct cow_run,
-						 by_place))) {
-		parent = last;
-		link = &last->rb_right;
+	if (ctx->last_place && last) {
+		parent = &ctx->last_place->by_place;
+		link = &parent->rb_right;
 	}
 	while (*link) {
 		struct cow_run *other;
@@ -667,7 +698,22 @@ bool __cow_place_insert(struct cow_ctx *ctx, struct cow_run *run)
 	}
 	rb_link_node(&run->by_place, parent, link);
 	rb_insert_color(&run->by_place, &ctx->places);
+	if (last)
+		ctx->last_place = run;
 	return true;
+}
+
+/**
+ * __cow_place_erase - a place is committed, or was not used
+ * @ctx: the context; its lock is held
+ * @run: whose places they are
+ */
+void __cow_place_erase(struct cow_ctx *ctx, struct cow_run *run)
+{
+	if (run == ctx->last_place)
+		ctx->last_place = rb_entry_safe(rb_prev(&run->by_place),
+						struct cow_run, by_place);
+	rb_erase(&run->by_place, &ctx->places);
 }
 
 /**

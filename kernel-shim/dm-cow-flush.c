@@ -232,7 +232,7 @@ static void __run_commit(struct cow_ctx *ctx, struct cow_run *run, bool abandon)
 	bool forget = abandon || ctx->gone;
 
 	cow_map_set(ctx, run, forget ? COW_UNKNOWN : COW_COMMITTED);
-	rb_erase(&run->by_place, &ctx->places);
+	__cow_place_erase(ctx, run);
 	list_del_init(&run->notice);
 	if (forget)
 		ctx->stat.placed -= run->count;

@@ -171,8 +171,7 @@ static void __grant_retire(struct cow_ctx *ctx, struct cow_grant *grant)
 void cow_grant_prepare(struct cow_ctx *ctx, u64 chunk, u64 count,
 		       struct cow_spare *spare, gfp_t gfp)
 {
-	spare->wanted = READ_ONCE(ctx->pool_left) ||
-			!RB_EMPTY_ROOT(&ctx->ranges);
+	spare->wanted = cow_grant_any(ctx);
 	if (!spare->wanted)
 		return;
 	count = min(count, cow_map_group_rest(chunk));
@@ -198,13 +197,24 @@ void cow_grant_unprepare(struct cow_spare *spare, bool all)
 }
 
 static struct cow_grant *__find_places(struct cow_ctx *ctx, u64 chunk,
-				       const struct cow_extent *ext)
+				       bool barred)
 {
 	struct cow_grant *range = range_find(ctx, chunk);
 
 	if (range)
-		return ext->barred ? NULL : range;
+		return barred ? NULL : range;
 	return list_first_entry_or_null(&ctx->pools, struct cow_grant, list);
+}
+
+/* Chunks of a run that the grant has places for. */
+static u64 grant_reach(struct cow_ctx *ctx, const struct cow_grant *grant,
+		       u64 chunk, u64 count)
+{
+	if (!is_pool(grant))
+		return min(count, grant->count - (chunk - grant->chunk));
+	count = min(count, grant->count);
+	return RB_EMPTY_ROOT(&ctx->ranges) ? count :
+					     range_gap(ctx, chunk, count);
 }
 
 static void __grant_use(struct cow_ctx *ctx, struct cow_grant *grant, u64 count)
@@ -222,21 +232,53 @@ static void __grant_use(struct cow_ctx *ctx, struct cow_grant *grant, u64 count)
 	__grant_put(ctx, grant);
 }
 
-static void run_fill(struct cow_ctx *ctx, struct cow_run *run,
-		     const struct cow_grant *grant,
-		     const struct cow_extent *ext)
+static void run_source(struct cow_run *run, const struct cow_extent *ext)
 {
 	bool zero = ext->source_dev == DM_COW_DEV_ZERO;
 
+	run->fill = zero ? DM_COW_FILL_ZERO : DM_COW_FILL_COPY;
+	run->source_dev = zero ? 0 : ext->source_dev;
+	run->source_sector = zero ? 0 : ext->source_sector;
+}
+
+/* The places are the run's; false if one of them is in use. */
+static bool __grant_give(struct cow_ctx *ctx, struct cow_grant *grant,
+			 struct cow_run *run)
+{
 	run->dev = grant->dev;
 	run->sector = grant->sector;
 	if (!is_pool(grant))
 		run->sector += (run->chunk - grant->chunk) << ctx->chunk_shift;
-	run->fill = zero ? DM_COW_FILL_ZERO : DM_COW_FILL_COPY;
-	run->source_dev = zero ? 0 : ext->source_dev;
-	run->source_sector = zero ? 0 : ext->source_sector;
 	run->granted = true;
 	run->state = COW_RUN_COPYING;
+	if (!__cow_place_insert(ctx, run)) {
+		/* A range may have been granted over places in use. */
+		DMWARN_LIMIT("%s: the place granted to chunk %llu is in use",
+			     ctx->ident, run->chunk);
+		return false;
+	}
+	__grant_use(ctx, grant, run->count);
+	ctx->nr_taken++;
+	return true;
+}
+
+/**
+ * __cow_grant_claim - places for a first write that needs no copy
+ * @ctx: the context; its lock is held
+ * @run: its chunks, which have no place; cut to those that get one
+ *
+ * Return: false if none are granted to the first chunk.
+ */
+bool __cow_grant_claim(struct cow_ctx *ctx, struct cow_run *run)
+{
+	struct cow_grant *grant = __find_places(ctx, run->chunk, false);
+
+	lockdep_assert_held(&ctx->lock);
+	if (!grant)
+		return false;
+	run->count = grant_reach(ctx, grant, run->chunk, run->count);
+	run->fill = DM_COW_FILL_NONE;
+	return __grant_give(ctx, grant, run);
 }
 
 /**
@@ -252,7 +294,7 @@ static void run_fill(struct cow_ctx *ctx, struct cow_run *run,
 int __cow_grant_take(struct cow_ctx *ctx, u64 chunk,
 		     const struct cow_extent *ext, struct cow_spare *spare)
 {
-	struct cow_grant *grant = __find_places(ctx, chunk, ext);
+	struct cow_grant *grant = __find_places(ctx, chunk, ext->barred);
 	struct cow_run *run = spare->run;
 	u64 count;
 
@@ -261,25 +303,17 @@ int __cow_grant_take(struct cow_ctx *ctx, u64 chunk,
 		return 0;
 	if (!spare->chunks)
 		return -ENOMEM;
-	count = min(ext->count, spare->chunks);
-	count = min(count, is_pool(grant) ?
-		    range_gap(ctx, chunk, grant->count) :
-		    grant->count - (chunk - grant->chunk));
+	count = grant_reach(ctx, grant, chunk,
+			    min(ext->count, spare->chunks));
 	if (!cow_map_make_room(ctx, chunk, count, &spare->room))
 		return -EAGAIN;
 	run->chunk = chunk;
 	run->count = count;
-	run_fill(ctx, run, grant, ext);
-	if (!__cow_place_insert(ctx, run)) {
-		/* A range may have been granted over places in use. */
-		DMWARN_LIMIT("%s: the place granted to chunk %llu is in use",
-			     ctx->ident, chunk);
+	run_source(run, ext);
+	if (!__grant_give(ctx, grant, run))
 		return 0;
-	}
-	__grant_use(ctx, grant, count);
 	cow_map_set(ctx, run, COW_COPYING);
 	list_add_tail(&run->list, &ctx->copying);
-	ctx->nr_taken++;
 	spare->run = NULL;
 	return count;
 }

@@ -98,20 +98,11 @@ static bool is_full(void *group)
 	return xa_pointer_tag(group) == COW_TAG_FULL;
 }
 
-/* The word that holds an index, or NULL where a thin group has none. */
-static u64 *group_slot(void *group, unsigned int index)
+static u64 *thin_slot(void *group, unsigned int index)
 {
-	struct cow_thin *thin;
-	u64 *full;
+	struct cow_thin *thin = xa_untag_pointer(group);
 	unsigned int i, nr;
 
-	if (!group)
-		return NULL;
-	if (is_full(group)) {
-		full = xa_untag_pointer(group);
-		return &full[index];
-	}
-	thin = xa_untag_pointer(group);
 	/* Pairs with the release in group_add(). */
 	nr = smp_load_acquire(&thin->nr);
 	for (i = 0; i < nr; i++) {
@@ -121,12 +112,47 @@ static u64 *group_slot(void *group, unsigned int index)
 	return NULL;
 }
 
+/* The word that holds an index, or NULL where a thin group has none. */
+static inline u64 *group_slot(void *group, unsigned int index)
+{
+	if (!group)
+		return NULL;
+	if (is_full(group))
+		return (u64 *)xa_untag_pointer(group) + index;
+	return thin_slot(group, index);
+}
+
 static u64 map_entry(struct cow_map *map, u64 chunk)
 {
 	void *group = xa_load(&map->groups, chunk >> COW_GROUP_SHIFT);
 	u64 *slot = group_slot(group, chunk & (COW_GROUP - 1));
 
 	return slot ? READ_ONCE(*slot) : 0;
+}
+
+/* Indices from index on, at most max, that have no entry. */
+static unsigned int group_gap(void *group, unsigned int index,
+			      unsigned int max)
+{
+	unsigned int count;
+	u64 *slot;
+
+	if (!group)
+		return max;
+	if (is_full(group)) {
+		slot = (u64 *)xa_untag_pointer(group) + index;
+		for (count = 0; count < max; count++) {
+			if (entry_state(READ_ONCE(slot[count])))
+				return count;
+		}
+		return max;
+	}
+	for (count = 0; count < max; count++) {
+		slot = group_slot(group, index + count);
+		if (slot && entry_state(READ_ONCE(*slot)))
+			return count;
+	}
+	return max;
 }
 
 /* Chunks from chunk on, at most max, that have no entry. */
@@ -138,15 +164,11 @@ static u64 map_gap(struct cow_map *map, u64 chunk, u64 max)
 		void *group = xa_load(&map->groups, at >> COW_GROUP_SHIFT);
 		u64 group_end = min(end, (at | (COW_GROUP - 1)) + 1);
 
-		for (; group && at < group_end; at++) {
-			u64 *slot = group_slot(group, at & (COW_GROUP - 1));
-
-			if (slot && entry_state(READ_ONCE(*slot)))
-				return at - chunk;
-		}
-		at = group_end;
+		at += group_gap(group, at & (COW_GROUP - 1), group_end - at);
+		if (at < group_end)
+			break;
 	}
-	return max;
+	return at - chunk;
 }
 
 static const struct cow_range *range_find(const struct cow_known *known,
@@ -622,14 +644,94 @@ u64 cow_map_group_rest(u64 chunk)
 	return COW_GROUP - (chunk & (COW_GROUP - 1));
 }
 
-static void map_put(struct cow_ctx *ctx, u64 chunk, enum cow_state state,
-		    u32 dev, u64 sector)
+/**
+ * cow_map_vacant - chunks that have no place and a source
+ * @ctx: the context; its lock is held
+ * @chunk: first chunk
+ * @max: chunks at most
+ * @spot: where they are; good until the lock is released
+ *
+ * Chunks behind a range that must not be served from it are not among them.
+ * Return: false if the first chunk is no such chunk.
+ */
+bool cow_map_vacant(struct cow_ctx *ctx, u64 chunk, u64 max,
+		    struct cow_spot *spot)
 {
-	void *group = xa_load(&ctx->map.groups, chunk >> COW_GROUP_SHIFT);
-	unsigned int index = chunk & (COW_GROUP - 1);
+	const struct cow_range *range;
 
 	lockdep_assert_held(&ctx->lock);
-	group_set(group, index, entry_make(index, state, dev, sector));
+	rcu_read_lock();
+	range = range_find(rcu_dereference(ctx->map.known), chunk);
+	max = range ? min3(max, range->end - chunk, cow_map_group_rest(chunk)) :
+		      0;
+	rcu_read_unlock();
+	spot->group = xa_load(&ctx->map.groups, chunk >> COW_GROUP_SHIFT);
+	spot->chunk = chunk;
+	spot->count = group_gap(spot->group, chunk & (COW_GROUP - 1), max);
+	return spot->count;
+}
+
+/**
+ * cow_map_spot_room - make sure that filling the spot cannot fail
+ * @ctx: the context; its lock is held
+ * @spot: from cow_map_vacant()
+ * @room: as in cow_map_make_room()
+ *
+ * Return: false if it has to be prepared again.
+ */
+bool cow_map_spot_room(struct cow_ctx *ctx, struct cow_spot *spot,
+		       struct cow_room **room)
+{
+	if (spot->group && is_full(spot->group))
+		return true;
+	if (!cow_map_make_room(ctx, spot->chunk, spot->count, room))
+		return false;
+	spot->group = xa_load(&ctx->map.groups,
+			      spot->chunk >> COW_GROUP_SHIFT);
+	return true;
+}
+
+/**
+ * cow_map_spot_again - a spot that was filled, after the lock was released
+ * @ctx: the context; its lock is held
+ * @spot: the spot
+ *
+ * Only thin groups are replaced, and none goes while a write is under way.
+ */
+void cow_map_spot_again(struct cow_ctx *ctx, struct cow_spot *spot)
+{
+	if (!is_full(spot->group))
+		spot->group = xa_load(&ctx->map.groups,
+				      spot->chunk >> COW_GROUP_SHIFT);
+}
+
+/**
+ * cow_map_fill - change the state of chunks of a run
+ * @ctx: the context; its lock is held
+ * @spot: where they are
+ * @run: the run
+ * @state: the new state; COW_UNKNOWN takes the entries away
+ */
+void cow_map_fill(struct cow_ctx *ctx, const struct cow_spot *spot,
+		  const struct cow_run *run, enum cow_state state)
+{
+	unsigned int index = spot->chunk & (COW_GROUP - 1);
+	unsigned int end = index + spot->count;
+	u64 sector, step = cow_chunk_sectors(ctx);
+
+	lockdep_assert_held(&ctx->lock);
+	sector = run->sector + ((spot->chunk - run->chunk) << ctx->chunk_shift);
+	if (is_full(spot->group)) {
+		u64 *full = xa_untag_pointer(spot->group);
+
+		for (; index < end; index++, sector += step)
+			WRITE_ONCE(full[index], entry_make(index, state,
+							   run->dev, sector));
+		return;
+	}
+	for (; index < end; index++, sector += step)
+		group_set(spot->group, index,
+			  entry_make(index, state, run->dev, sector));
 }
 
 /**
@@ -641,11 +743,17 @@ static void map_put(struct cow_ctx *ctx, u64 chunk, enum cow_state state,
 void cow_map_set(struct cow_ctx *ctx, const struct cow_run *run,
 		 enum cow_state state)
 {
-	u64 i;
+	u64 end = run->chunk + run->count;
+	struct cow_spot spot;
 
-	for (i = 0; i < run->count; i++)
-		map_put(ctx, run->chunk + i, state, run->dev,
-			run->sector + (i << ctx->chunk_shift));
+	for (spot.chunk = run->chunk; spot.chunk < end;
+	     spot.chunk += spot.count) {
+		spot.count = min(end - spot.chunk,
+				 cow_map_group_rest(spot.chunk));
+		spot.group = xa_load(&ctx->map.groups,
+				     spot.chunk >> COW_GROUP_SHIFT);
+		cow_map_fill(ctx, &spot, run, state);
+	}
 }
 
 /**
@@ -686,15 +794,15 @@ int cow_map_may_map(struct cow_ctx *ctx, const struct dm_cow_reply *r)
  */
 void cow_map_commit_range(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 {
+	struct cow_run one = { .count = 1, .dev = r->device };
 	u64 i;
 
 	for (i = 0; i < r->count; i++) {
-		u64 chunk = r->chunk + i;
-
+		one.chunk = r->chunk + i;
+		one.sector = r->sector + (i << ctx->chunk_shift);
 		spin_lock_irq(&ctx->lock);
-		if (!entry_has_place(map_entry(&ctx->map, chunk))) {
-			map_put(ctx, chunk, COW_COMMITTED, r->device,
-				r->sector + (i << ctx->chunk_shift));
+		if (!entry_has_place(map_entry(&ctx->map, one.chunk))) {
+			cow_map_set(ctx, &one, COW_COMMITTED);
 			ctx->stat.placed++;
 		}
 		spin_unlock_irq(&ctx->lock);

@@ -327,6 +327,8 @@ static int cow_map(struct dm_target *ti, struct bio *bio)
 		return cow_flush_io(io);
 	if (bio_op(bio) != REQ_OP_READ && bio_op(bio) != REQ_OP_WRITE)
 		return DM_MAPIO_KILL;
+	if (bio_op(bio) == REQ_OP_WRITE && cow_direct_map(io))
+		return DM_MAPIO_REMAPPED;
 	return cow_map_io(io, true);
 }
 

@@ -9,6 +9,7 @@
  *   dm-cow-map.c      chunk -> where it reads from; lookup without a lock
  *   dm-cow-fault.c    accesses that wait for the controller
  *   dm-cow-grant.c    places that it gave in advance
+ *   dm-cow-direct.c   first writes that need neither it nor a copy
  *   dm-cow-copy.c     from an answered fault to a placed run
  *   dm-cow-flush.c    FLUSH, FUA and the numbers that they wait for
  *   dm-cow-events.c   what the controller is told
@@ -69,6 +70,8 @@
 #define COW_MAX_GRANTS		4096
 /* Milliseconds that a flushing suspend waits for a commit. */
 #define COW_SUSPEND_WAIT	5000
+/* How map() allocates: without waiting, and not from what reclaim lives on. */
+#define COW_GFP_MAP_IO	(GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
 
 /**
  * enum cow_state - what the map says about a chunk
@@ -162,6 +165,18 @@ struct cow_map {
 };
 
 struct cow_room;
+
+/**
+ * struct cow_spot - adjoining chunks of one group of the map
+ * @group: the group, in dm-cow-map.c only
+ * @chunk: first chunk
+ * @count: chunks
+ */
+struct cow_spot {
+	void *group;
+	u64 chunk;
+	u64 count;
+};
 
 /**
  * struct cow_device - a device of a context
@@ -281,9 +296,10 @@ struct cow_spare {
 /**
  * struct cow_fault - accesses that wait for the same run of chunks
  * @node: ctx->faults, by chunk; no two overlap
- * @by_id: ctx->fault_ids
+ * @by_id: ctx->fault_ids, or ctx->direct
  * @queue: ctx->asking (to be read), ctx->asked (read) or ctx->held until it
- *	is answered, then ctx->ready, ctx->starved and ctx->busy
+ *	is answered, then ctx->ready, ctx->starved and ctx->busy; nowhere while
+ *	it is direct and nobody waits for it
  * @ios: writes to be merged, ascending by sector
  * @late: accesses to be mapped again when it ends
  * @runs: what the controller answered so far
@@ -340,7 +356,9 @@ struct cow_fault {
  * @status: what its copy came to
  * @number: flushes: the place number that it waits for
  * @fault: the fault that it leads, if it leads one
- * @end_io: its own end, while it goes to its granted place itself
+ * @run: its places, while it goes there itself (dm-cow-direct.c)
+ * @spot: its chunks in the map, then
+ * @end_io: its own end, then
  * @iter: where it began, then; a bio that has been below is used up
  * @flags: its bi_flags, then
  *
@@ -355,6 +373,8 @@ struct cow_io {
 	blk_status_t status;
 	u64 number;
 	struct cow_fault fault;
+	struct cow_run *run;
+	struct cow_spot spot;
 	bio_end_io_t *end_io;
 	struct bvec_iter iter;
 	unsigned short flags;
@@ -399,6 +419,8 @@ struct cow_io {
  * @epoch: counts attaches
  * @faults: all faults by chunk
  * @fault_ids: those that are not started, by id
+ * @direct: those of writes that go to their places themselves, by group of
+ *	chunks; they are in no list of faults
  * @next_id: of a fault
  * @asking: faults that no reader has seen
  * @asked: faults that were read
@@ -412,6 +434,7 @@ struct cow_io {
  * @copying: runs being copied
  * @placed: runs numbered and not committed, ascending
  * @places: places of both
+ * @last_place: the run in @places whose place is the last, or NULL
  * @notices: runs that the controller has to be told about
  * @nr_failed: how many of them failed
  * @picture: PICTURE_END has not been read
@@ -491,6 +514,7 @@ struct cow_ctx {
 
 	struct rb_root faults;
 	DECLARE_HASHTABLE(fault_ids, COW_FAULT_HASH_BITS);
+	DECLARE_HASHTABLE(direct, COW_FAULT_HASH_BITS);
 	u64 next_id;
 	struct list_head asking;
 	struct list_head asked;
@@ -505,6 +529,7 @@ struct cow_ctx {
 	struct list_head copying;
 	struct list_head placed;
 	struct rb_root places;
+	struct cow_run *last_place;
 	struct list_head notices;
 	unsigned int nr_failed;
 	bool picture;
@@ -642,6 +667,12 @@ static inline u64 cow_nr_chunks(const struct cow_ctx *ctx)
 	return (sectors + cow_chunk_sectors(ctx) - 1) >> ctx->chunk_shift;
 }
 
+/* Is anything granted?  A guess without the lock. */
+static inline bool cow_grant_any(const struct cow_ctx *ctx)
+{
+	return READ_ONCE(ctx->pool_left) || !RB_EMPTY_ROOT(&ctx->ranges);
+}
+
 static inline bool cow_dev_writable(const struct cow_ctx *ctx, u32 dev)
 {
 	return ctx->devs[dev].kind == COW_DEV_COW ||
@@ -675,6 +706,13 @@ bool cow_map_make_room(struct cow_ctx *ctx, u64 chunk, u64 count,
 		       struct cow_room **room);
 void cow_room_free(struct cow_room *room);
 u64 cow_map_group_rest(u64 chunk);
+bool cow_map_vacant(struct cow_ctx *ctx, u64 chunk, u64 max,
+		    struct cow_spot *spot);
+bool cow_map_spot_room(struct cow_ctx *ctx, struct cow_spot *spot,
+		       struct cow_room **room);
+void cow_map_spot_again(struct cow_ctx *ctx, struct cow_spot *spot);
+void cow_map_fill(struct cow_ctx *ctx, const struct cow_spot *spot,
+		  const struct cow_run *run, enum cow_state state);
 int cow_map_may_map(struct cow_ctx *ctx, const struct dm_cow_reply *r);
 void cow_map_commit_range(struct cow_ctx *ctx, const struct dm_cow_reply *r);
 void cow_map_set(struct cow_ctx *ctx, const struct cow_run *run,
@@ -686,6 +724,8 @@ void cow_map_forget(struct cow_ctx *ctx);
 /* dm-cow-fault.c */
 int cow_map_io(struct cow_io *io, bool in_map);
 void cow_redo(struct cow_ctx *ctx);
+void cow_fault_insert(struct cow_ctx *ctx, struct cow_fault *fault);
+u64 cow_fault_gap(struct cow_ctx *ctx, u64 chunk, u64 max);
 struct cow_fault *cow_fault_by_id(struct cow_ctx *ctx, u64 id);
 int cow_fault_place(struct cow_ctx *ctx, const struct dm_cow_reply *r);
 int cow_fault_error(struct cow_ctx *ctx, u64 id, int error);
@@ -700,6 +740,7 @@ void cow_end_ios(struct list_head *ios, blk_status_t status);
 struct cow_run *cow_run_alloc(gfp_t gfp);
 void cow_run_free(struct cow_run *run);
 bool __cow_place_insert(struct cow_ctx *ctx, struct cow_run *run);
+void __cow_place_erase(struct cow_ctx *ctx, struct cow_run *run);
 bool __cow_place_in_use(struct cow_ctx *ctx, u32 dev, u64 sector, u64 end);
 int cow_fault_init(void);
 void cow_fault_exit(void);
@@ -712,6 +753,7 @@ void cow_grant_prepare(struct cow_ctx *ctx, u64 chunk, u64 count,
 void cow_grant_unprepare(struct cow_spare *spare, bool all);
 int __cow_grant_take(struct cow_ctx *ctx, u64 chunk,
 		     const struct cow_extent *ext, struct cow_spare *spare);
+bool __cow_grant_claim(struct cow_ctx *ctx, struct cow_run *run);
 void __cow_grant_ended(struct cow_ctx *ctx, struct cow_run *run);
 bool __cow_grant_collides(struct cow_ctx *ctx, u32 dev, u64 sector, u64 chunk,
 			  u64 count);
@@ -724,9 +766,15 @@ void __cow_grant_told(struct cow_ctx *ctx, bool told);
 void __cow_revoked_told(struct cow_ctx *ctx, bool told, bool end);
 bool __cow_revoked_due(const struct cow_ctx *ctx);
 
+/* dm-cow-direct.c */
+bool cow_direct_map(struct cow_io *io);
+struct cow_fault *cow_direct_find(struct cow_ctx *ctx, u64 chunk);
+
 /* dm-cow-copy.c */
 bool cow_copy_is_short(struct cow_io *io);
-int cow_copy_granted(struct cow_io *io);
+void cow_copy_granted(struct cow_io *io);
+void cow_fault_end(struct cow_ctx *ctx, struct cow_fault *fault);
+void __cow_run_placed(struct cow_ctx *ctx, struct cow_run *run);
 void cow_copy_work(struct cow_ctx *ctx);
 int cow_bufs_init(struct cow_ctx *ctx);
 void cow_bufs_exit(struct cow_ctx *ctx);
