@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Cow.Formats;
@@ -27,6 +28,9 @@ internal sealed class RunMap
 
     /// <summary>Finds the run that holds <paramref name="key"/>.</summary>
     public bool TryAt(ulong key, out MapRun run) => TryAtOrAfter(key, out run) && run.Key <= key;
+
+    /// <summary>Whether one of <paramref name="count"/> keys is in the map.</summary>
+    public bool HasAny(ulong key, ulong count) => TryAtOrAfter(key, out MapRun run) && run.Key < key + count;
 
     /// <summary>All keys, ascending; the map may not change meanwhile.</summary>
     public IEnumerable<ulong> Keys()
@@ -133,7 +137,7 @@ internal sealed class RunMap
         for (int count = leaves.Length; count > 1;)
         {
             int half = count >>> 1;
-            leaf += leaves[leaf + half].Runs[0].Key <= key ? half : 0;
+            leaf += leaves[leaf + half].First <= key ? half : 0;
             count -= half;
         }
         int slot = leaves[leaf].FirstEndingBehind(key);
@@ -171,23 +175,26 @@ internal sealed class RunMap
 
         public int Count { get; private set; }
 
+        /// <summary>Key of the first run; any in an empty leaf, which is the only one.</summary>
+        public ulong First => MemoryMarshal.GetArrayDataReference(Runs).Key;
+
+        /// <summary>The most frequent loop of the daemon: it compares keys alone, and its indices are all below <see cref="Count"/>.</summary>
         public int FirstEndingBehind(ulong key)
         {
-            ReadOnlySpan<MapRun> runs = Runs.AsSpan(0, Count);
-            int first = 0;
-            for (int count = runs.Length; count > 0;)
+            ref MapRun runs = ref MemoryMarshal.GetArrayDataReference(Runs);
+            int at = 0;
+            for (int count = Count; count > 1;)
             {
                 int half = count >>> 1;
-                bool before = runs[first + half].End <= key;
-                first += before ? half + 1 : 0;
-                count = before ? count - half - 1 : half;
+                at = Unsafe.Add(ref runs, at + half).Key <= key ? at + half : at;
+                count -= half;
             }
-            return first;
+            return at < Count && Unsafe.Add(ref runs, at).End <= key ? at + 1 : at;
         }
 
         public void Insert(int slot, MapRun run)
         {
-            Array.Copy(Runs, slot, Runs, slot + 1, Count - slot);
+            Runs.AsSpan(slot, Count - slot).CopyTo(Runs.AsSpan(slot + 1));
             Runs[slot] = run;
             Count++;
         }
@@ -195,13 +202,13 @@ internal sealed class RunMap
         public void Remove(int slot)
         {
             Count--;
-            Array.Copy(Runs, slot + 1, Runs, slot, Count - slot);
+            Runs.AsSpan(slot + 1, Count - slot).CopyTo(Runs.AsSpan(slot));
         }
 
         public Leaf SplitOff(int kept)
         {
             Leaf rest = new() { Count = Count - kept };
-            Array.Copy(Runs, kept, rest.Runs, 0, rest.Count);
+            Runs.AsSpan(kept, rest.Count).CopyTo(rest.Runs);
             Count = kept;
             return rest;
         }

@@ -17,6 +17,7 @@ internal readonly record struct ChunkGeometry
 
         Sectors = sectors;
         ChunkSectors = chunkSectors;
+        Chunks = ((sectors - 1) / chunkSectors) + 1;
     }
 
     /// <summary>Sectors of the device.</summary>
@@ -26,7 +27,7 @@ internal readonly record struct ChunkGeometry
     public ulong ChunkSectors { get; }
 
     /// <summary>Chunks of the device; the last one may be cut off.</summary>
-    public ulong Chunks => ((Sectors - 1) / ChunkSectors) + 1;
+    public ulong Chunks { get; }
 
     /// <summary>First sector of a chunk.</summary>
     public ulong SectorOf(ulong chunk) => chunk * ChunkSectors;

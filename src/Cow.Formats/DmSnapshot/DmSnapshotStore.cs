@@ -23,6 +23,11 @@ internal sealed class DmSnapshotStore : IGrantingFormat
 
     // Chunks of the store (to themselves) that were reserved and not taken.
     private readonly RunMap _reserved = new();
+
+    // As _pending: reserved places that were taken. Nearly all of them are committed in the order in which they were taken before anybody asks for
+    // one, so they are sorted only when somebody does.
+    private readonly Queue<PlacedRun> _taken = new();
+    private ulong _takenChunks;
     private ulong _abandoned;
     private ulong _areasAnnounced;
     private bool _failed;
@@ -52,15 +57,16 @@ internal sealed class DmSnapshotStore : IGrantingFormat
     {
         get
         {
-            ulong chunks = _placed.Total + _pending.Total;
-            long metadata = (long)(2 + ((_log.Count + _pending.Total) / _geometry.EntriesPerArea)) * _geometry.ChunkBytes;
+            ulong pending = _pending.Total + _takenChunks;
+            ulong chunks = _placed.Total + pending;
+            long metadata = (long)(2 + ((_log.Count + pending) / _geometry.EntriesPerArea)) * _geometry.ChunkBytes;
             long data = (long)(chunks + _abandoned) * _geometry.ChunkBytes;
             return new Usage(chunks, metadata + data, metadata, (long)_free.Capacity * _geometry.ChunkBytes);
         }
     }
 
     /// <summary>Entries that the list will have when all places that were given out are in it.</summary>
-    private ulong Entries => _log.Count + _pending.Total + _reserved.Total;
+    private ulong Entries => _log.Count + _pending.Total + _takenChunks + _reserved.Total;
 
     public Extent Lookup(ulong chunk, ulong limit)
     {
@@ -77,6 +83,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
     public Allocation Allocate(ChunkRun wanted)
     {
         RefuseIfNotWritable();
+        SortTaken();
         ulong chunk = wanted.Chunk;
         ulong count = ClipToDisk(chunk, wanted.Count);
         if (_placed.TryAtOrAfter(chunk, out MapRun run) && !ClipTo(run, chunk, ref count))
@@ -103,6 +110,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         {
             throw Conflict(run.Run.Chunk, run.Place, "a run of whole chunks inside disk and store");
         }
+        SortTaken();
         ulong first = run.Place.Sector / _geometry.ChunkSectors;
         for (ulong i = 0; i < run.Run.Count; i++)
         {
@@ -113,6 +121,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
 
     public void Abandon(ChunkRun run)
     {
+        SortTaken();
         while (run.Count > 0 && _pending.TryAtOrAfter(run.Chunk, out MapRun pending) && pending.Key < run.End)
         {
             ulong from = Math.Max(run.Chunk, pending.Key);
@@ -154,6 +163,11 @@ internal sealed class DmSnapshotStore : IGrantingFormat
     {
         RefuseIfNotWritable();
         ulong place = FirstOf(run.Place);
+        if (TakeReserved(run, place))
+        {
+            return run.Run.Count;
+        }
+        SortTaken();
         ulong taken = 0;
         for (ulong i = 0; i < run.Run.Count; i++)
         {
@@ -235,6 +249,29 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         _pending.Add(chunk, place, 1);
     }
 
+    /// <summary>The usual case: all places were reserved, and the chunks have no others.</summary>
+    private bool TakeReserved(PlacedRun run, ulong place)
+    {
+        (ulong chunk, ulong count) = run.Run;
+        if (!_reserved.TryAt(place, out MapRun reserved) || reserved.End - place < count || _placed.HasAny(chunk, count) || _pending.HasAny(chunk, count))
+        {
+            return false;
+        }
+        _reserved.Remove(place, count);
+        _taken.Enqueue(run);
+        _takenChunks += count;
+        return true;
+    }
+
+    private void SortTaken()
+    {
+        while (_taken.TryDequeue(out PlacedRun run))
+        {
+            _pending.Add(run.Run.Chunk, FirstOf(run.Place), run.Run.Count);
+        }
+        _takenChunks = 0;
+    }
+
     private ulong TakeChunk(ulong chunk, ulong place)
     {
         bool inList = _placed.TryAt(chunk, out MapRun run);
@@ -262,6 +299,14 @@ internal sealed class DmSnapshotStore : IGrantingFormat
     {
         ulong chunk = placed.Run.Chunk;
         ulong place = placed.Place.Sector / _geometry.ChunkSectors;
+        if (_taken.TryPeek(out PlacedRun oldest) && oldest == placed)
+        {
+            _ = _taken.Dequeue();
+            _takenChunks -= placed.Run.Count;
+            Append(chunk, place, placed.Run.Count);
+            return;
+        }
+        SortTaken();
         while (chunk < placed.Run.End)
         {
             bool known = _placed.TryAt(chunk, out MapRun run);
@@ -272,21 +317,22 @@ internal sealed class DmSnapshotStore : IGrantingFormat
             ulong count = Math.Min(run.End, placed.Run.End) - chunk;
             if (!known)
             {
-                CommitPiece(chunk, place, count);
+                _pending.Remove(chunk, count);
+                Append(chunk, place, count);
             }
             chunk += count;
             place += count;
         }
     }
 
-    private void CommitPiece(ulong chunk, ulong place, ulong count)
+    /// <summary>The map first: it refuses a chunk that is in it, which in the list would be damage.</summary>
+    private void Append(ulong chunk, ulong place, ulong count)
     {
+        _placed.Add(chunk, place, count);
         for (ulong i = 0; i < count; i++)
         {
             _log.Append(new DiskException(chunk + i, place + i));
         }
-        _pending.Remove(chunk, count);
-        _placed.Add(chunk, place, count);
     }
 
     /// <summary>Cuts a run of chunks off where <paramref name="run"/> begins or, if it begins before, where it ends.</summary>
