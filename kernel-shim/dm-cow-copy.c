@@ -434,7 +434,7 @@ static void write_direct(struct cow_ctx *ctx, struct cow_fault *fault,
 }
 
 /* Sectors of whole chunks from a chunk's start on that need no copy. */
-static u64 direct_end(struct cow_ctx *ctx, struct cow_fault *fault,
+static u64 covered_end(struct cow_ctx *ctx, struct cow_fault *fault,
 		      struct cow_run *run, u64 from)
 {
 	u64 end = run_end(ctx, run), chunk = cow_chunk_sectors(ctx), at = from;
@@ -605,7 +605,7 @@ static bool copy_run(struct cow_ctx *ctx, struct cow_fault *fault,
 		u64 chunk_end = min((at | mask) + 1, end);
 
 		if (!(at & mask)) {
-			u64 to = direct_end(ctx, fault, run, at);
+			u64 to = covered_end(ctx, fault, run, at);
 
 			if (to > at) {
 				fault->skipped += (to - at + mask) >>
@@ -666,7 +666,6 @@ bool cow_copy_is_short(struct cow_io *io)
 /**
  * cow_copy_granted - start the copy of places that were granted
  * @io: the leader of a fault for which cow_copy_is_short() was true
- *
  */
 void cow_copy_granted(struct cow_io *io)
 {

@@ -22,7 +22,7 @@ static u64 direct_key(u64 chunk)
 	return chunk + cow_map_group_rest(chunk);
 }
 
-/* Does the write cover every chunk that it touches, up to the first that not? */
+/* Chunks from the first on that the write covers. */
 static u64 covered_chunks(const struct cow_io *io, const struct bio *bio)
 {
 	struct cow_ctx *ctx = io->ctx;
@@ -93,6 +93,8 @@ static void __direct_placed(struct cow_ctx *ctx, struct cow_io *io,
 			    struct cow_run *run)
 {
 	hash_del(&io->fault.by_id);
+	/* Who waited may have been pushed back meanwhile. */
+	list_del(&io->fault.queue);
 	ctx->nr_started--;
 	ctx->stat.outstanding--;
 	ctx->stat.skipped += run->count;
@@ -112,6 +114,7 @@ static void __make_fault(struct cow_ctx *ctx, struct cow_io *io,
 	INIT_LIST_HEAD(&fault->ios);
 	INIT_LIST_HEAD(&fault->runs);
 	fault->answered = fault->count;
+	fault->cursor = (fault->chunk + fault->count) << ctx->chunk_shift;
 	fault->born = jiffies;
 	fault->nr_ios = 1;
 	fault->unknown = false;
@@ -149,7 +152,7 @@ static void direct_end(struct bio *bio)
 	}
 	/* A used bio is made as it was before: it may be sent once more. */
 	run->status = bio->bi_status;
-	run->write_side = run->status;
+	run->write_side = run->status != BLK_STS_OK;
 	bio->bi_iter = io->iter;
 	bio->bi_flags = io->flags;
 	bio->bi_status = BLK_STS_OK;
@@ -190,7 +193,8 @@ bool cow_direct_map(struct cow_io *io)
 	unsigned long flags;
 	int r;
 
-	if (!count || (bio->bi_opf & REQ_FUA) || !cow_grant_any(ctx))
+	if (!count || (bio->bi_opf & REQ_FUA) || !cow_grant_any(ctx) ||
+	    cow_map_has_place(ctx, io->sector >> ctx->chunk_shift))
 		return false;
 	run = cow_run_alloc(COW_GFP_MAP_IO);
 	if (!run)

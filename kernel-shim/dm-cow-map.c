@@ -103,7 +103,7 @@ static u64 *thin_slot(void *group, unsigned int index)
 	struct cow_thin *thin = xa_untag_pointer(group);
 	unsigned int i, nr;
 
-	/* Pairs with the release in group_add(). */
+	/* Pairs with the release in thin_add(). */
 	nr = smp_load_acquire(&thin->nr);
 	for (i = 0; i < nr; i++) {
 		if (entry_index(READ_ONCE(thin->entries[i])) == index)
@@ -324,6 +324,23 @@ void cow_map_lookup(struct cow_ctx *ctx, u64 chunk, u64 max,
 			ext->count = max(1ULL, map_gap(&ctx->map, chunk, max));
 	}
 	rcu_read_unlock();
+}
+
+/**
+ * cow_map_has_place - was the chunk given a place?
+ * @ctx: the context
+ * @chunk: the chunk
+ *
+ * Context: any.  Takes no lock.
+ */
+bool cow_map_has_place(struct cow_ctx *ctx, u64 chunk)
+{
+	u64 entry;
+
+	rcu_read_lock();
+	entry = map_entry(&ctx->map, chunk);
+	rcu_read_unlock();
+	return entry_has_place(entry);
 }
 
 static size_t thin_bytes(unsigned int room)

@@ -132,7 +132,7 @@ struct cow_extent {
  * @nr: ranges
  * @ranges: ascending, not overlapping
  *
- * Replaced as a whole under ctx->lock, read under RCU.
+ * Replaced as a whole under ctx->control, read under RCU.
  */
 struct cow_known {
 	struct rcu_head rcu;
@@ -299,7 +299,7 @@ struct cow_spare {
  * @by_id: ctx->fault_ids, or ctx->direct
  * @queue: ctx->asking (to be read), ctx->asked (read) or ctx->held until it
  *	is answered, then ctx->ready, ctx->starved and ctx->busy; nowhere while
- *	it is direct and nobody waits for it
+ *	it is direct and nobody has waited for it
  * @ios: writes to be merged, ascending by sector
  * @late: accesses to be mapped again when it ends
  * @runs: what the controller answered so far
@@ -699,6 +699,7 @@ void cow_map_destroy(struct cow_map *map);
 bool cow_map_short(struct cow_ctx *ctx, struct bio *bio);
 void cow_map_lookup(struct cow_ctx *ctx, u64 chunk, u64 max,
 		    struct cow_extent *ext);
+bool cow_map_has_place(struct cow_ctx *ctx, u64 chunk);
 int cow_map_reserve(struct cow_ctx *ctx, u64 chunk, u64 count);
 int cow_map_prepare(struct cow_ctx *ctx, u64 chunk, u64 count,
 		    struct cow_room **room, gfp_t gfp);

@@ -37,6 +37,26 @@ internal abstract partial class CowFormatContract
     }
 
     [Test]
+    public void AChunkWhoseCopyFailedIsCommittedAtThePlaceThatItTookNext([Values] bool others)
+    {
+        CowDisk disk = NewDisk(new MemoryFile(Format.MediumBytes));
+        PlaceGrant grant = Reserve(disk, 5);
+        PlacedRun failed = Taken(grant, 3, 1);
+        PlacedRun next = grant.IsPool ? failed with { Place = failed.Place with { Sector = failed.Place.Sector + Format.ChunkSectors } } : failed;
+        var store = (IGrantingFormat)disk.Store;
+        store.Take(failed);
+        store.Take(next);
+        if (others)
+        {
+            store.Commit([store.Allocate(new ChunkRun(4, 1)).Placed]);
+        }
+        store.Commit([next]);
+        store.Flush();
+        Assert.That(store.Lookup(3, 1), Is.EqualTo(new Extent(next.Run, ExtentKind.Overlay, next.Place)));
+        Assert.That(store.Check().Clean, Is.True);
+    }
+
+    [Test]
     public void WhatIsReleasedIsReservedAgain()
     {
         CowDisk disk = NewDisk(new MemoryFile(Format.MediumBytes));

@@ -267,9 +267,25 @@ internal sealed class DmSnapshotStore : IGrantingFormat
     {
         while (_taken.TryDequeue(out PlacedRun run))
         {
-            _pending.Add(run.Run.Chunk, FirstOf(run.Place), run.Run.Count);
+            _takenChunks -= run.Run.Count;
+            ulong place = FirstOf(run.Place);
+            // A copy failed, and the kernel took the next place.
+            for (ulong i = 0; _pending.HasAny(run.Run.Chunk, run.Run.Count) && i < run.Run.Count; i++)
+            {
+                GiveBack(run.Run.Chunk + i);
+            }
+            _pending.Add(run.Run.Chunk, place, run.Run.Count);
         }
-        _takenChunks = 0;
+    }
+
+    /// <summary>The place that a chunk was allocated, if any, is free: the kernel uses another one.</summary>
+    private void GiveBack(ulong chunk)
+    {
+        if (_pending.TryAt(chunk, out MapRun run))
+        {
+            _pending.Remove(chunk, 1);
+            _free.Give(run.ValueOf(chunk), 1);
+        }
     }
 
     private ulong TakeChunk(ulong chunk, ulong place)
@@ -284,12 +300,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         {
             throw Conflict(chunk, PlaceOf(place), "a place that was allocated for the chunk, or reserved");
         }
-        if (allocated)
-        {
-            ulong unused = run.ValueOf(chunk);
-            _pending.Remove(chunk, 1);
-            _free.Give(unused, 1);
-        }
+        GiveBack(chunk);
         _reserved.Remove(place, 1);
         _pending.Add(chunk, place, 1);
         return 1;
