@@ -435,7 +435,7 @@ static void write_direct(struct cow_ctx *ctx, struct cow_fault *fault,
 
 /* Sectors of whole chunks from a chunk's start on that need no copy. */
 static u64 covered_end(struct cow_ctx *ctx, struct cow_fault *fault,
-		      struct cow_run *run, u64 from)
+		       struct cow_run *run, u64 from)
 {
 	u64 end = run_end(ctx, run), chunk = cow_chunk_sectors(ctx), at = from;
 
