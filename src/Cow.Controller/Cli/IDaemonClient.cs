@@ -6,7 +6,7 @@ namespace Cow.Controller.Cli;
 /// <summary>The daemon as a verb sees it.</summary>
 internal interface IDaemonClient
 {
-    /// <summary>Whether somebody listens. Says nothing about how soon it will answer.</summary>
+    /// <summary>Whether a daemon lives. Says nothing about how soon it will answer a question.</summary>
     bool IsRunning { get; }
 
     /// <summary>One request, one answer. Throws nothing: a daemon that does not answer is a <see cref="ExitCode.NoDaemon"/> failure.</summary>

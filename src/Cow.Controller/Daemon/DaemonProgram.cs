@@ -12,6 +12,9 @@ namespace Cow.Controller.Daemon;
 internal sealed class DaemonProgram(DaemonPaths paths, bool takeover)
 {
     private const int TakeoverMilliseconds = 30_000;
+
+    /// <summary>What the end of a process may take: one that was killed holds the lock until its memory, which is pinned, is gone.</summary>
+    private const int EndMilliseconds = 5_000;
     private const UnixFileMode OwnerDirectory = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     public ExitCode Run(CancellationToken stop)
@@ -27,7 +30,7 @@ internal sealed class DaemonProgram(DaemonPaths paths, bool takeover)
                 EndOther();
             }
 
-            using SafeFileHandle? alone = Alone();
+            using SafeFileHandle? alone = AloneSoon();
             if (alone is null)
             {
                 DaemonLog.Warning(log, "a daemon runs already: see \"cowctl daemon status\"");
@@ -87,6 +90,20 @@ internal sealed class DaemonProgram(DaemonPaths paths, bool takeover)
         using PidFd other = PidFd.Open(int.Parse(File.ReadAllText(paths.Pid), CultureInfo.InvariantCulture));
         _ = other.Kill(PidFd.SigKill);
         _ = other.WaitForExit(TakeoverMilliseconds);
+    }
+
+    /// <summary>As <see cref="Alone"/>, once a daemon that is about to end has ended.</summary>
+    private SafeFileHandle? AloneSoon()
+    {
+        long end = Environment.TickCount64 + EndMilliseconds;
+        SafeFileHandle? alone = Alone();
+        while (alone is null && Environment.TickCount64 < end)
+        {
+            Thread.Sleep(10);
+            alone = Alone();
+        }
+
+        return alone;
     }
 
     /// <summary>Null when another daemon runs. The lock goes with the process, however it ends.</summary>

@@ -53,10 +53,11 @@ loader=$!
 python3 /tmp/probe.py >/tmp/probe.out 2>&1 &
 prober=$!
 RANDOM=7
+daemon=$(daemon_pid)
 longest=0 served=0
 for kill in {1..50}; do
-    pkill -9 -x cowctl || fail "kill $kill: there is no daemon: $(tail -n 3 /tmp/daemon.log)"
-    until ! pgrep -x cowctl >/dev/null; do sleep 0.05; done
+    kill -9 "$daemon" || fail "kill $kill: there is no daemon: $(tail -n 3 /tmp/daemon.log)"
+    while kill -0 "$daemon" 2>/dev/null; do sleep 0.02; done
     touch /tmp/dead
     # Nobody serves now, and nobody will before this.
     seen=$(probes)
@@ -64,10 +65,11 @@ for kill in {1..50}; do
     kill -0 $loader 2>/dev/null || break
     start=$(now)
     # With the priority that the unit gives it.
-    COWCTL_PINNED=1 setsid nice -n -10 cowctl daemon run >>/tmp/daemon.log 2>&1 &
+    setsid nice -n -10 cowctl daemon run >>/tmp/daemon.log 2>&1 &
+    daemon=$!
     # Four in five are killed before they serve, or hardly when they do.
     if [ $((kill % 5)) -lt 4 ] && [ "$kill" -lt 50 ]; then
-        sleep "$((RANDOM % 3)).$((RANDOM % 10))"
+        sleep "0.$((RANDOM % 10))"
         rm -f /tmp/dead
         continue
     fi

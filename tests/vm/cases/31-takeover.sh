@@ -48,7 +48,7 @@ wait $door || fail "the daemon could not be stopped before a metadata write"
 grep -q '^State:.*stopped' "/proc/$old/status" || fail "the daemon is not stopped: $(grep State "/proc/$old/status")"
 kill -0 $syncer || fail "the flush did not wait for the metadata"
 
-COWCTL_PINNED=1 setsid cowctl daemon run --takeover >/tmp/daemon.log 2>&1 &
+setsid cowctl daemon run --takeover >/tmp/daemon.log 2>&1 &
 wait $syncer || fail "the flush failed"
 dd if="$COW_DISK" of=/tmp/after-flush bs=1M count=16 iflag=direct status=none
 kill -CONT "$old" 2>/dev/null && [ "$(cut -d' ' -f3 "/proc/$old/stat" 2>/dev/null || echo Z)" != Z ] && fail "the old daemon lives"

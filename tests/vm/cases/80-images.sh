@@ -23,7 +23,7 @@ killer() {
     for _ in $(seq 1 "$2"); do
         sleep "0.$((RANDOM % 9 + 1))"
         pkill -9 -x cowctl || true
-        COWCTL_PINNED=1 setsid cowctl daemon run >>/tmp/daemon.log 2>&1 &
+        setsid cowctl daemon run >>/tmp/daemon.log 2>&1 &
         wait_for 60 attached "$1"
     done
 }

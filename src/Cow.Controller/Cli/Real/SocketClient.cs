@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using System.Net.Sockets;
+using System.Text.Json;
 using Cow.Controller.Daemon;
 using Cow.Controller.Ipc;
 
@@ -8,6 +9,9 @@ namespace Cow.Controller.Cli.Real;
 /// <summary>The daemon behind its socket.</summary>
 internal sealed class SocketClient(DaemonPaths paths) : IDaemonClient
 {
+    /// <summary>How long a daemon may take that is alive: one that is stopped, or has no processor, still is one.</summary>
+    private const int PingMilliseconds = 5_000;
+
     public bool IsRunning
     {
         get
@@ -16,11 +20,19 @@ internal sealed class SocketClient(DaemonPaths paths) : IDaemonClient
             try
             {
                 socket.Connect(new UnixDomainSocketEndPoint(paths.Socket));
-                return true;
+                socket.ReceiveTimeout = PingMilliseconds;
+                // One that was killed is connected to until its memory is gone; it only does not answer.
+                LineSocket.Write(socket, new Request(Verbs.Ping), JsonContext.Default.Request);
+                return LineSocket.Read(socket, JsonContext.Default.Response) is not null;
             }
-            catch (SocketException)
+            catch (SocketException e)
             {
-                return false;
+                return e.SocketErrorCode is SocketError.TimedOut or SocketError.WouldBlock;
+            }
+            catch (JsonException)
+            {
+                // Of another version, which is for those to say who ask it.
+                return true;
             }
         }
     }
