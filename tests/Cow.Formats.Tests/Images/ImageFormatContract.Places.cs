@@ -34,6 +34,32 @@ internal abstract partial class ImageFormatContract
         }
     });
 
+    /// <summary>There was no room for what the first answers told, so nobody was given those places. What is told later is enough.</summary>
+    [Test]
+    public void WhatACommitNeedsIsToldWithEachPlaceUntilThen()
+    {
+        foreach (ImageVariant variant in Variants)
+        {
+            TestContext.Out.WriteLine(variant);
+            FullFiles full = new();
+            using ImageDisk disk = NewDisk(new MemoryFiles(full.New), variant);
+            ulong chunks = Math.Min(Chunks(disk), 2000);
+            for (ulong chunk = 0; chunk < chunks; chunk++)
+            {
+                disk.Chain.Allocate(new ChunkRun(chunk, 1));
+            }
+            full.Fill();
+            List<PlacedRun> kept = [];
+            for (ulong chunk = 1; chunk < chunks; chunk += 2)
+            {
+                kept.Add(Keep(disk, disk.Chain.Allocate(new ChunkRun(chunk, 1))));
+            }
+            disk.Chain.Commit([.. kept]);
+            disk.Chain.Flush();
+            RequireSound(disk, variant.ToString(), leaks: true);
+        }
+    }
+
     [Test]
     public void NoPlaceIsGivenTwice() => WithEach((disk, files) =>
     {
@@ -205,10 +231,22 @@ internal abstract partial class ImageFormatContract
             int length = (int)Math.Min((ulong)chunkBytes, disk.Length - (chunk * (ulong)chunkBytes));
             Span<byte> content = model.AsSpan((int)chunk * chunkBytes, length);
             content[..512].Fill(0x5a);
-            ((CachedFile)disk.Chain.Images[0].Info.Files[answer.Placed.Place.Device]).Uncached.WriteAt(content, (long)answer.Placed.Place.Sector * 512);
+            FileOf(disk, answer.Placed.Place.Device).WriteAt(content, (long)answer.Placed.Place.Sector * 512);
             given.Add(answer.Placed);
         }
     }
+
+    /// <summary>Gives blocks to all that an answer tells, and data to the place.</summary>
+    private static PlacedRun Keep(ImageDisk disk, Allocation answer)
+    {
+        ByteRange place = new((long)answer.Placed.Place.Sector * 512, (long)(answer.Placed.Run.Count * ChunkBytes(disk)));
+        FullFiles.Keep(FileOf(disk, answer.Placed.Place.Device), place);
+        FullFiles.Keep(FileOf(disk, 0), answer.Metadata);
+        FileOf(disk, answer.Placed.Place.Device).WriteAt(new byte[ChunkBytes(disk)], (long)answer.Placed.Place.Sector * 512);
+        return answer.Placed;
+    }
+
+    private static IImageFile FileOf(ImageDisk disk, int device) => ((CachedFile)disk.Chain.Images[0].Info.Files[device]).Uncached;
 
     private void WithEach(Action<ImageDisk, MemoryFiles> test)
     {
