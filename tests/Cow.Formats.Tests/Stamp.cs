@@ -11,21 +11,34 @@ internal static class Stamp
     public static byte[] Of(ulong sector, ulong version)
     {
         byte[] bytes = new byte[Bytes];
-        bytes.AsSpan().Fill(unchecked((byte)((sector * 31) + version)));
-        WriteUInt64LittleEndian(bytes, sector);
-        WriteUInt64LittleEndian(bytes.AsSpan(8), version);
+        Fill(bytes, sector, version);
         return bytes;
     }
 
-    /// <summary>The version, after it was made sure that the bytes are a stamp of this sector.</summary>
-    public static ulong VersionOf(byte[] bytes, ulong sector)
+    /// <summary>Whether bytes are this stamp.</summary>
+    public static bool Is(ReadOnlySpan<byte> bytes, ulong sector, ulong version)
     {
-        ulong version = ReadUInt64LittleEndian(bytes.AsSpan(8));
-        if (!bytes.AsSpan().SequenceEqual(Of(sector, version & uint.MaxValue)))
+        Span<byte> stamp = stackalloc byte[Bytes];
+        Fill(stamp, sector, version);
+        return bytes.SequenceEqual(stamp);
+    }
+
+    /// <summary>The version, after it was made sure that the bytes are a stamp of this sector.</summary>
+    public static ulong VersionOf(ReadOnlySpan<byte> bytes, ulong sector)
+    {
+        ulong version = ReadUInt64LittleEndian(bytes[8..]);
+        if (!Is(bytes, sector, version & uint.MaxValue))
         {
             // Not Assert.That: this is asked millions of times.
             Assert.Fail($"sector {sector} reads sector {ReadUInt64LittleEndian(bytes)}, version {version}");
         }
         return version;
+    }
+
+    private static void Fill(Span<byte> bytes, ulong sector, ulong version)
+    {
+        bytes.Fill(unchecked((byte)((sector * 31) + version)));
+        WriteUInt64LittleEndian(bytes, sector);
+        WriteUInt64LittleEndian(bytes[8..], version);
     }
 }

@@ -9,7 +9,7 @@ internal sealed class CrashMedium
     private const int Sector = 512;
 
     private readonly List<Operation> _log = [];
-    private readonly List<(string Name, byte[] First)> _files = [];
+    private readonly List<(string Name, MemoryImageFile First)> _files = [];
 
     /// <summary>Operations so far: power can fail before and after each.</summary>
     public int Position => _log.Count;
@@ -18,10 +18,10 @@ internal sealed class CrashMedium
     public IEnumerable<int> Flushes => Enumerable.Range(0, _log.Count).Where(i => _log[i].Data is null && _log[i].Length < 0).Select(i => i + 1);
 
     /// <summary>Adds a file that is durable as it is.</summary>
-    public IImageFile Add(string name, byte[] first)
+    public IImageFile Add(string name, MemoryImageFile first)
     {
         _files.Add((name, first));
-        return new LoggedFile(this, _files.Count - 1, new MemoryImageFile([.. first], name));
+        return new LoggedFile(this, _files.Count - 1, first.Copy());
     }
 
     /// <summary>What is left when power fails after the first <paramref name="position"/> operations: of each file all that was flushed, and of what
@@ -31,16 +31,16 @@ internal sealed class CrashMedium
         MemoryFiles left = new();
         for (int file = 0; file < _files.Count; file++)
         {
-            left.Put(_files[file].Name, CutPower(file, position, random));
+            left.Add(_files[file].Name, CutPower(file, position, random));
         }
         return left;
     }
 
-    private byte[] CutPower(int file, int position, Random random)
+    private MemoryImageFile CutPower(int file, int position, Random random)
     {
         List<Operation> operations = [.. _log.Take(position).Where(o => o.File == file)];
         int flushed = operations.FindLastIndex(o => o.IsFlush) + 1;
-        MemoryImageFile disk = new([.. _files[file].First]);
+        MemoryImageFile disk = _files[file].First.Copy();
         foreach (Operation operation in operations.Take(flushed))
         {
             operation.ApplyTo(disk);
@@ -49,21 +49,38 @@ internal sealed class CrashMedium
         long length = LengthOf(disk, unsure, random);
         // Often all or nothing of a sector's writes, sometimes anything between.
         double all = random.Next(5) switch { 0 => 0, 1 => 1, 2 => 0.9, 3 => 0.1, _ => 0.5 };
-        Dictionary<long, int> kept = [];
-        foreach (IGrouping<long, long> sector in unsure.SelectMany(o => o.Sectors).GroupBy(s => s))
+        Dictionary<long, int> kept = CountWrites(unsure);
+        foreach (long sector in kept.Keys.ToArray())
         {
-            int writes = sector.Count();
-            kept[sector.Key] = random.NextDouble() < all ? writes : random.Next(random.Next(2) == 0 ? 1 : writes + 1);
+            int writes = kept[sector];
+            kept[sector] = random.NextDouble() < all ? writes : random.Next(random.Next(2) == 0 ? 1 : writes + 1);
         }
         foreach (Operation operation in unsure)
         {
-            foreach (long sector in operation.Sectors.Where(s => kept[s]-- > 0))
+            for (long sector = operation.Offset; sector < operation.DataEnd; sector += Sector)
             {
-                disk.WriteAt(operation.Data.AsSpan((int)(sector - operation.Offset), Sector), sector);
+                if (kept[sector]-- > 0)
+                {
+                    disk.WriteAt(operation.Data.AsSpan((int)(sector - operation.Offset), Sector), sector);
+                }
             }
         }
         disk.SetLength(length);
-        return disk.ToArray();
+        return disk;
+    }
+
+    /// <summary>How often each sector was written, in the order in which they came.</summary>
+    private static Dictionary<long, int> CountWrites(List<Operation> operations)
+    {
+        Dictionary<long, int> writes = [];
+        foreach (Operation operation in operations)
+        {
+            for (long sector = operation.Offset; sector < operation.DataEnd; sector += Sector)
+            {
+                writes[sector] = writes.GetValueOrDefault(sector) + 1;
+            }
+        }
+        return writes;
     }
 
     /// <summary>One of the lengths that the file had since it was flushed.</summary>
@@ -82,16 +99,8 @@ internal sealed class CrashMedium
     {
         public bool IsFlush => Data is null && Length < 0;
 
-        public IEnumerable<long> Sectors
-        {
-            get
-            {
-                for (int at = 0; at < (Data?.Length ?? 0); at += Sector)
-                {
-                    yield return Offset + at;
-                }
-            }
-        }
+        /// <summary>Byte behind what is written.</summary>
+        public long DataEnd => Offset + (Data?.Length ?? 0);
 
         public void ApplyTo(MemoryImageFile disk)
         {

@@ -28,7 +28,7 @@ internal sealed class FaultyFiles(int failing)
         MemoryFiles left = new();
         foreach (MemoryImageFile file in _files)
         {
-            left.Put(file.Name, file.ToArray());
+            left.Add(file.Name, file.Copy());
         }
         return left;
     }

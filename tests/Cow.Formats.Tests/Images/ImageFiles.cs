@@ -56,6 +56,10 @@ internal sealed class MemoryFiles : ImageFiles
         return bytes;
     }
 
+    /// <summary>A file of its own with what is in a file of these.</summary>
+    public MemoryImageFile Copy(string name) =>
+        _files[name].Uncached is MemoryImageFile file ? file.Copy() : new MemoryImageFile(Bytes(name), name);
+
     /// <summary>The same files as somebody finds them who has nothing of them in a cache.</summary>
     public MemoryFiles Reopened()
     {
@@ -73,7 +77,7 @@ internal sealed class MemoryFiles : ImageFiles
         MemoryFiles copy = new();
         foreach (string name in _files.Keys)
         {
-            copy.Put(name, Bytes(name));
+            copy.Add(name, Copy(name));
         }
         return copy;
     }

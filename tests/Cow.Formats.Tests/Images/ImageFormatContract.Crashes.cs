@@ -31,13 +31,14 @@ internal abstract partial class ImageFormatContract
         for (int history = 0; history < Variants.Count; history++)
         {
             ImageVariant variant = Variants[history];
-            byte[]? below = variant.Backed ? NewBase(variant) : null;
+            MemoryImageFile? below = Below(variant);
+            SectorHistory fresh = new(FirstContent(variant));
             int created = 0;
-            int operations = RunUntilFault(history, variant, int.MaxValue, new SectorHistory(FirstContent(variant)), below, ref created).Operations;
+            int operations = RunUntilFault(history, variant, int.MaxValue, fresh.Fresh(), below, ref created).Operations;
             int step = Math.Max(1, (operations - created) * Variants.Count / Faults);
             for (int failing = created + 1; failing <= operations; failing += step)
             {
-                SectorHistory told = new(FirstContent(variant));
+                SectorHistory told = fresh.Fresh();
                 FaultyFiles faulty = RunUntilFault(history, variant, failing, told, below, ref created);
                 string what = $"history {history} of {variant}, operation {failing} of {operations} fails";
                 RequireSurvived(faulty.Left(), below, variant, told, int.MaxValue - 1, what, askQemu: false);
@@ -49,9 +50,9 @@ internal abstract partial class ImageFormatContract
     {
         Random random = NewRandom(history);
         CrashMedium medium = new();
-        MemoryFiles files = new(name => medium.Add(name, []));
+        MemoryFiles files = new(name => medium.Add(name, new MemoryImageFile([], name)));
         SectorHistory told = new(FirstContent(variant));
-        byte[]? below = variant.Backed ? NewBase(variant) : null;
+        MemoryImageFile? below = Below(variant);
         int first = 0;
         WriteAndClose(files, below, variant, told, random, () => medium.Position, ref first);
         int[] cuts = [.. medium.Flushes.Where(p => p >= first), .. Enumerable.Range(0, CutsBetween).Select(_ => random.Next(first, medium.Position + 1))];
@@ -68,7 +69,7 @@ internal abstract partial class ImageFormatContract
     /// <summary>A history in two openings. <paramref name="created"/> becomes the position behind the making of the image: from there on it must
     /// be one.</summary>
     private void WriteAndClose(
-        MemoryFiles files, byte[]? below, ImageVariant variant, SectorHistory told, Random random, Func<int> position, ref int created)
+        MemoryFiles files, MemoryImageFile? below, ImageVariant variant, SectorHistory told, Random random, Func<int> position, ref int created)
     {
         PutBase(files, below);
         using (ImageDisk disk = Create(files, variant, Image, below is null ? null : files.Source(Base)))
@@ -90,7 +91,7 @@ internal abstract partial class ImageFormatContract
     }
 
     private void RequireSurvived(
-        MemoryFiles left, byte[]? below, ImageVariant variant, SectorHistory told, int position, string what, bool askQemu)
+        MemoryFiles left, MemoryImageFile? below, ImageVariant variant, SectorHistory told, int position, string what, bool askQemu)
     {
         MemoryFiles files = left.Copied();
         PutBase(files, below);
@@ -101,13 +102,13 @@ internal abstract partial class ImageFormatContract
         using (ImageDisk disk = Open(files, variant))
         {
             RequireSound(disk, what, leaks: true);
-            told.RequirePossible(ReadAll(disk), position, what);
+            told.RequirePossible(ReadAll(disk, ref _content).Span, position, what);
             disk.Close();
         }
         using (ImageDisk again = Open(files.Reopened(), variant, writable: false))
         {
             RequireSound(again, $"{what}, opened and closed", leaks: true);
-            told.RequirePossible(ReadAll(again), position, $"{what}, opened and closed");
+            told.RequirePossible(ReadAll(again, ref _content).Span, position, $"{what}, opened and closed");
         }
         if (askQemu)
         {
@@ -117,13 +118,13 @@ internal abstract partial class ImageFormatContract
 
     /// <summary>Opening for writing repairs: power fails during that, too.</summary>
     private void CutAgainWhileRepairing(
-        MemoryFiles left, byte[]? below, ImageVariant variant, SectorHistory told, int position, string what, Random random)
+        MemoryFiles left, MemoryImageFile? below, ImageVariant variant, SectorHistory told, int position, string what, Random random)
     {
         CrashMedium medium = new();
         MemoryFiles files = new();
         foreach ((string name, IImageFile _) in left.All)
         {
-            files.Add(name, medium.Add(name, left.Bytes(name)));
+            files.Add(name, medium.Add(name, left.Copy(name)));
         }
         PutBase(files, below);
         Open(files, variant).Dispose();
@@ -149,15 +150,17 @@ internal abstract partial class ImageFormatContract
         Qemu.Check(folder.Path, QemuFormat, Image, leaks: true);
     }
 
-    private static void PutBase(MemoryFiles files, byte[]? below)
+    private MemoryImageFile? Below(ImageVariant variant) => variant.Backed ? new MemoryImageFile(NewBase(variant), Base) : null;
+
+    private static void PutBase(MemoryFiles files, MemoryImageFile? below)
     {
         if (below is not null)
         {
-            files.Put(Base, [.. below]);
+            files.Add(Base, below.Copy());
         }
     }
 
-    private FaultyFiles RunUntilFault(int history, ImageVariant variant, int failing, SectorHistory told, byte[]? below, ref int created)
+    private FaultyFiles RunUntilFault(int history, ImageVariant variant, int failing, SectorHistory told, MemoryImageFile? below, ref int created)
     {
         Random random = new(unchecked((Seed * 31) + history));
         FaultyFiles faulty = new(failing);

@@ -21,6 +21,7 @@ internal abstract partial class ImageFormatContract
     // What whole disks read: new ones for each mutant would take more time than all the rest.
     private byte[] _model = [];
     private byte[] _content = [];
+    private readonly byte[] _buffer = new byte[64 * 1024];
 
     /// <summary>Further valid images, of which mutants are made too: with what our Create does not make (compressed chunks, snapshots, logs).</summary>
     protected virtual IEnumerable<MutantSeed> FurtherSeeds => [];
@@ -105,30 +106,29 @@ internal abstract partial class ImageFormatContract
         {
             return ReadAll(disk, ref _model);
         }
-        byte[] buffer = new byte[64 * 1024];
         foreach (string snapshot in disk.Chain.Images[0].Info.Snapshots.Select(s => s.Id).Take(2))
         {
-            Survive(() => ReadSome(files.Reopened(), variant, snapshot, random, buffer));
+            Survive(() => ReadSome(files.Reopened(), variant, snapshot, random));
         }
-        ReadSome(disk.Chain, random, buffer);
+        ReadSome(disk.Chain, random);
         return default;
     }
 
-    private void ReadSome(MemoryFiles files, ImageVariant variant, string snapshot, Random random, byte[] buffer)
+    private void ReadSome(MemoryFiles files, ImageVariant variant, string snapshot, Random random)
     {
         using ImageDisk disk = Open(files, variant, writable: false, snapshot: snapshot);
-        ReadSome(disk.Chain, random, buffer);
+        ReadSome(disk.Chain, random);
     }
 
-    private static void ReadSome(ImageChain chain, Random random, byte[] buffer)
+    private void ReadSome(ImageChain chain, Random random)
     {
         ulong bytes = chain.Info.VirtualSize!.Value;
         ulong offset = 0;
         int refusals = 0;
         for (int i = 0; i < 200 && refusals < MostRefusals; i++)
         {
-            int most = i % 16 == 0 ? buffer.Length : 512;
-            refusals += Survive(() => chain.ReadAt(offset, buffer.AsSpan(0, (int)Math.Min((ulong)most, bytes - offset)))) ? 0 : 1;
+            int most = i % 16 == 0 ? _buffer.Length : 512;
+            refusals += Survive(() => chain.ReadAt(offset, _buffer.AsSpan(0, (int)Math.Min((ulong)most, bytes - offset)))) ? 0 : 1;
             ulong at = offset;
             ulong next = (ulong)random.NextInt64((long)bytes / 512) * 512;
             Survive(() => next = i < 150 ? at + chain.Find(at, bytes - at, out _).Length : next);

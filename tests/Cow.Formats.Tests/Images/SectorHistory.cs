@@ -7,16 +7,27 @@ internal sealed class SectorHistory
     /// <summary>Stands for a sector of zeros.</summary>
     public const ulong Zeros = 0;
 
-    private readonly List<Entry>[] _sectors;
+    // The versions that were there at first, and what came to those sectors that were written.
+    private readonly ulong[] _first;
+    private readonly Dictionary<int, List<Entry>> _written = [];
     private readonly List<int> _unsure = [];
     private ulong _version = 1;
 
     /// <summary>Starts with what the disk reads now.</summary>
-    public SectorHistory(byte[] content)
+    public SectorHistory(ReadOnlySpan<byte> content)
     {
-        _sectors = [.. content.Chunk(Stamp.Bytes).Select((bytes, i) =>
-            (List<Entry>)[new Entry(bytes.AsSpan().ContainsAnyExcept((byte)0) ? Stamp.VersionOf(bytes, (ulong)i) : Zeros, int.MinValue, int.MinValue)])];
+        _first = new ulong[content.Length / Stamp.Bytes];
+        for (int sector = 0; sector < _first.Length; sector++)
+        {
+            ReadOnlySpan<byte> bytes = content.Slice(sector * Stamp.Bytes, Stamp.Bytes);
+            _first[sector] = bytes.ContainsAnyExcept((byte)0) ? Stamp.VersionOf(bytes, (ulong)sector) : Zeros;
+        }
     }
+
+    private SectorHistory(ulong[] first) => _first = first;
+
+    /// <summary>Another history that starts where this one did.</summary>
+    public SectorHistory Fresh() => new(_first);
 
     /// <summary>Draws what a write shall contain.</summary>
     /// <param name="offset">Byte offset of the write.</param>
@@ -48,7 +59,7 @@ internal sealed class SectorHistory
     {
         foreach (int sector in _unsure)
         {
-            foreach (ref Entry entry in System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_sectors[sector]))
+            foreach (ref Entry entry in System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_written[sector]))
             {
                 entry = entry with { Durable = Math.Min(entry.Durable, position) };
             }
@@ -57,14 +68,14 @@ internal sealed class SectorHistory
     }
 
     /// <summary>Fails unless each sector reads as it was durable at that time, or as something newer that had been begun.</summary>
-    public void RequirePossible(byte[] content, int position, string what)
+    public void RequirePossible(ReadOnlySpan<byte> content, int position, string what)
     {
-        for (int sector = 0; sector < _sectors.Length; sector++)
+        for (int sector = 0; sector < _first.Length; sector++)
         {
-            ReadOnlySpan<byte> bytes = content.AsSpan(sector * Stamp.Bytes, Stamp.Bytes);
+            ReadOnlySpan<byte> bytes = content.Slice(sector * Stamp.Bytes, Stamp.Bytes);
             ulong version = System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(bytes[8..]);
-            ReadOnlySpan<byte> whole = version == Zeros ? new byte[Stamp.Bytes] : Stamp.Of((ulong)sector, version & uint.MaxValue);
-            if (!bytes.SequenceEqual(whole) || !MayBe(sector, version, position))
+            bool whole = version == Zeros ? !bytes.ContainsAnyExcept((byte)0) : Stamp.Is(bytes, (ulong)sector, version & uint.MaxValue);
+            if (!whole || !MayBe(sector, version, position))
             {
                 Assert.Fail($"{what}: sector {sector} reads {Describe(bytes)}; it was {Told(sector, position)}");
             }
@@ -73,7 +84,10 @@ internal sealed class SectorHistory
 
     private bool MayBe(int sector, ulong version, int position)
     {
-        List<Entry> entries = _sectors[sector];
+        if (!_written.TryGetValue(sector, out List<Entry>? entries))
+        {
+            return version == _first[sector];
+        }
         for (int i = entries.Count - 1; i >= 0; i--)
         {
             if (entries[i].Begun < position && entries[i].Version == version)
@@ -89,16 +103,26 @@ internal sealed class SectorHistory
     }
 
     private string Told(int sector, int position) => string.Join(
-        ", ", _sectors[sector].Where(e => e.Begun < position).Select(e => $"{e.Version}{(e.Durable <= position ? " (durable)" : "")}").TakeLast(6));
+        ", ", EntriesOf(sector).Where(e => e.Begun < position).Select(e => $"{e.Version}{(e.Durable <= position ? " (durable)" : "")}").TakeLast(6));
 
     private static string Describe(ReadOnlySpan<byte> bytes) =>
         bytes.ContainsAnyExcept((byte)0)
             ? $"version {System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(bytes[8..])} of sector {System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(bytes)}"
             : "zeros";
 
+    private List<Entry> EntriesOf(int sector)
+    {
+        if (!_written.TryGetValue(sector, out List<Entry>? entries))
+        {
+            entries = [new Entry(_first[sector], int.MinValue, int.MinValue)];
+            _written.Add(sector, entries);
+        }
+        return entries;
+    }
+
     private void Add(int sector, ulong version, int position)
     {
-        _sectors[sector].Add(new Entry(version, position, int.MaxValue));
+        EntriesOf(sector).Add(new Entry(version, position, int.MaxValue));
         _unsure.Add(sector);
     }
 

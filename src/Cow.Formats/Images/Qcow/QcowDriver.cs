@@ -6,7 +6,7 @@ using Cow.Formats.Io;
 namespace Cow.Formats.Images.Qcow;
 
 /// <summary>Makes and opens qcow version 1 images.</summary>
-internal sealed class QcowDriver : IImageDriver
+internal sealed class QcowDriver : IRepairingDriver
 {
     public const string FormatName = "qcow";
 
@@ -24,6 +24,16 @@ internal sealed class QcowDriver : IImageDriver
         ArgumentNullException.ThrowIfNull(options);
         Expect.That(options.Snapshot is null, source.File, 0, "a format with snapshots inside", FormatName);
         return new QcowImage(source, options.Writable);
+    }
+
+    /// <summary>What a killed process added to the end of the file, and nothing names, is cut off.</summary>
+    public CheckReport Repair(ImageSource source)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        using QcowImage image = new(source, writable: true);
+        image.CutTail();
+        image.Close();
+        return image.Check();
     }
 
     public IDiskImage Create(ImageSource source, ImageCreateOptions options)

@@ -103,17 +103,30 @@ internal sealed class QcowImage : IDiskImage
         TableCheck check = new();
         RangeSet used = new(1);
         check.Entries(_map, used, _chunks);
-        // QEMU writes the first-level table in pieces of 512 bytes from wherever it starts.
-        long start = _map.Geometry.DirectoryAt + (((long)_map.Geometry.Tables * sizeof(ulong)) + 511) / 512 * 512;
-        check.Holes(_file.Name, _map, used, start, _file.Length);
+        check.Holes(_file.Name, _map, used, DirectoryEnd, _file.Length);
         return check.Report();
     }
 
     public void Close() => Store.Close();
 
+    /// <summary>Ends the file, when it is closed, where its tables say that it ends: no other record says how far it is used.</summary>
+    public void CutTail()
+    {
+        TableCheck check = new();
+        RangeSet used = new(1);
+        check.Entries(_map, used, _chunks);
+        if (!check.Failed)
+        {
+            Store.KeepOnly(Math.Max(used.End, Math.Max(_map.Metadata.End, DirectoryEnd)));
+        }
+    }
+
     public void Dispose()
     {
     }
+
+    /// <summary>Byte behind the first-level table, which QEMU writes in pieces of 512 bytes from wherever it starts.</summary>
+    private long DirectoryEnd => _map.Geometry.DirectoryAt + ((((long)_map.Geometry.Tables * sizeof(ulong)) + 511) / 512 * 512);
 
     private static PlacedChunks ToChunks(PlacedRun run) => new(run.Run.Chunk, run.Run.Count, (long)run.Place.Sector * 512);
 

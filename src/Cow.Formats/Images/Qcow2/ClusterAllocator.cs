@@ -35,8 +35,8 @@ internal sealed class ClusterAllocator(Qcow2Store store)
     private ulong _cursor = 1;
     private ulong _taken;
 
-    /// <summary>Metadata that was set aside since the last question: to be written for the first time by the next Raise.</summary>
-    private (ulong First, ulong End) _announced;
+    // Blocks and tables to be written by the next Raise.
+    private ByteRange _unwritten;
 
     /// <summary>Clusters that nobody uses and whose counts may be raised all the same.</summary>
     public IEnumerable<ulong> Spare => _spare.Keys();
@@ -87,20 +87,17 @@ internal sealed class ClusterAllocator(Qcow2Store store)
         return TakeUncovered(wanted);
     }
 
-    /// <summary>What the next Raise writes for the first time, as far as it was not told before.</summary>
-    public (ulong First, ulong End) TakeAnnounced()
-    {
-        (ulong, ulong) announced = _announced;
-        _announced = default;
-        return announced;
-    }
+    /// <summary>Widens a range of bytes so that it holds clusters, too.</summary>
+    public void Widen(ref ByteRange range, ulong cluster, ulong count) =>
+        Widen(ref range, new ByteRange((long)(cluster << _layout.ClusterBits), (long)(count << _layout.ClusterBits)));
 
-    /// <summary>What was told could not be kept: it is told again.</summary>
-    public void AnnounceAgain(ByteRange metadata)
+    /// <summary>Widens a range of bytes so that it holds what the next Raise writes for the first time, however often that was told: whoever was
+    /// told may not have had the room.</summary>
+    public void WidenByUnwritten(ref ByteRange range)
     {
-        if (metadata.Length > 0)
+        if (_unwritten.Length > 0)
         {
-            Announce((ulong)metadata.Offset >> _layout.ClusterBits, (ulong)(metadata.Offset + metadata.Length) >> _layout.ClusterBits);
+            Widen(ref range, _unwritten);
         }
     }
 
@@ -151,6 +148,7 @@ internal sealed class ClusterAllocator(Qcow2Store store)
             }
         }
         _newBlocks.Clear();
+        _unwritten = default;
         store.File.Flush();
     }
 
@@ -407,11 +405,14 @@ internal sealed class ClusterAllocator(Qcow2Store store)
     private void SetAside(ulong first, ulong count)
     {
         _unraised.Add(first, first, count);
-        Announce(first, first + count);
+        Widen(ref _unwritten, first, count);
     }
 
-    private void Announce(ulong first, ulong end) =>
-        _announced = _announced.End == 0 ? (first, end) : (Math.Min(first, _announced.First), Math.Max(end, _announced.End));
+    private static void Widen(ref ByteRange range, ByteRange other)
+    {
+        long first = range.Length == 0 ? other.Offset : Math.Min(other.Offset, range.Offset);
+        range = new ByteRange(first, Math.Max(other.Offset + other.Length, range.Offset + range.Length) - first);
+    }
 
     private void WriteBlock(ulong index, ulong cluster)
     {

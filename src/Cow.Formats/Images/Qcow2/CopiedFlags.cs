@@ -39,12 +39,13 @@ internal static class CopiedFlags
         ClusterMap map = new(store, active: true);
         byte[] bytes = new byte[store.Layout.ClusterBytes];
         store.File.Read(bytes, table);
-        for (int i = 0; i < bytes.Length; i += 1 << store.Layout.EntryBits)
+        for (int i = 0; store.Layout.TryNextEntry(bytes, ref i); i++)
         {
-            L2Entry entry = map.Decode(bytes.AsSpan(i));
+            int at = i << store.Layout.EntryBits;
+            L2Entry entry = map.Decode(bytes.AsSpan(at));
             if (!entry.IsCompressed && ClusterMap.IsAllocated(entry) && map.DataFault(entry, 0, null) is null)
             {
-                Judge(store, "the L2 entry", table + (ulong)i, entry.Raw, entry.HostOffset, wrong);
+                Judge(store, "the L2 entry", table + (ulong)at, entry.Raw, entry.HostOffset, wrong);
             }
         }
     }

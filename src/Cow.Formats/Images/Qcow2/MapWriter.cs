@@ -64,9 +64,8 @@ internal sealed class MapWriter(Qcow2Store store, ClusterMap map, PendingPlaces 
         ulong last = ulong.MaxValue;
         foreach (EntryChange change in changes)
         {
-            ByteRange metadata = default;
             ulong slot = SlotOf(change.Cluster);
-            if (slot != last && !pending.NeedTable(change.Cluster << (_layout.ClusterBits - _layout.ChunkBits), out _, ref metadata))
+            if (slot != last && !pending.NeedTable(change.Cluster << (_layout.ClusterBits - _layout.ChunkBits), out _))
             {
                 throw new IOException($"{store.File.Name}: no room for an L2 table");
             }

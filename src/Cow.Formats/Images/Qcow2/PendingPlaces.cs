@@ -42,6 +42,7 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
         metadata = default;
         if (_places.TryAtOrAfter(wanted.Chunk, out MapRun run) && run.Key <= wanted.Chunk)
         {
+            WidenByUnwritten(wanted.Chunk, ref metadata);
             return Answer(wanted.Chunk, run.ValueOf(wanted.Chunk), Math.Min(wanted.Count, run.End - wanted.Chunk));
         }
         ulong count = run.Count == 0 ? wanted.Count : Math.Min(wanted.Count, run.Key - wanted.Chunk);
@@ -50,7 +51,7 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
         {
             count = run.Key <= wanted.Chunk ? 0 : Math.Min(count, run.Key - wanted.Chunk);
         }
-        if (count == 0 || !NeedTable(wanted.Chunk, out ulong table, ref metadata))
+        if (count == 0 || !NeedTable(wanted.Chunk, out ulong table))
         {
             return default(PlacedRun) with { Run = wanted with { Count = 0 } };
         }
@@ -59,7 +60,7 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
         {
             _places.Add(wanted.Chunk, place, count);
         }
-        Announce(ref metadata);
+        WidenByUnwritten(wanted.Chunk, ref metadata);
         return Answer(wanted.Chunk, place, count);
     }
 
@@ -156,9 +157,8 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
     /// <summary>Sets an L2 table of its own aside for the slot of a chunk, where it has none.</summary>
     /// <param name="chunk">The chunk.</param>
     /// <param name="table">Byte offset of the slot's present table, 0 for none.</param>
-    /// <param name="metadata">Grows by what will be written.</param>
     /// <returns>False where there is no room.</returns>
-    public bool NeedTable(ulong chunk, out ulong table, ref ByteRange metadata)
+    public bool NeedTable(ulong chunk, out ulong table)
     {
         ulong slot = SlotOf(chunk);
         table = ClusterMap.TableOf(store, store.L1[slot], store.Header.L1Offset + (slot * 8));
@@ -170,7 +170,6 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
         if (count > 0)
         {
             _tables.Add(slot, cluster);
-            metadata = new ByteRange((long)(cluster << _layout.ClusterBits), (long)_layout.ClusterBytes);
         }
         return count > 0;
     }
@@ -203,24 +202,6 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
         return _layout.Extended || External ? held : held.Concat(Places()).Where(cluster => cluster != 0).Distinct();
     }
 
-    /// <summary>Adds the metadata that the allocator set aside since it was asked last.</summary>
-    public void Announce(ref ByteRange metadata)
-    {
-        (ulong first, ulong end) = store.Allocator.TakeAnnounced();
-        if (end > 0)
-        {
-            Widen(ref metadata, first << _layout.ClusterBits, end << _layout.ClusterBits);
-        }
-    }
-
-    /// <summary>Widens a range so that it holds another one, too.</summary>
-    public static void Widen(ref ByteRange range, ulong from, ulong to)
-    {
-        long first = range.Length == 0 ? (long)from : Math.Min((long)from, range.Offset);
-        long end = Math.Max((long)to, range.Offset + range.Length);
-        range = new ByteRange(first, end - first);
-    }
-
     /// <summary>Forgets all: it went back.</summary>
     public void Clear()
     {
@@ -231,6 +212,16 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
         {
             _places.Remove(run.Key, run.Count);
         }
+    }
+
+    /// <summary>Adds what the commit of this chunk writes for the first time.</summary>
+    private void WidenByUnwritten(ulong chunk, ref ByteRange metadata)
+    {
+        if (_tables.TryGetValue(SlotOf(chunk), out ulong table))
+        {
+            store.Allocator.Widen(ref metadata, table, 1);
+        }
+        store.Allocator.WidenByUnwritten(ref metadata);
     }
 
     /// <summary>Host clusters of places that are not preallocated, without extended entries.</summary>

@@ -42,8 +42,7 @@ internal sealed class PooledPlaces(Qcow2Store store, PendingPlaces pending)
     public PlaceGrant Reserve(ulong count)
     {
         count = Possible ? Math.Min(count, DiskClusters - _places.Total) : 0;
-        ByteRange metadata = default;
-        count = ReserveTables(count, ref metadata);
+        count = ReserveTables(count);
         ulong first = 0;
         if (count > 0)
         {
@@ -54,8 +53,7 @@ internal sealed class PooledPlaces(Qcow2Store store, PendingPlaces pending)
             _places.Add(first, first, count);
         }
         ReturnTables();
-        pending.Announce(ref metadata);
-        return new PlaceGrant(PlaceGrant.AnyChunk, count, new Place(Qcow2Store.ImageFileIndex, SectorOf(first)), metadata);
+        return new PlaceGrant(PlaceGrant.AnyChunk, count, new Place(Qcow2Store.ImageFileIndex, SectorOf(first)), Metadata());
     }
 
     /// <summary>See <see cref="IGrantingFormat.AdoptGrant"/>.</summary>
@@ -102,7 +100,6 @@ internal sealed class PooledPlaces(Qcow2Store store, PendingPlaces pending)
         _places.Remove(first, grant.Count);
         store.Allocator.Return(first, grant.Count);
         ReturnTables();
-        store.Allocator.AnnounceAgain(grant.Metadata);
     }
 
     /// <summary>Forgets all: it went back.</summary>
@@ -113,6 +110,18 @@ internal sealed class PooledPlaces(Qcow2Store store, PendingPlaces pending)
         {
             _places.Remove(run.Key, run.Count);
         }
+    }
+
+    /// <summary>What the commit of the places that are reserved writes for the first time.</summary>
+    private ByteRange Metadata()
+    {
+        ByteRange metadata = default;
+        foreach (ulong cluster in _tables)
+        {
+            store.Allocator.Widen(ref metadata, cluster, 1);
+        }
+        store.Allocator.WidenByUnwritten(ref metadata);
+        return metadata;
     }
 
     private bool TakeOne(ulong chunk, ulong cluster)
@@ -135,9 +144,8 @@ internal sealed class PooledPlaces(Qcow2Store store, PendingPlaces pending)
 
     /// <summary>Sees to it that every place has a table, as far as one may be needed.</summary>
     /// <param name="count">Places to be reserved besides those that are.</param>
-    /// <param name="metadata">Grows by the tables.</param>
     /// <returns>For how many of them there are tables.</returns>
-    private ulong ReserveTables(ulong count, ref ByteRange metadata)
+    private ulong ReserveTables(ulong count)
     {
         ulong needed = pending.CountMissingTables(_places.Total + count);
         // One run of clusters will do, unless places were adopted without.
@@ -152,7 +160,6 @@ internal sealed class PooledPlaces(Qcow2Store store, PendingPlaces pending)
             {
                 _tables.Push(cluster);
             }
-            PendingPlaces.Widen(ref metadata, first << _layout.ClusterBits, (first + taken) << _layout.ClusterBits);
         }
         ulong tables = (ulong)_tables.Count;
         return tables >= needed ? count : tables - Math.Min(tables, _places.Total);

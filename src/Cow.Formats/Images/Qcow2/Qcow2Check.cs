@@ -42,10 +42,9 @@ internal static class Qcow2Check
             }
         }
         HashSet<ulong> seen = [];
-        for (ulong i = 0; i < (ulong)store.Refcounts.Capacity; i++)
+        for (ulong i = 0; store.Refcounts.TryNext(ref i); i++)
         {
-            ulong block = store.Refcounts.Block(i);
-            if (block != 0 && seen.Add(block))
+            if (seen.Add(store.Refcounts.Block(i)))
             {
                 CompareBlock(store, i, counts, tolerated, findings);
             }

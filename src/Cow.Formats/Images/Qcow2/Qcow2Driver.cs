@@ -79,7 +79,26 @@ public sealed class Qcow2Driver : IRepairingDriver
             store.File.Flush();
             report = Qcow2Check.Run(store, []);
         }
+        if (report.Errors.Count == 0)
+        {
+            CutTail(store);
+        }
         return report;
+    }
+
+    /// <summary>Whoever was killed had made the file longer before it gave out places.</summary>
+    private static void CutTail(Qcow2Store store)
+    {
+        ulong end = store.Layout.Clusters(store.File.Length);
+        while (end > 1 && store.Refcounts.Get(end - 1) == 0)
+        {
+            end--;
+        }
+        if (store.File.CanGrow && end << store.Layout.ClusterBits < store.File.Length)
+        {
+            store.File.Cut(end << store.Layout.ClusterBits);
+            store.File.Flush();
+        }
     }
 
     private static Qcow2Image OpenNew(ImageSource source, OpenedFile? dataFile)

@@ -56,6 +56,15 @@ internal sealed class Qcow2Layout
 
     public ulong MaxRefcount => RefcountOrder == 6 ? ulong.MaxValue : (1UL << (1 << RefcountOrder)) - 1;
 
+    /// <summary>The first entry of an L2 table, from one on, that is not all zeros; tables are large and mostly empty.</summary>
+    /// <returns>False where there is none.</returns>
+    public bool TryNextEntry(ReadOnlySpan<byte> table, ref int entry)
+    {
+        int next = table[(entry << EntryBits)..].IndexOfAnyExcept((byte)0);
+        entry += Math.Max(next, 0) >> EntryBits;
+        return next >= 0;
+    }
+
     /// <summary>Clusters that hold these bytes.</summary>
     public ulong Clusters(ulong bytes) => (bytes + ClusterBytes - 1) >> ClusterBits;
 }

@@ -152,10 +152,9 @@ internal sealed class Qcow2Store
             snapshot.Validate(File, Layout, Header.Size);
             Claims.Claim(snapshot.L1Offset, snapshot.L1Entries * 8UL, Header.SnapshotsOffset, $"the L1 table of snapshot {snapshot.Id}");
         }
-        for (ulong i = 0; i < (ulong)Refcounts.Capacity; i++)
+        for (ulong i = 0; Refcounts.TryNext(ref i); i++)
         {
-            ulong block = Refcounts.Block(i);
-            Claims.Claim(block, block == 0 ? 0 : Layout.ClusterBytes, Refcounts.Offset + (i * 8), "a refcount block");
+            Claims.Claim(Refcounts.Block(i), Layout.ClusterBytes, Refcounts.Offset + (i * 8), "a refcount block");
         }
         for (ulong i = 0; i < (ulong)L1.Length; i++)
         {

@@ -44,6 +44,15 @@ internal sealed class Refcounts
         return entry;
     }
 
+    /// <summary>The first number of a block, from one on, that the table names one for; tables are large and mostly empty.</summary>
+    /// <returns>False where there is none.</returns>
+    public bool TryNext(ref ulong index)
+    {
+        int next = index < (ulong)_blocks.Length ? _blocks.AsSpan((int)index).IndexOfAnyExcept(0UL) : -1;
+        index += (ulong)Math.Max(next, 0);
+        return next >= 0;
+    }
+
     /// <summary>The count of a cluster.</summary>
     public ulong Get(ulong cluster)
     {

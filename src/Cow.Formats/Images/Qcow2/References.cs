@@ -68,12 +68,11 @@ internal sealed class References
     private void CountRefcounts()
     {
         Claim(_store.Refcounts.Offset, _store.Refcounts.Bytes, Qcow2Header.RefcountTableAt, "the refcount table");
-        for (ulong i = 0; i < (ulong)_store.Refcounts.Capacity; i++)
+        for (ulong i = 0; _store.Refcounts.TryNext(ref i); i++)
         {
             try
             {
-                ulong block = _store.Refcounts.Block(i);
-                Claim(block, block == 0 ? 0 : _layout.ClusterBytes, _store.Refcounts.Offset + (i * 8), "a refcount block");
+                Claim(_store.Refcounts.Block(i), _layout.ClusterBytes, _store.Refcounts.Offset + (i * 8), "a refcount block");
             }
             catch (ImageFormatException e)
             {
@@ -137,13 +136,10 @@ internal sealed class References
         foreach ((ulong table, (uint times, bool active, int slot)) in _tables)
         {
             _store.File.Read(bytes, table);
-            for (int i = 0; i < _layout.L2Entries; i++)
+            for (int i = 0; _layout.TryNextEntry(bytes, ref i); i++)
             {
                 L2Entry entry = _map.Decode(bytes.AsSpan(i << _layout.EntryBits));
-                if (!entry.IsEmpty)
-                {
-                    CountEntry(entry, table, ((ulong)slot << _layout.L1Shift) + ((ulong)i << _layout.ClusterBits), times, active);
-                }
+                CountEntry(entry, table, ((ulong)slot << _layout.L1Shift) + ((ulong)i << _layout.ClusterBits), times, active);
             }
         }
     }

@@ -70,6 +70,9 @@ internal sealed class TailSpace
     /// <summary>Metadata names this range now: the file is not cut before its end any more.</summary>
     public void Keep(long offset, long bytes) => _kept = Math.Max(_kept, offset + bytes);
 
+    /// <summary>Nothing behind this byte is named by now: what a killed process added there is not kept, but for what is still to be kept.</summary>
+    public void KeepOnly(long end) => _kept = Math.Min(_kept, (end + 511) / 512 * 512);
+
     /// <summary>Ends the file behind the last range that metadata names.</summary>
     public void GiveBack()
     {

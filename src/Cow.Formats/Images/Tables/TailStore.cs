@@ -193,6 +193,9 @@ internal sealed class TailStore
         }
     }
 
+    /// <summary>See <see cref="TailSpace.KeepOnly"/>.</summary>
+    public void KeepOnly(long end) => _space.KeepOnly(end);
+
     /// <summary>Flushes, and gives back what was reserved and not committed.</summary>
     public void Close()
     {

@@ -20,7 +20,6 @@ internal sealed partial class VhdImage
     // First byte where a new block may be; first byte behind the last committed block or the metadata.
     private long _free;
     private long _committedEnd;
-    private bool _roomForBitmap;
     private ulong _placedChunks;
     private bool _failed;
     private bool _footerMoved;
@@ -37,11 +36,15 @@ internal sealed partial class VhdImage
         }
         if (!TryPlaceOf(block, out long place))
         {
-            if (!TryTakeSpace(out place, out metadata))
+            if (!TryTakeSpace(out place))
             {
                 return new PlacedRun(run with { Count = 0 }, default);
             }
             _newBlocks.Add(block, place);
+        }
+        if (_newBlocks.ContainsKey(block))
+        {
+            metadata = NewMetadata(place);
         }
         AddReserved(run);
         return new PlacedRun(run, PlaceIn(place, run.Chunk));
@@ -215,26 +218,24 @@ internal sealed partial class VhdImage
 
     private bool TryPlaceOf(ulong block, out long place) => _table.TryPlace(block, out place) || _newBlocks.TryGetValue(block, out place);
 
-    private bool TryTakeSpace(out long place, out ByteRange metadata)
+    private bool TryTakeSpace(out long place)
     {
         long data = VhdLayout.AlignUp(_free + _layout.BitmapBytes, DataAlignment);
         long end = data + _layout.BlockBytes;
-        // Behind the block: the footer, which the bitmap of the next block will overwrite.
-        long next = VhdLayout.AlignUp(end + _layout.BitmapBytes, DataAlignment);
         place = data - _layout.BitmapBytes;
         long most = _file.CanGrow ? (VhdLayout.NoBlock - 1L) * Sector : _file.Length - VhdFooter.Bytes;
         if (end > most)
         {
-            metadata = default;
             return false;
         }
-        long from = _roomForBitmap ? end : _free;
-        metadata = new ByteRange(from, (_file.CanGrow ? next : end) - from);
-        _roomForBitmap = true;
         _space.TryAdd(place, out _);
         _free = end;
         return true;
     }
+
+    /// <summary>What the commit of a new block writes for the first time: its bitmap, and behind it the footer. The block between them, too, will be
+    /// full in the end.</summary>
+    private ByteRange NewMetadata(long place) => new(place, SpanBytes + (_file.CanGrow ? VhdFooter.Bytes : 0));
 
     private void AdoptBlock(PlacedRun run, ulong block, long place)
     {

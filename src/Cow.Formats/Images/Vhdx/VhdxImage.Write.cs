@@ -44,10 +44,11 @@ internal sealed partial class VhdxImage
         {
             return new PlacedRun(run, default);
         }
-        if (!TryPlaceOf(block, out long place) && !TryTakeBlock(block, out place, out metadata))
+        if (!TryPlaceOf(block, out long place) && !TryTakeBlock(block, out place))
         {
             return new PlacedRun(run with { Count = 0 }, default);
         }
+        metadata = NewMetadata(block);
         AddReserved(run);
         return new PlacedRun(run, PlaceIn(place, run.Chunk));
     }
@@ -186,19 +187,16 @@ internal sealed partial class VhdxImage
     /// <summary>Whether a block that has no place yet becomes partial: over a parent, unless it reads as zeros or is placed as a whole.</summary>
     private bool BecomesPartial(ulong block) => _metadata.HasParent && ChunksPerBlock > 1 && _table.Entry(block).State == VhdxState.NotPresent;
 
-    private bool TryTakeBlock(ulong block, out long place, out ByteRange metadata)
+    private bool TryTakeBlock(ulong block, out long place)
     {
         bool bitmap = BecomesPartial(block) && !HasBitmap(block / _table.Ratio);
         long end = _free + _table.BlockBytes;
         long all = end + (bitmap ? VhdxFormat.BitmapBlockBytes : 0);
         place = _free;
-        metadata = default;
         if (!_file.CanGrow && all > _file.Length)
         {
             return false;
         }
-        // The last page of the block comes with it, so that the file reaches as far as the table will say.
-        metadata = new ByteRange(end - VhdxFormat.Page, all - end + VhdxFormat.Page);
         _space!.TryAdd(place, all - place);
         _newBlocks.Add(block, place);
         if (bitmap)
@@ -207,6 +205,25 @@ internal sealed partial class VhdxImage
         }
         _free = all;
         return true;
+    }
+
+    /// <summary>What the commit of a chunk in this block writes for the first time: the block of bitmaps. The last page of a new block comes with
+    /// it, so that the file reaches as far as the table will say.</summary>
+    private ByteRange NewMetadata(ulong block)
+    {
+        long first = long.MaxValue;
+        long end = 0;
+        if (_newBlocks.TryGetValue(block, out long place))
+        {
+            end = place + _table.BlockBytes;
+            first = end - VhdxFormat.Page;
+        }
+        if (_newBitmaps.TryGetValue(block / _table.Ratio, out long bitmap))
+        {
+            first = Math.Min(first, bitmap);
+            end = Math.Max(end, bitmap + VhdxFormat.BitmapBlockBytes);
+        }
+        return end == 0 ? default : new ByteRange(first, end - first);
     }
 
     private bool HasBitmap(ulong bitmap) => _newBitmaps.ContainsKey(bitmap) || _table.Bitmap(bitmap) != 0;

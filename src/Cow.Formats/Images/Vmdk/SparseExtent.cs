@@ -51,7 +51,9 @@ internal sealed class SparseExtent : VmdkExtent
         {
             _parts.Mirror?.Repair(space);
             RangeSet used = RequireSound();
-            Mark.Advance(Math.Max(used.End, _map.Metadata.End));
+            long end = Math.Max(used.End, _map.Metadata.End);
+            Mark.Advance(end);
+            space.KeepOnly(Math.Max(end, _parts.LeastBytes));
         }
         Mark.Write(unclean: true);
         _map.File.Flush();

@@ -50,6 +50,7 @@ internal static class SparseOpener
         {
             Mirror = mirror is null ? null : new TableMirror(map, mirror),
             HasZeroed = (header.Flags & HostedFlags.Zeroed) != 0,
+            LeastBytes = (long)header.Overhead * 512,
             Packed = header.IsPacked ? new PackedGrain(file, header) : null,
             Mark = new UncleanMark(file, HostedHeader.UncleanAt, header.Unclean != 0),
             ReadOnlyReason = header.IsPacked ? "its grains are compressed: streamOptimized is for transport"

@@ -112,8 +112,9 @@ internal sealed class VhdDefectTests
         long bitmap = ReadUInt32BigEndian(image.AsSpan(TableAt)) * 512L;
         image[bitmap] = 0x02;
         image[bitmap + 1] = 0;
-        VhdSums.Fix(new MemoryImageFile(image));
-        using ImageChain chain = Open(image, writable: false);
+        MemoryImageFile file = new(image);
+        VhdSums.Fix(file);
+        using ImageChain chain = Open(file.ToArray(), writable: false);
         IDiskImage disk = chain.Images[0];
         Assert.That(disk.Lookup(0, 512).Kind, Is.EqualTo(ImageExtentKind.Below));
         Assert.That(disk.Lookup(512, 4096), Is.EqualTo(new ImageExtent(512, ImageExtentKind.Data, 0, bitmap + 1024)));
