@@ -7,4 +7,7 @@ internal static class ResourceNumbers
 {
     [CName("RLIMIT_CORE")]
     public const int Core = 4;
+
+    [CName("RLIMIT_NOFILE")]
+    public const int OpenFiles = 7;
 }
