@@ -8,6 +8,9 @@
 # shellcheck shell=bash
 set -euo pipefail
 
+BENCH_ROUNDS=3
+BENCH_TARGETS="linear bare cow-8 cow-128 bitmap-128 qcow2-128 qcow2-sub cow-8-no-grants cow-128-no-grants chain-1 chain-30
+    snapshot-8 snapshot-128 thin-128"
 . /payload/bench.inc
 
 # Each layer of a chain of N holds every N-th chunk, so that neighbours never lie in the same one.

@@ -10,7 +10,6 @@
 # shellcheck shell=bash
 set -euo pipefail
 
-# Before bench.conf, which may say otherwise.
 PARALLEL_ROUNDS=5 PARALLEL_TARGETS="linear cow-8 cow-128 bitmap-128" PARALLEL_MIB=32
 . /payload/bench.inc
 BENCH_MIB=$PARALLEL_MIB SECTORS=$((PARALLEL_MIB * 2048)) mib=$PARALLEL_MIB
@@ -31,7 +30,7 @@ pair_jobs() {
 
 pair() {
     image
-    cowctl open b "$COW" --backing-dir /dev >/dev/null
+    cowctl open b "$COW" >/dev/null
     pair_jobs cowctl /dev/mapper/b
     cowctl remove b
     image
