@@ -194,18 +194,14 @@ guest_time() {
 
 # Both kernels at once; then one after the other what needs both processors.
 bench_devices() {
-    local kernel group guest guests=() status=0 out=$ARTIFACTS/bench
-    local -A charts=(
-        [devices]="operations a second, dm-linear = 1"
-        [four]="what four processes do more than one, dm-linear = 1"
-        [pair]="operations a second, qemu-nbd = 1"
-    )
+    local kernel guest table guests=() status=0 out=$ARTIFACTS/bench
     local -x COW_SCRIPT_LIMIT=${COW_SCRIPT_LIMIT:-14400}
     need_packages gnuplot-nox
     build_managed
     build_modules
     publish_cowctl
     tests/vm/image >/dev/null
+    rm -rf "$out"
     mkdir -p "$out"
     bench_settings >"$out/bench.conf"
     for kernel in "${KERNELS[@]}"; do
@@ -218,10 +214,8 @@ bench_devices() {
         tests/vm/script "$kernel" tests/vm/parallel.sh tests/vm/bench.inc "$out/bench.conf" | tee -a "$out/$kernel.txt" || status=$?
     done
     "$ARTIFACTS/bin/Cow.Bench/release/Cow.Bench" devices bench/results.json docs/performance-tables.md "$out" "${KERNELS[@]}" || status=$?
-    for group in "${!charts[@]}"; do
-        for kernel in "${KERNELS[@]}"; do
-            gnuplot -c bench/ratios.gp "$out/$kernel-$group.dat" "docs/performance-$kernel-$group.svg" "${charts[$group]}" || status=$?
-        done
+    for table in "$out"/*.dat; do
+        gnuplot -c bench/ratios.gp "$table" "docs/performance-$(basename "$table" .dat).svg" || status=$?
     done
     return $status
 }

@@ -74,7 +74,7 @@ internal sealed class DeviceReport(IReadOnlyList<KernelRuns> kernels)
     {
         string[] jobs = group.Of(runs.Jobs);
         string[] targets = [.. runs.Targets(jobs).Where(static target => !target.EndsWith("-collapsed", StringComparison.Ordinal))];
-        StringBuilder text = new("job " + string.Join(' ', targets) + "\n");
+        StringBuilder text = new($"\"{group.Heading}\" {string.Join(' ', targets)}\n");
         foreach (string job in jobs)
         {
             _ = text.Append(job).Append(' ').AppendJoin(' ', targets.Select(target => Median(runs, job, target) ?? "nan")).Append('\n');
