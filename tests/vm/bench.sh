@@ -101,7 +101,7 @@ modprobe dm-cow
 modprobe dm-snapshot
 modprobe dm-thin-pool
 disks
-# A bar is on steady state: the runtime compiles what is called often a second time, and that is over before anything is measured.
+# A bar is on steady state: buffers that grow with the first jobs have grown before anything is measured.
 round=warm mib=$((BENCH_MIB / 4))
 for target in $BENCH_TARGETS; do
     case $target in

@@ -117,7 +117,7 @@ maps() {
     umount /mnt
 }
 
-# create FIRST LAST: asks the daemon as cowctl does, whose own start costs more than all the rest. Prints microseconds for each.
+# create FIRST LAST: asks the daemon as cowctl does, without the starts of so many of them. Prints microseconds for each.
 create() {
     python3 - "$1" "$2" <<'P'
 import socket, sys, time
@@ -152,7 +152,7 @@ many() {
     begun=$(now)
     cowctl create d1 /mnt/base /mnt/d1 >/dev/null
     cost create-with-cowctl $(($(now) - begun)) us
-    # As in all that is measured here: what the runtime compiles on the way is not.
+    # As in all that is measured here: what happens only at first is not.
     create 2 50 >/dev/null
     cost create-device-100 "$(create 51 100)" us
     create 101 $((count - 50)) >/dev/null
