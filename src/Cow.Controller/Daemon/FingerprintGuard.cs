@@ -84,7 +84,7 @@ internal sealed class FingerprintGuard(DaemonPaths paths)
         uint crc = uint.MaxValue;
         foreach (byte b in data)
         {
-            crc = CrcOfByte[(byte)(crc ^ b)] ^ (crc >> 8);
+            crc = CrcOfByte[(crc ^ b) & 0xff] ^ (crc >> 8);
         }
 
         return ~crc;
