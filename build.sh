@@ -19,7 +19,7 @@ usage: ./build.sh COMMAND
        --unit-only, --vm-only   one half of them
        pattern                  only virtual-machine cases of that name (a glob or a part of it)
   check                         warnings, formatting, sparse, checkpatch, kernel-doc, shellcheck
-  bench                         the device against dm-linear and its peers, in a virtual machine that counts instructions
+  bench                         the device against dm-linear and its peers, in virtual machines, on both kernels
   bench formats                 the disk formats against their bars, and cowctl against qemu-img; writes bench/formats.json
   package                       a Debian package in artifacts/
   install                       builds the package and installs it
@@ -177,23 +177,46 @@ bench() {
     bench_devices
 }
 
-# COW_BENCH_ROUNDS, COW_BENCH_MIB and COW_BENCH_TARGETS make it shorter. Guest time counts instructions, so a busy machine only takes longer.
+# Settings of the guests' scripts that come from the environment.
+bench_settings() {
+    local name value
+    for name in BENCH_ROUNDS BENCH_MIB BENCH_TARGETS PARALLEL_ROUNDS PARALLEL_MIB PARALLEL_TARGETS COSTS_DEVICES; do
+        value=COW_$name
+        [ -z "${!value:-}" ] || echo "$name='${!value}'"
+    done
+}
+
+# guest_time KERNEL: in guests whose clock counts instructions, so a busy machine only takes longer.
+guest_time() {
+    COW_MEMORY=4G tests/vm/script --icount "$1" tests/vm/bench.sh tests/vm/bench.inc "$out/bench.conf"
+    COW_MEMORY=4G tests/vm/script --icount "$1" tests/vm/costs.sh "$out/bench.conf"
+}
+
+# Both kernels at once; then one after the other what needs both processors.
 bench_devices() {
-    local name value out=$ARTIFACTS/bench status=0
+    local kernel guest table guests=() status=0 out=$ARTIFACTS/bench
+    local -x COW_SCRIPT_LIMIT=${COW_SCRIPT_LIMIT:-14400}
     need_packages gnuplot-nox
     build_managed
     build_modules
     publish_cowctl
-    mkdir -p "$out" bench
-    : >"$out/bench.conf"
-    for name in ROUNDS MIB TARGETS; do
-        value=COW_BENCH_$name
-        [ -z "${!value:-}" ] || echo "BENCH_$name='${!value}'" >>"$out/bench.conf"
+    tests/vm/image >/dev/null
+    rm -rf "$out"
+    mkdir -p "$out"
+    bench_settings >"$out/bench.conf"
+    for kernel in "${KERNELS[@]}"; do
+        # A group, whose status is that of all in it.
+        { guest_time "$kernel" | tee "$out/$kernel.txt" | sed -u "s/^/$kernel /"; } &
+        guests+=($!)
     done
-    COW_SCRIPT_LIMIT=${COW_SCRIPT_LIMIT:-7200} tests/vm/script --icount 6.1 tests/vm/bench.sh "$out/bench.conf" | tee "$out/devices.txt"
-    COW_MEMORY=4G tests/vm/script --icount 6.1 tests/vm/costs.sh | tee "$out/costs.txt"
-    "$ARTIFACTS/bin/Cow.Bench/release/Cow.Bench" devices "$out/devices.txt" "$out/costs.txt" bench/results.json docs/performance-tables.md || status=$?
-    gnuplot -c bench/ratios.gp "$out/devices.dat" docs/performance.svg
+    for guest in "${guests[@]}"; do wait "$guest" || status=$?; done
+    for kernel in "${KERNELS[@]}"; do
+        tests/vm/script "$kernel" tests/vm/parallel.sh tests/vm/bench.inc "$out/bench.conf" | tee -a "$out/$kernel.txt" || status=$?
+    done
+    "$ARTIFACTS/bin/Cow.Bench/release/Cow.Bench" devices bench/results.json docs/performance-tables.md "$out" "${KERNELS[@]}" || status=$?
+    for table in "$out"/*.dat; do
+        gnuplot -c bench/ratios.gp "$table" "docs/performance-$(basename "$table" .dat).svg" || status=$?
+    done
     return $status
 }
 

@@ -2,15 +2,15 @@
 using Cow.Bench;
 using Cow.Bench.Devices;
 
-if (args is ["devices", string results, string costs, string devices, string tables])
+if (args is ["devices", string devices, string tables, string measured, .. string[] kernels])
 {
-    return new DeviceReport(DeviceRuns.Read(results), Cost.Read(costs)).Write(devices, Path.ChangeExtension(results, ".dat"), tables) ? 0 : 1;
+    return new DeviceReport([.. kernels.Select(kernel => KernelRuns.Read(Path.Combine(measured, kernel + ".txt")))]).Write(devices, tables, measured) ? 0 : 1;
 }
 
 if (args is not [string cowctl, string json, string artifacts])
 {
     Console.Error.WriteLine("usage: Cow.Bench COWCTL JSON ARTIFACTS: measures the formats, writes the figures to JSON, and fails where a bar is missed");
-    Console.Error.WriteLine("       Cow.Bench devices RESULTS JSON: the same of what tests/vm/bench.sh has measured");
+    Console.Error.WriteLine("       Cow.Bench devices JSON MARKDOWN FOLDER KERNEL...: the same of what guests have measured, FOLDER/KERNEL.txt");
     return 2;
 }
 

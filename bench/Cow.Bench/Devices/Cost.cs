@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Cow.Bench.Devices;
 
-/// <summary>A figure that tests/vm/costs.sh measured.</summary>
+/// <summary>A figure that tests/vm/costs.sh or tests/vm/parallel.sh measured.</summary>
 /// <param name="Name">What it is of.</param>
 /// <param name="Value">How much.</param>
 /// <param name="Unit">Of what.</param>

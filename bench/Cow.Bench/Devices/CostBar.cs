@@ -13,5 +13,7 @@ internal sealed record CostBar(string Name, double AtMost)
     [
         new("kernel-bytes-a-chunk-dense", 16), new("kernel-bytes-a-chunk-scattered", 64),
         new("daemon-resident-1-device", 160 * MiB), new("daemon-bytes-a-further-device", MiB),
+        new("create-device-100", 50_000), new("create-device-1000", 50_000),
+        new("reload-pause-against-linear", 2),
     ];
 }

@@ -5,88 +5,123 @@ using System.Text.Json;
 
 namespace Cow.Bench.Devices;
 
-/// <summary>The table of ratios to dm-linear and the costs, as text and as JSON; the ratios as columns for gnuplot, too.</summary>
-internal sealed class DeviceReport(DeviceRuns runs, IReadOnlyList<Cost> costs)
+/// <summary>The tables of ratios and the costs, as text, as Markdown and as JSON; the ratios as columns for gnuplot, too.</summary>
+internal sealed class DeviceReport(IReadOnlyList<KernelRuns> kernels)
 {
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
-    /// <summary>Prints them, and writes them to three files.</summary>
+    /// <summary>Prints them, and writes them to files.</summary>
     /// <param name="json">The results, for who compares them later.</param>
-    /// <param name="columns">What the chart is drawn from.</param>
     /// <param name="tables">The medians and the costs, for who reads them.</param>
-    /// <returns>Whether every bar is met by its median.</returns>
-    public bool Write(string json, string columns, string tables)
+    /// <param name="folder">Gets KERNEL-GROUP.dat, what the charts are drawn from.</param>
+    /// <returns>Whether every bar is met on every kernel.</returns>
+    public bool Write(string json, string tables, string folder)
     {
-        var rows = runs.Jobs.SelectMany(job => runs.Targets.Select(target => (job, target, ratio: runs.Of(job, target))))
-            .Where(static row => row.ratio is not null)
-            .Select(row => new { row.job, row.target, row.ratio, atLeast = BarOf(row.job, row.target)?.AtLeast })
-            .ToArray();
-        File.WriteAllText(json, JsonSerializer.Serialize(new { runs.Rounds, Results = rows, Costs = costs }, Json) + "\n");
-        File.WriteAllText(columns, Columns());
+        File.WriteAllText(json, JsonSerializer.Serialize(kernels.Select(static k => new { k.Kernel, Results = Rows(k.Runs), k.Costs }), Json) + "\n");
         File.WriteAllText(tables, Tables());
-        foreach (var row in rows)
+        foreach (KernelRuns kernel in kernels)
         {
-            string bar = row.atLeast is { } least ? (row.ratio!.Median >= least ? $"ok, bar {Text(least)}" : $"MISSED, bar {Text(least)}") : "";
-            Console.WriteLine($"{row.job,-28} {row.target,-22} {Text(row.ratio!.Median),6} ({Text(row.ratio.Least)} to {Text(row.ratio.Most)})  {bar}");
+            Print(kernel);
+            foreach (JobGroup group in JobGroup.All)
+            {
+                File.WriteAllText(Path.Combine(folder, $"{kernel.Kernel}-{group.Name}.dat"), Columns(kernel.Runs, group));
+            }
         }
 
-        foreach (Cost cost in costs)
+        string[] missed = [.. kernels.SelectMany(static k => k.Missed().Select(name => $"{k.Kernel}: {name}"))];
+        foreach (string name in missed)
         {
-            string bar = cost.AtMost is { } most ? $"{(cost.Missed ? "MISSED" : "ok")}, at most {most:0}" : "";
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{cost.Name,-42} {cost.Value,14:0.0} {cost.Unit,-6} {bar}"));
+            Console.Error.WriteLine($"missed on {name}");
         }
 
-        DeviceBar[] missed = [.. DeviceBar.All.Where(bar => !(runs.Of(bar.Job, bar.Target)?.Median >= bar.AtLeast))];
-        foreach (DeviceBar bar in missed)
-        {
-            Console.Error.WriteLine($"missed: {bar.Job} on {bar.Target}: {(runs.Of(bar.Job, bar.Target) is { } ratio ? Text(ratio.Median) : "not measured")}, bar {Text(bar.AtLeast)}");
-        }
-
-        string[] over = [.. CostBar.All.Select(static bar => bar.Name).Except(costs.Where(static cost => !cost.Missed).Select(static cost => cost.Name))];
-        foreach (string name in over)
-        {
-            Console.Error.WriteLine($"missed: {name}");
-        }
-
-        return missed.Length + over.Length == 0;
+        return missed.Length == 0;
     }
 
-    private static DeviceBar? BarOf(string job, string target) => DeviceBar.All.FirstOrDefault(bar => bar.Job == job && bar.Target == target);
+    private static Row[] Rows(DeviceRuns runs)
+    {
+        string[] jobs = [.. runs.Jobs];
+        return
+        [
+            .. from job in jobs
+               from target in runs.Targets(jobs)
+               let ratio = runs.Of(job, target)
+               where ratio is not null
+               select new Row(job, target, ratio, DeviceBar.All.FirstOrDefault(bar => bar.Job == job && bar.Target == target)?.AtLeast),
+        ];
+    }
+
+    private static void Print(KernelRuns kernel)
+    {
+        foreach (Row row in Rows(kernel.Runs))
+        {
+            string bar = row.AtLeast is { } least ? (row.Ratio.Median >= least ? $"ok, bar {Text(least)}" : $"MISSED, bar {Text(least)}") : "";
+            Console.WriteLine($"{kernel.Kernel,-4} {row.Job,-32} {row.Target,-22} {Text(row.Ratio.Median),6} ({Text(row.Ratio.Least)} to {Text(row.Ratio.Most)})  {bar}");
+        }
+
+        foreach (Cost cost in kernel.Costs)
+        {
+            string bar = cost.AtMost is { } most ? $"{(cost.Missed ? "MISSED" : "ok")}, at most {most:0}" : "";
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{kernel.Kernel,-4} {cost.Name,-42} {cost.Value,14:0.0} {cost.Unit,-6} {bar}"));
+        }
+    }
 
     private static string Text(double ratio) => ratio.ToString("0.000", CultureInfo.InvariantCulture);
 
+    private static string? Median(DeviceRuns runs, string job, string target) => runs.Of(job, target) is { } ratio ? Text(ratio.Median) : null;
+
     /// <summary>A row for each job, a column for each target.</summary>
-    private string Columns()
+    private static string Columns(DeviceRuns runs, JobGroup group)
     {
-        string[] targets = [.. runs.Targets.Where(static target => !target.EndsWith("-collapsed", StringComparison.Ordinal))];
-        StringBuilder text = new("job " + string.Join(' ', targets) + "\n");
-        foreach (string job in runs.Jobs)
+        string[] jobs = group.Of(runs.Jobs);
+        string[] targets = [.. runs.Targets(jobs).Where(static target => !target.EndsWith("-collapsed", StringComparison.Ordinal))];
+        StringBuilder text = new($"\"{group.Heading}\" {string.Join(' ', targets)}\n");
+        foreach (string job in jobs)
         {
-            _ = text.Append(job).Append(' ').AppendJoin(' ', targets.Select(target => Median(job, target) ?? "nan")).Append('\n');
+            _ = text.Append(job).Append(' ').AppendJoin(' ', targets.Select(target => Median(runs, job, target) ?? "nan")).Append('\n');
         }
 
         return text.ToString();
     }
 
-    /// <summary>Markdown. Targets are the rows: there are more of them than jobs.</summary>
     private string Tables()
     {
-        string[] jobs = [.. runs.Jobs];
-        StringBuilder text = new("<!-- Written by ./build.sh bench. -->\n\n");
-        _ = text.Append("| | ").AppendJoin(" | ", jobs).Append(" |\n| --- |").Insert(text.Length, " --- |", jobs.Length).Append('\n');
-        foreach (string target in runs.Targets)
+        StringBuilder text = new("<!-- Written by ./build.sh bench. -->\n");
+        foreach (JobGroup group in JobGroup.All)
         {
-            _ = text.Append("| ").Append(target).Append(" | ").AppendJoin(" | ", jobs.Select(job => Median(job, target) ?? "")).Append(" |\n");
+            foreach (KernelRuns kernel in kernels)
+            {
+                Table(text, kernel, group);
+            }
         }
 
-        _ = text.Append("\n| cost | | |\n| --- | --- | --- |\n");
-        foreach (Cost cost in costs)
+        _ = text.Append("\n| cost | ").AppendJoin(" | ", kernels.Select(static k => k.Kernel)).Append(" | |\n| --- |").Insert(text.Length, " --- |", kernels.Count + 1).Append('\n');
+        foreach (var (name, unit) in kernels.SelectMany(static k => k.Costs).Select(static cost => (cost.Name, cost.Unit)).Distinct())
         {
-            _ = text.Append(CultureInfo.InvariantCulture, $"| {cost.Name} | {cost.Value:0.0} | {cost.Unit} |\n");
+            _ = text.Append(CultureInfo.InvariantCulture, $"| {name} | ").AppendJoin(" | ", kernels.Select(k => Value(k, name))).Append(CultureInfo.InvariantCulture, $" | {unit} |\n");
         }
 
         return text.ToString();
     }
 
-    private string? Median(string job, string target) => runs.Of(job, target) is { } ratio ? Text(ratio.Median) : null;
+    private static string Value(KernelRuns kernel, string name) =>
+        kernel.Costs.FirstOrDefault(cost => cost.Name == name)?.Value.ToString("0.0", CultureInfo.InvariantCulture) ?? "";
+
+    /// <summary>Targets are the rows: there are more of them than jobs.</summary>
+    private static void Table(StringBuilder text, KernelRuns kernel, JobGroup group)
+    {
+        string[] jobs = group.Of(kernel.Runs.Jobs);
+        if (jobs.Length == 0)
+        {
+            return;
+        }
+
+        _ = text.Append(CultureInfo.InvariantCulture, $"\nLinux {kernel.Kernel}, {group.Heading}:\n\n| | ")
+            .AppendJoin(" | ", jobs.Select(job => job[group.Prefix.Length..])).Append(" |\n| --- |").Insert(text.Length, " --- |", jobs.Length).Append('\n');
+        foreach (string target in kernel.Runs.Targets(jobs))
+        {
+            _ = text.Append(CultureInfo.InvariantCulture, $"| {target} | ").AppendJoin(" | ", jobs.Select(job => Median(kernel.Runs, job, target) ?? "")).Append(" |\n");
+        }
+    }
+
+    private sealed record Row(string Job, string Target, Ratio Ratio, double? AtLeast);
 }

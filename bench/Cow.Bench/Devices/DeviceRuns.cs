@@ -3,10 +3,21 @@ using System.Globalization;
 
 namespace Cow.Bench.Devices;
 
-/// <summary>What tests/vm/bench.sh measured: lines "RESULT round job target iops".</summary>
+/// <summary>What tests/vm/bench.sh and tests/vm/parallel.sh measured on one kernel: lines "RESULT round job target iops".</summary>
+/// <remarks>
+/// A target is divided by dm-linear, but <c>chain-30</c> by <c>chain-1</c>, and <c>cowctl</c> by <c>qemu-nbd</c>. A job of four processes is first divided by
+/// the same job of one, on both sides: its ratio says how it scales.
+/// </remarks>
 internal sealed class DeviceRuns
 {
-    private const string Yardstick = "linear";
+    /// <summary>What jobs of one process begin with that are there to be compared with those of four.</summary>
+    public const string OneJob = "one-";
+
+    /// <summary>What jobs of four processes begin with.</summary>
+    public const string FourJobs = "four-";
+
+    /// <summary>What jobs begin with that cowctl and qemu-nbd did with the same image.</summary>
+    public const string PairJob = "pair-";
 
     private readonly List<Measurement> _all = [];
 
@@ -25,21 +36,31 @@ internal sealed class DeviceRuns
         return runs;
     }
 
-    /// <summary>In the order in which they ran.</summary>
-    public IEnumerable<string> Jobs => _all.Select(static m => m.Job).Distinct();
+    /// <summary>In the order in which they ran. Those of one process are only there to be divided by.</summary>
+    public IEnumerable<string> Jobs => _all.Select(static m => m.Job).Distinct().Where(static job => !job.StartsWith(OneJob, StringComparison.Ordinal));
 
-    /// <summary>In the order in which they ran.</summary>
-    public IEnumerable<string> Targets => _all.Select(static m => m.Target).Distinct();
+    /// <summary>Those of some jobs, in the order in which they ran.</summary>
+    public IEnumerable<string> Targets(IReadOnlyCollection<string> jobs) => _all.Where(m => jobs.Contains(m.Job)).Select(static m => m.Target).Distinct();
 
-    /// <summary>How often each was measured.</summary>
-    public int Rounds => _all.Select(static m => m.Round).Distinct().Count();
-
-    /// <summary>Operations a second in each round divided by those of dm-linear in the same round; null where the target has no such job.</summary>
+    /// <summary>The median of all rounds; null where the target has no such job.</summary>
     public Ratio? Of(string job, string target)
     {
-        double[] ratios = [.. Where(job, target).Select(m => m.Iops / Where(job, Yardstick).Single(l => l.Round == m.Round).Iops).Order()];
+        double[] ratios = [.. Where(job, target).Select(m => Gain(m) / Gain(YardstickOf(m))).Order()];
         return ratios.Length == 0 ? null : new Ratio(ratios[ratios.Length / 2], ratios[0], ratios[^1], Where(job, target).Average(static m => m.Iops));
     }
+
+    private Measurement YardstickOf(Measurement m) => Single(m.Round, m.Job, m.Target switch
+    {
+        "cowctl" or "qemu-nbd" => "qemu-nbd",
+        "chain-30" => "chain-1",
+        _ => "linear",
+    });
+
+    private double Gain(Measurement m) => m.Job.StartsWith(FourJobs, StringComparison.Ordinal)
+        ? m.Iops / Single(m.Round, OneJob + m.Job[FourJobs.Length..], m.Target).Iops
+        : m.Iops;
+
+    private Measurement Single(string round, string job, string target) => Where(job, target).Single(m => m.Round == round);
 
     private IEnumerable<Measurement> Where(string job, string target) => _all.Where(m => m.Job == job && m.Target == target);
 

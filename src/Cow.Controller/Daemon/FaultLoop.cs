@@ -13,7 +13,8 @@ namespace Cow.Controller.Daemon;
 internal sealed class FaultLoop : IDisposable
 {
     private const int StackBytes = 256 << 10;
-    private const int EventsPerRead = 1024;
+    private const int FirstEventsPerRead = 64;
+    private const int MostEventsPerRead = 1024;
     private const int LoadRecords = 256;
 
     private readonly IFaultChannel _channel;
@@ -23,7 +24,7 @@ internal sealed class FaultLoop : IDisposable
     private readonly CommitTimer _timer;
     private readonly ILogger _log;
     private readonly Thread _thread;
-    private readonly CowEvent[] _events = new CowEvent[EventsPerRead];
+    private CowEvent[] _events = new CowEvent[FirstEventsPerRead];
     private readonly ConcurrentQueue<LoopWork> _work = new();
     private readonly List<LoopWork> _done = [];
     private readonly TaskCompletionSource _loaded = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -160,6 +161,12 @@ internal sealed class FaultLoop : IDisposable
         }
 
         _timer.Saw(_events.AsSpan(0, count));
+        if (count == _events.Length && count < MostEventsPerRead)
+        {
+            // A busy device. There may be a thousand that are not.
+            _events = new CowEvent[count * 2];
+        }
+
         if (_engine.PictureComplete)
         {
             DoWork();

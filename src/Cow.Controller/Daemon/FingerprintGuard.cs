@@ -14,6 +14,8 @@ internal sealed class FingerprintGuard(DaemonPaths paths)
     private const int Blocks = 16;
     private const int BlockBytes = 4096;
 
+    private static readonly uint[] CrcOfByte = MakeCrcOfByte();
+
     /// <summary>Remembers the base of a new store.</summary>
     public void Remember(string cow, string basePath, string baseDevice) =>
         JsonFile.Write(paths.FingerprintOf(IdOf(cow)), Take(basePath, baseDevice), JsonContext.Default.BaseFingerprint);
@@ -82,13 +84,26 @@ internal sealed class FingerprintGuard(DaemonPaths paths)
         uint crc = uint.MaxValue;
         foreach (byte b in data)
         {
-            crc ^= b;
+            crc = CrcOfByte[(crc ^ b) & 0xff] ^ (crc >> 8);
+        }
+
+        return ~crc;
+    }
+
+    private static uint[] MakeCrcOfByte()
+    {
+        uint[] table = new uint[256];
+        for (uint value = 0; value < table.Length; value++)
+        {
+            uint crc = value;
             for (int bit = 0; bit < 8; bit++)
             {
                 crc = (crc & 1) != 0 ? (crc >> 1) ^ 0xedb88320 : crc >> 1;
             }
+
+            table[value] = crc;
         }
 
-        return ~crc;
+        return table;
     }
 }

@@ -9,6 +9,9 @@ namespace Cow.Controller.Daemon;
 /// <summary>A store that is open, with the files that it lives in.</summary>
 internal sealed class OpenedStore : ServedStore
 {
+    /// <summary>Of each file, all the time that the device is up: its metadata is read as a whole only once.</summary>
+    private const int BufferBytes = 16 << 10;
+
     private readonly List<IImageFile> _files = [];
     private readonly FormatFiles _formatFiles;
     private readonly DeviceSpaceKeeper _space;
@@ -66,7 +69,7 @@ internal sealed class OpenedStore : ServedStore
     {
         SafeFileHandle handle = BlockDevice.OpenDirect(path, write);
         int block = Math.Max(ChunkGeometry.SectorBytes, checked((int)BlockDevice.LogicalBlockSize(handle)));
-        var file = new ImageFile(handle, path, block, () => checked((long)BlockDevice.SizeBytes(handle)));
+        var file = new ImageFile(handle, path, block, () => checked((long)BlockDevice.SizeBytes(handle)), Math.Max(BufferBytes, block));
         _files.Add(file);
         return file;
     }

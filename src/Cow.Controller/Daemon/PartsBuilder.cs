@@ -30,7 +30,8 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
     /// <summary>On return the file is free for the next one who wants it, unless somebody else keeps the loop open.</summary>
     public static void DetachLoop(string path)
     {
-        int index = int.Parse(path.AsSpan("/dev/loop".Length), System.Globalization.CultureInfo.InvariantCulture);
+        int index = OwnLoops.IndexOf(path);
+        OwnLoops.Forget(index);
         using (LoopDevice loop = LoopDevice.Open(index))
         {
             try
@@ -134,6 +135,7 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
     private string Loop(string path, bool readOnly)
     {
         using LoopDevice loop = LoopDevice.Attach(path, readOnly);
+        OwnLoops.Add(loop, path, readOnly);
         string node = loop.Path;
         undo.Add($"attach {node}", () => DetachLoop(node));
         Set(State with { Loops = [.. State.Loops, node] });

@@ -13,6 +13,9 @@ internal static class Pinning
     /// <summary>128 MiB, in the hexadecimal that the runtime reads. Bounded, since all of it is locked into memory.</summary>
     private const string HeapLimit = "8000000";
 
+    /// <summary>Of a thread that asks for no other. The limit of the shell, 8 MiB as a rule, would be locked for each of the runtime's threads.</summary>
+    private const ulong StackBytes = 512 << 10;
+
     private static readonly Dictionary<string, string?> Settings = new()
     {
         [Mark] = "1",
@@ -71,6 +74,7 @@ internal static class Pinning
         {
             ProcessPinning.SetOomScore(NeverKilled);
             ProcessPinning.SetIoFlusher();
+            ProcessPinning.LimitStacks(StackBytes);
             return true;
         }
         catch (IOException)

@@ -9,9 +9,11 @@ namespace Cow.Controller.Daemon;
 /// </summary>
 internal sealed class PlacedQueue
 {
-    private ulong[] _numbers = new ulong[1024];
-    private PlacedRun[] _runs = new PlacedRun[1024];
-    private PlacedRun[] _batch = new PlacedRun[1024];
+    private const int First = 64;
+
+    private ulong[] _numbers = new ulong[First];
+    private PlacedRun[] _runs = new PlacedRun[First];
+    private PlacedRun[] _batch = new PlacedRun[First];
     private int _head;
 
     /// <summary>Runs in it.</summary>

@@ -10,7 +10,7 @@ namespace Cow.Controller.Daemon;
 /// </summary>
 internal sealed class ReplyBuffer(ChunkGeometry geometry, DeviceIndices indices, uint generation)
 {
-    private CowReply[] _replies = new CowReply[512];
+    private CowReply[] _replies = new CowReply[64];
 
     public int Count { get; private set; }
 

@@ -56,7 +56,7 @@ internal sealed class UseChecks(DmControl dm)
     private static void NotAttached(string path, bool forWriting)
     {
         (DeviceNumber Device, ulong Inode) file = BlockDevice.IdentityOf(path);
-        foreach (LoopDeviceInfo loop in LoopDevice.List())
+        foreach (LoopDeviceInfo loop in OwnLoops.List())
         {
             if ((loop.Device, loop.Inode) == file && !(forWriting && loop.IsReadOnly))
             {

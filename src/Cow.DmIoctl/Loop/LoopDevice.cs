@@ -76,12 +76,13 @@ public sealed class LoopDevice : IDisposable
     public static LoopDevice Open(int index) => OpenNode(index, write: false);
 
     /// <summary>All loop devices that have a file behind them. Those that go away meanwhile are left out.</summary>
-    public static IReadOnlyList<LoopDeviceInfo> List()
+    /// <param name="known">What the caller knows of a device by its index, so that the kernel need not be asked; null for one that it does not.</param>
+    public static IReadOnlyList<LoopDeviceInfo> List(Func<int, LoopDeviceInfo?>? known = null)
     {
         var devices = new List<LoopDeviceInfo>();
-        foreach (int index in LoopSysfs.Attached())
+        foreach (int index in LoopSysfs.All())
         {
-            if (Describe(index) is { } info)
+            if ((known?.Invoke(index) ?? Describe(index)) is { } info)
             {
                 devices.Add(info);
             }
@@ -134,12 +135,17 @@ public sealed class LoopDevice : IDisposable
 
     private static unsafe LoopDeviceInfo? Describe(int index)
     {
+        if (LoopSysfs.BackingFile(index) is not { } file)
+        {
+            return null;
+        }
+
         try
         {
             using var device = Open(index);
             LoopInfo64 info;
             Syscall.Check(LibC.Ioctl(device._handle, LoopNumbers.GetStatus, &info), "LOOP_GET_STATUS64", device.Path);
-            return device.BackingFile is not { } file ? null : new LoopDeviceInfo(
+            return new LoopDeviceInfo(
                 index, file, DeviceNumber.Decode(info.Device), info.Inode, info.Offset, info.SizeLimit,
                 info.Flags.HasFlag(LoopFlags.ReadOnly));
         }

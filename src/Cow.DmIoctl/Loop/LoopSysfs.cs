@@ -29,15 +29,15 @@ internal static class LoopSysfs
         }
     }
 
-    /// <summary>The devices with a file behind them, in order.</summary>
-    public static IEnumerable<int> Attached()
+    /// <summary>The devices that the kernel has, in order, with a file behind them or without.</summary>
+    public static IEnumerable<int> All()
     {
         const string root = "/sys/block";
         return !Directory.Exists(root) ? [] : Directory.EnumerateFileSystemEntries(root, "loop*")
             .Select(path => int.TryParse(
                 Path.GetFileName(path.AsSpan())["loop".Length..], NumberStyles.None, CultureInfo.InvariantCulture,
                 out int index) ? index : -1)
-            .Where(index => index >= 0 && BackingFile(index) is not null)
+            .Where(index => index >= 0)
             .Order();
     }
 

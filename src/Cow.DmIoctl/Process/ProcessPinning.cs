@@ -6,7 +6,7 @@ namespace Cow.DmIoctl;
 
 /// <summary>
 /// Keeps a daemon from needing the devices that it serves. Order: <see cref="SetOomScore"/>,
-/// <see cref="SetIoFlusher"/>, <see cref="ExecSelf"/>; then, in the new image, <see cref="DisableCoreDumps"/> and
+/// <see cref="SetIoFlusher"/>, <see cref="LimitStacks"/>, <see cref="ExecSelf"/>; then, in the new image, <see cref="DisableCoreDumps"/> and
 /// <see cref="LockMemory"/>. The exec is needed: the runtime has threads before Main, and a thread that exists does
 /// not get the flusher flag.
 /// </summary>
@@ -28,6 +28,14 @@ public static class ProcessPinning
     public static void LockMemory() => Syscall.Check(
         LibC.MLockAll(MemoryNumbers.LockCurrent | MemoryNumbers.LockFuture), "mlockall", null,
         "run as root, or raise LimitMEMLOCK to infinity");
+
+    /// <summary>How large the stacks of threads become, unless they are made with a size of their own; from the next exec on.</summary>
+    /// <param name="bytes">For each.</param>
+    public static unsafe void LimitStacks(ulong bytes)
+    {
+        var limit = new RLimit { Current = bytes, Maximum = ResourceNumbers.Unlimited };
+        Syscall.Check(LibC.SetRLimit(ResourceNumbers.Stack, &limit), "setrlimit", null, "run as root");
+    }
 
     /// <summary>How readily the kernel ends the process when memory runs out.</summary>
     /// <param name="score">-1000 (never) to 1000; below the present value it needs CAP_SYS_RESOURCE.</param>

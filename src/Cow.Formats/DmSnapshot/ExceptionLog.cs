@@ -15,12 +15,13 @@ namespace Cow.Formats.DmSnapshot;
 internal sealed class ExceptionLog
 {
     private const int SectorBytes = 512;
-    private const int MaxWindowBytes = 64 * 1024;
+    private const int MaxWindowBytes = 16 * 1024;
+
+    private static readonly byte[] Zeros = new byte[MaxWindowBytes];
 
     private readonly IImageFile _file;
     private readonly DmSnapshotGeometry _geometry;
     private readonly byte[] _window;
-    private readonly byte[] _zeros;
     private ulong _written;
 
     public ExceptionLog(IImageFile file, DmSnapshotGeometry geometry)
@@ -28,7 +29,6 @@ internal sealed class ExceptionLog
         _file = file;
         _geometry = geometry;
         _window = new byte[Math.Min(geometry.ChunkBytes, MaxWindowBytes)];
-        _zeros = new byte[_window.Length];
     }
 
     /// <summary>Entries in the list, those appended but not written out included.</summary>
@@ -69,9 +69,9 @@ internal sealed class ExceptionLog
     public void ZeroChunk(ulong chunk)
     {
         long start = (long)chunk * _geometry.ChunkBytes;
-        for (long offset = start; offset < start + _geometry.ChunkBytes; offset += _zeros.Length)
+        for (long offset = start; offset < start + _geometry.ChunkBytes; offset += _window.Length)
         {
-            _file.WriteAt(_zeros, offset);
+            _file.WriteAt(Zeros.AsSpan(0, _window.Length), offset);
         }
     }
 
@@ -128,7 +128,7 @@ internal sealed class ExceptionLog
             bool isClear = !buffer.AsSpan().ContainsAnyExcept((byte)0);
             if (!isClear && clear)
             {
-                _file.WriteAt(_zeros, offset);
+                _file.WriteAt(Zeros.AsSpan(0, _window.Length), offset);
             }
             wasClear &= isClear;
         }

@@ -11,7 +11,7 @@ namespace Cow.Formats.Io;
 /// no one else may write the file meanwhile. A file whose length is no multiple of the block grows to one when its end is written.</remarks>
 public sealed class ImageFile : IImageFile
 {
-    private const int BufferBytes = 64 * 1024;
+    private const int DefaultBufferBytes = 64 * 1024;
 
 #if DEBUG
     private const int Parts = 2;
@@ -22,6 +22,7 @@ public sealed class ImageFile : IImageFile
     private readonly SafeFileHandle _handle;
     private readonly Func<long> _length;
     private readonly int _block;
+    private readonly int _bufferBytes;
     private readonly byte[] _memory;
     private readonly int _start;
 
@@ -31,20 +32,26 @@ public sealed class ImageFile : IImageFile
     /// <param name="alignment">Bytes that offset, length and memory of a transfer must be multiples of: a power of two, 512 to 65536.
     /// The logical block size of a device; 512 is enough where O_DIRECT is not used.</param>
     /// <param name="length">Asks for the bytes in it now, or null for a regular file. A block device needs one: fstat knows no size for it.</param>
-    public ImageFile(SafeFileHandle handle, string name, int alignment = 4096, Func<long>? length = null)
+    /// <param name="bufferBytes">How much is transferred at once: a power of two, not below the alignment.</param>
+    public ImageFile(SafeFileHandle handle, string name, int alignment = 4096, Func<long>? length = null, int bufferBytes = DefaultBufferBytes)
     {
         ArgumentNullException.ThrowIfNull(handle);
         ArgumentException.ThrowIfNullOrEmpty(name);
-        if (!int.IsPow2(alignment) || alignment is < 512 or > BufferBytes)
+        if (!int.IsPow2(alignment) || alignment is < 512 or > DefaultBufferBytes)
         {
             throw new ArgumentOutOfRangeException(nameof(alignment), alignment, "a power of two from 512 to 65536");
+        }
+        if (!int.IsPow2(bufferBytes) || bufferBytes < alignment)
+        {
+            throw new ArgumentOutOfRangeException(nameof(bufferBytes), bufferBytes, "a power of two, not below the alignment");
         }
         _handle = handle;
         CanGrow = length is null;
         _length = length ?? (() => RandomAccess.GetLength(_handle));
         _block = alignment;
         Name = name;
-        _memory = GC.AllocateArray<byte>(BufferBytes + alignment, pinned: true);
+        _bufferBytes = bufferBytes;
+        _memory = GC.AllocateArray<byte>(bufferBytes + alignment, pinned: true);
         nint address = Marshal.UnsafeAddrOfPinnedArrayElement(_memory, 0);
         _start = (int)(-address & (alignment - 1));
     }
@@ -148,7 +155,7 @@ public sealed class ImageFile : IImageFile
     private Piece PieceAt(long offset, int wanted)
     {
         int skip = (int)(offset & (_block - 1));
-        int count = Math.Min(wanted, BufferBytes - skip);
+        int count = Math.Min(wanted, _bufferBytes - skip);
         return new Piece(offset - skip, skip, count, (skip + count + _block - 1) & -_block);
     }
 

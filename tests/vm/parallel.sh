@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+# What ./build.sh bench measures in a guest with two processors and a clock like any other, so on a machine that does nothing else.
+# Prints a line for each measurement, as bench.sh and costs.sh do:
+#
+#   RESULT round job target iops
+#   COST name value unit
+#
+# Jobs "pair-..." are for cowctl and qemu-nbd, each with the same qcow2 image. Jobs "one-..." and "four-..." are the same work done by one
+# process and by four. Rounds interleave all of it.
+# shellcheck shell=bash
+set -euo pipefail
+
+PARALLEL_ROUNDS=5 PARALLEL_TARGETS="linear cow-8 cow-128 bitmap-128" PARALLEL_MIB=32
+. /payload/bench.inc
+BENCH_MIB=$PARALLEL_MIB SECTORS=$((PARALLEL_MIB * 2048)) mib=$PARALLEL_MIB
+
+# An image on the CoW disk, whose other contents nobody reads.
+image() {
+    dd if=/dev/zero of="$COW" bs=1M count=2 oflag=direct status=none
+    qemu-img create -q -f qcow2 -F raw -b "$BASE" "$COW" "${BENCH_MIB}M"
+}
+
+pair_jobs() {
+    job pair-read-unaltered "$1" "$2" randread
+    job pair-first-write-random-4k "$1" "$2" randwrite
+    dd if=/dev/null of="$2" conv=fsync,notrunc status=none
+    job pair-rewrite-random-4k "$1" "$2" randwrite
+    job pair-read-remapped "$1" "$2" randread
+}
+
+pair() {
+    image
+    cowctl open b "$COW" >/dev/null
+    pair_jobs cowctl /dev/mapper/b
+    cowctl remove b
+    image
+    qemu-nbd --connect=/dev/nbd0 --format=qcow2 --cache=none --aio=native "$COW"
+    until [ "$(cat /sys/block/nbd0/size)" -gt 0 ]; do sleep 0.1; done
+    pair_jobs qemu-nbd /dev/nbd0
+    qemu-nbd --disconnect /dev/nbd0 >/dev/null
+    while [ -e /sys/block/nbd0/pid ]; do sleep 0.1; done
+}
+
+# share NAME PROCESSES TARGET DIRECTION [fio options]: each does its part of the work.
+share() {
+    local name=$1 processes=$2 target=$3 direction=$4 part=$((mib * 1024 / $2))
+    shift 4
+    job "$name" "$target" /dev/mapper/b "$direction" --numjobs="$processes" --size="${part}k" --offset_increment="${part}k" --group_reporting "$@"
+}
+
+shared_jobs() {
+    local name=$1 processes=$2 target=$3
+    up "$target"
+    share "$name-read-unaltered" "$processes" "$target" randread
+    share "$name-first-write-random-4k" "$processes" "$target" randwrite
+    settle
+    share "$name-rewrite-random-4k" "$processes" "$target" randwrite
+    share "$name-read-remapped" "$processes" "$target" randread
+    down "$target"
+    up "$target"
+    share "$name-first-write-sequential-64k" "$processes" "$target" write --bs=64k
+    down "$target"
+}
+
+# pause COMMAND...: what it prints, while somebody reads the device.
+pause() {
+    local reader
+    fio --name=load --filename=/dev/mapper/b --direct=1 --ioengine=libaio --iodepth=4 --rw=randread --bs=4k --size="${mib}M" --time_based --runtime=60 \
+        --output=/dev/null &
+    reader=$!
+    sleep 1
+    "$@"
+    kill "$reader"
+    wait "$reader" || true
+}
+
+compacted() { cowctl compact b --json | jq '.pauseMilliseconds * 1000'; }
+
+# How long I/O stands still while a table is swapped: for one of the default number of lines, and for a single linear line.
+swaps() {
+    up cow-8
+    # Every other chunk: more runs than there may be lines.
+    fio --name=fill --filename=/dev/mapper/b --direct=1 --bs=4k --rw=write:4k --io_size=8M --output=/dev/null
+    settle
+    ours+=("$(pause compacted)")
+    lines=$(dmsetup table b | wc -l)
+    down cow-8
+    up linear
+    dmsetup load b --table "0 $SECTORS linear $COW 0"
+    theirs+=("$(pause swap b)")
+    down linear
+}
+
+median() { printf '%s\n' "$@" | sort -g | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
+
+modprobe dm-cow
+modprobe nbd nbds_max=1
+disks
+# Warm, as in bench.sh.
+round=warm
+for target in $PARALLEL_TARGETS; do
+    echo "parallel: warming up with $target"
+    shared_jobs one 1 "$target" >/dev/null
+done
+pair >/dev/null
+ours=() theirs=() lines=0
+for round in $(seq 1 "$PARALLEL_ROUNDS"); do
+    echo "parallel: round $round of $PARALLEL_ROUNDS"
+    pair
+    for target in $PARALLEL_TARGETS; do
+        shared_jobs one 1 "$target"
+        shared_jobs four 4 "$target"
+    done
+    swaps
+done
+echo "COST reload-pause-$lines-lines $(median "${ours[@]}") us"
+echo "COST reload-pause-linear-line $(median "${theirs[@]}") us"
+echo "COST reload-pause-against-linear $(jq -n "$(median "${ours[@]}") / $(median "${theirs[@]}")") times"
