@@ -29,7 +29,6 @@ internal sealed class DmSnapshotStore : IGrantingFormat
     private readonly Queue<PlacedRun> _taken = new();
     private ulong _takenChunks;
     private ulong _abandoned;
-    private ulong _areasAnnounced;
     private bool _failed;
 
     public DmSnapshotStore(IImageFile file, DmSnapshotGeometry geometry, OpenOptions options)
@@ -43,7 +42,6 @@ internal sealed class DmSnapshotStore : IGrantingFormat
 
         _free.GrowTo(geometry.Chunks(file.Length));
         _log.Load(Load);
-        _areasAnnounced = _log.Count / geometry.EntriesPerArea;
         if (!_readOnly)
         {
             _log.ClearTail();
@@ -92,7 +90,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         }
         if (_pending.TryAtOrAfter(chunk, out run) && !ClipTo(run, chunk, ref count))
         {
-            return Answer(chunk, run.ValueOf(chunk), count, Fill.Copy, default);
+            return Answer(chunk, run.ValueOf(chunk), count, Fill.Copy, AreasToCome());
         }
 
         (ulong place, count) = _free.Take(Math.Min(count, _geometry.MaxEntries(_free.Capacity) - Entries));
@@ -100,7 +98,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         {
             _pending.Add(chunk, place, count);
         }
-        return Answer(chunk, place, count, Fill.Copy, AnnounceArea());
+        return Answer(chunk, place, count, Fill.Copy, AreasToCome());
     }
 
     public void Adopt(PlacedRun run)
@@ -116,7 +114,6 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         {
             AdoptChunk(run.Run.Chunk + i, first + i);
         }
-        AnnounceArea();
     }
 
     public void Abandon(ChunkRun run)
@@ -140,7 +137,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         {
             _reserved.Add(place, place, count);
         }
-        return new PlaceGrant(PlaceGrant.AnyChunk, count, PlaceOf(place), AnnounceArea());
+        return new PlaceGrant(PlaceGrant.AnyChunk, count, PlaceOf(place), AreasToCome());
     }
 
     public void AdoptGrant(PlaceGrant grant)
@@ -156,7 +153,6 @@ internal sealed class DmSnapshotStore : IGrantingFormat
             }
         }
         _reserved.Add(first, first, grant.Count);
-        AnnounceArea();
     }
 
     public ulong Take(PlacedRun run)
@@ -181,8 +177,6 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         ulong first = FirstOf(grant.Place);
         _reserved.Remove(first, grant.Count);
         _free.Give(first, grant.Count);
-        // What is not needed any more is announced again when it is.
-        _areasAnnounced = Math.Min(_areasAnnounced, Entries / _geometry.EntriesPerArea);
     }
 
     public void Commit(ReadOnlySpan<PlacedRun> runs)
@@ -361,17 +355,15 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         return new Allocation(new PlacedRun(run, count == 0 ? default : PlaceOf(place)), fill, new Extent(run, ExtentKind.Base, default), metadata);
     }
 
-    /// <summary>The area that the latest places will need to be named, the first time that one does. A run has no more chunks than an area
-    /// has entries, so it needs one new area at most.</summary>
-    private ByteRange AnnounceArea()
+    /// <summary>From the first to the last area that the list will enter to name all places that were given out; data chunks in between were given out,
+    /// too. Told with every answer until the list is there: the first who was told may have found no room for it.</summary>
+    private ByteRange AreasToCome()
     {
-        ulong area = Entries / _geometry.EntriesPerArea;
-        if (area <= _areasAnnounced)
-        {
-            return default;
-        }
-        _areasAnnounced = area;
-        return new ByteRange((long)_geometry.AreaChunk(area) * _geometry.ChunkBytes, _geometry.ChunkBytes);
+        ulong next = (_log.Count / _geometry.EntriesPerArea) + 1;
+        ulong last = Entries / _geometry.EntriesPerArea;
+        return last < next
+            ? default
+            : new ByteRange((long)_geometry.AreaChunk(next) * _geometry.ChunkBytes, (long)(_geometry.AreaChunk(last) - _geometry.AreaChunk(next) + 1) * _geometry.ChunkBytes);
     }
 
     /// <summary>The chunk of the store that a place is.</summary>
