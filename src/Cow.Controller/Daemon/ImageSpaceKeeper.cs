@@ -87,7 +87,8 @@ internal sealed class ImageSpaceKeeper : ISpaceKeeper, IDisposable
         {
             if (_file is null)
             {
-                return to <= _capacity;
+                // It may have grown.
+                return to <= _capacity || to <= (_capacity = Data.Length);
             }
 
             if (from >= _from && to <= _to)
@@ -103,7 +104,16 @@ internal sealed class ImageSpaceKeeper : ISpaceKeeper, IDisposable
                 return false;
             }
 
-            (_from, _to) = (from, end);
+            if (from <= _to && to >= _from)
+            {
+                // Beside each other, as data and the metadata that will name it mostly are.
+                (_from, _to) = (Math.Min(_from, from), Math.Max(_to, end));
+            }
+            else if (grows)
+            {
+                (_from, _to) = (from, end);
+            }
+
             if (grows)
             {
                 _loop!.SetCapacity();
