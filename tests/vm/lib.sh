@@ -60,7 +60,7 @@ wait_for() {
     done
 }
 
-# Cases that read everything again and again use the first 64 MiB of the base: create takes --size 64M.
+# Cases that read everything again and again use the first 64 MiB of the base, or less: create takes --size 64M.
 SECTORS=131072
 # random_base: fills them.
 random_base() { dd if=/payload/random of="$BASE_DISK" bs=1M oflag=direct status=none; }
@@ -68,7 +68,7 @@ random_base() { dd if=/payload/random of="$BASE_DISK" bs=1M oflag=direct status=
 # content DEVICE: a hash of them; quick rather than strong, for the guest's processor is emulated.
 content() {
     blockdev --flushbufs "$1"
-    dd if="$1" bs=1M iflag=direct count=64 status=none | xxhsum -H1 - | cut -d' ' -f1
+    dd if="$1" bs=1M iflag=direct count=$((SECTORS / 2048)) status=none | xxhsum -H1 - | cut -d' ' -f1
 }
 
 # blank DEVICE [MIB]: zeros at its head, so that no store and no signature is found there.

@@ -34,7 +34,7 @@ drive() {
 # qemu_command KERNEL "COMMAND LINE": leaves the command in the array QEMU; the caller adds its serial
 # ports (console, results, output of the case).
 qemu_command() {
-    local kernel=$1 append=$2 disk
+    local kernel=$1 append=$2 disk cpu=max,-erms,-la57
     QEMU=(qemu-system-x86_64 -M q35 -display none -no-reboot -nic none
         -kernel "$("$VM/kernels" "$kernel" vmlinuz)" -initrd "$work/initramfs"
         -append "console=ttyS0 panic=-1 quiet log_buf_len=4M no_timer_check $append")
@@ -42,8 +42,10 @@ qemu_command() {
         # Guest time counts instructions: figures that repeat on a loaded machine (design.md, section 10).
         QEMU+=(-cpu max -accel "tcg,thread=single" -icount "shift=1,sleep=off" -smp 1 -m "${COW_MEMORY:-2G}")
     else
-        # Emulated, "rep movsb" goes byte by byte: without ERMS the kernel clears and copies in words, a third faster.
-        QEMU+=(-cpu "max,-erms" -accel "tcg,thread=multi" -smp "${COW_CPUS:-2}" -m "${COW_MEMORY:-2G}")
+        # Emulated, "rep movsb" goes byte by byte: without ERMS the kernel clears and copies in words, a third faster. A fifth level of page
+        # tables and SMAP cost a quarter; the debug kernel, which looks for such mistakes, has SMAP.
+        [ "$kernel" = debug ] || cpu+=,-smap
+        QEMU+=(-cpu "$cpu" -accel "tcg,thread=multi" -smp "${COW_CPUS:-2}" -m "${COW_MEMORY:-2G}")
     fi
     drive root "snapshot=on,file=$("$VM/image")"
     for disk in "${DATA_DISKS[@]}"; do

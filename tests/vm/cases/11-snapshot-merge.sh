@@ -2,12 +2,13 @@
 # timeout: 600
 # The stock snapshot-merge target takes our store into its origin.
 require_module
+SECTORS=65536
 random_base
 blank "$COW_DISK"
 
-cowctl create ours "$BASE_DISK" "$COW_DISK" 16 --size 64M
-stamp /dev/mapper/ours 4 --size=32M --io_size=4M
-stamp /dev/mapper/ours 5 --rw=write --bs=64k --offset=32M --size=4M
+cowctl create ours "$BASE_DISK" "$COW_DISK" 16 --size 32M
+stamp /dev/mapper/ours 4 --size=16M --io_size=4M
+stamp /dev/mapper/ours 5 --rw=write --bs=64k --offset=16M --size=4M
 want=$(content /dev/mapper/ours)
 cowctl remove ours
 
