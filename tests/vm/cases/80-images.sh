@@ -61,10 +61,10 @@ reads() { python3 /tmp/disk.py check "$1"; }
 served() {
     local name=$1 image=$2 kills=$3 before after killer
     qemu-img convert -O raw "${READABLE:-$image}" hash.raw
-    before=$(xxhsum - <hash.raw | cut -d' ' -f1)
+    before=$(digest <hash.raw)
     rm hash.raw
     cowctl open "$name" "$image"
-    after=$(dd if="/dev/mapper/$name" bs=1M iflag=direct status=none | xxhsum - | cut -d' ' -f1)
+    after=$(taskset -c 0 dd if="/dev/mapper/$name" bs=1M iflag=direct status=none | digest)
     [ "$before" = "$after" ] || fail "$image reads otherwise through the device"
     killer "$name" "$kills" &
     killer=$!
