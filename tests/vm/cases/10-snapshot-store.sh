@@ -2,6 +2,7 @@
 # timeout: 600
 # A store goes from the stock snapshot target to ours and back, written on each side; contents are equal at every step.
 require_module
+# shellcheck disable=SC2034  # lib.sh reads it
 SECTORS=65536
 random_base
 blank "$COW_DISK"
