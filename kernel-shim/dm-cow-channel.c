@@ -128,27 +128,6 @@ static u32 __ctx_owner(const struct cow_ctx *ctx)
 	return ctx->chan ? pid_vnr(ctx->chan->owner) : 0;
 }
 
-/* Everything that the controller before this one left, to be told anew. */
-static void __make_picture(struct cow_ctx *ctx)
-{
-	struct list_head *lists[] = { &ctx->copying, &ctx->placed };
-	struct cow_run *run;
-	unsigned int i;
-
-	__cow_forget_notices(ctx);
-	if (ctx->features & DM_COW_F_GRANT)
-		__cow_grant_picture(ctx);
-	else
-		__cow_grant_forget(ctx);
-	for (i = 0; i < ARRAY_SIZE(lists); i++) {
-		list_for_each_entry(run, lists[i], list) {
-			run->picture = true;
-			list_add_tail(&run->notice, &ctx->notices);
-		}
-	}
-	ctx->picture = true;
-}
-
 static void __ask_all_again(struct cow_ctx *ctx)
 {
 	struct cow_fault *fault;
@@ -176,7 +155,7 @@ static void __attach(struct cow_chan *chan, struct cow_ctx *ctx,
 	arg->features &= DM_COW_F_OFFERED;
 	ctx->features = arg->features;
 	__ask_all_again(ctx);
-	__make_picture(ctx);
+	__cow_make_picture(ctx);
 	arg->generation = ctx->generation;
 	arg->epoch = ctx->epoch;
 	arg->chunk_sectors = cow_chunk_sectors(ctx);

@@ -35,8 +35,9 @@ static void cow_work(struct work_struct *work)
 {
 	struct cow_ctx *ctx = container_of(work, struct cow_ctx, work);
 
+	cow_direct_work(ctx);
 	cow_copy_work(ctx);
-	cow_flush_work(ctx);
+	cow_flush_begin(ctx);
 	cow_redo(ctx);
 }
 
@@ -121,7 +122,9 @@ static void ctx_init_lists(struct cow_ctx *ctx)
 	INIT_LIST_HEAD(&ctx->filled);
 	INIT_LIST_HEAD(&ctx->redo);
 	INIT_LIST_HEAD(&ctx->copying);
-	INIT_LIST_HEAD(&ctx->placed);
+	INIT_LIST_HEAD(&ctx->direct_news);
+	INIT_LIST_HEAD(&ctx->broken);
+	INIT_LIST_HEAD(&ctx->behind);
 	INIT_LIST_HEAD(&ctx->notices);
 	INIT_LIST_HEAD(&ctx->flush_new);
 	INIT_LIST_HEAD(&ctx->flush_dev);
@@ -131,7 +134,8 @@ static void ctx_init_lists(struct cow_ctx *ctx)
 	ctx->faults = RB_ROOT;
 	ctx->places = RB_ROOT;
 	hash_init(ctx->fault_ids);
-	hash_init(ctx->direct);
+	INIT_HLIST_HEAD(&ctx->direct);
+	cow_journal_init(&ctx->journal);
 }
 
 static void ctx_free(struct cow_ctx *ctx)
@@ -140,12 +144,8 @@ static void ctx_free(struct cow_ctx *ctx)
 		cancel_delayed_work_sync(&ctx->expire_work);
 		destroy_workqueue(ctx->wq);
 	}
-	while (!list_empty(&ctx->placed)) {
-		struct cow_run *run = list_first_entry(&ctx->placed,
-						       struct cow_run, list);
-		list_del(&run->list);
-		cow_run_free(run);
-	}
+	cow_places_exit(ctx);
+	cow_journal_exit(&ctx->journal);
 	cow_grant_exit(ctx);
 	bioset_exit(&ctx->clones);
 	cow_bufs_exit(ctx);
@@ -393,7 +393,7 @@ static void set_orphan(struct cow_ctx *ctx)
 	bool orphan;
 
 	spin_lock_irq(&ctx->lock);
-	orphan = !list_empty(&ctx->placed);
+	orphan = __cow_uncommitted(ctx);
 	ctx->orphan = orphan;
 	spin_unlock_irq(&ctx->lock);
 	if (!orphan)
@@ -597,7 +597,7 @@ static bool is_settled_orphan(struct cow_ctx *ctx)
 	bool settled;
 
 	spin_lock_irq(&ctx->lock);
-	settled = ctx->orphan && list_empty(&ctx->placed);
+	settled = ctx->orphan && !__cow_uncommitted(ctx);
 	spin_unlock_irq(&ctx->lock);
 	return settled;
 }

@@ -174,13 +174,13 @@ void cow_bufs_exit(struct cow_ctx *ctx)
 
 static u64 run_start(const struct cow_ctx *ctx, const struct cow_run *run)
 {
-	return run->chunk << ctx->chunk_shift;
+	return run->at.chunk << ctx->chunk_shift;
 }
 
 /* First sector behind the run that the device has. */
 static u64 run_end(const struct cow_ctx *ctx, const struct cow_run *run)
 {
-	u64 end = (run->chunk + run->count) << ctx->chunk_shift;
+	u64 end = (run->at.chunk + run->at.count) << ctx->chunk_shift;
 
 	return min(end, READ_ONCE(ctx->sectors));
 }
@@ -223,40 +223,39 @@ static blk_status_t io_status(const struct cow_ctx *ctx,
 	return BLK_STS_OK;
 }
 
+/* The copy of a run has ended. */
+static void __run_done(struct cow_ctx *ctx, struct cow_run *run)
+{
+	list_del(&run->in_fault);
+	list_del(&run->list);
+}
+
 /* The place of a run that failed goes back to the controller. */
 static void __run_failed(struct cow_ctx *ctx, struct cow_run *run)
 {
-	cow_map_set(ctx, run, COW_UNKNOWN);
+	__run_done(ctx, run);
+	cow_map_set(ctx, &run->at, COW_UNKNOWN);
+	__cow_journal_unclaim(ctx);
 	__cow_place_erase(ctx, run);
-	list_del(&run->in_fault);
-	list_del_init(&run->list);
-	run->state = COW_RUN_FAILED;
+	if (run->at.grant)
+		__cow_grant_failed(ctx, &run->at);
 	ctx->stat.errors++;
-	if (run->granted)
-		__cow_grant_ended(ctx, run);
 	DMERR_LIMIT("%s: copy of chunk %llu failed: %s error %d", ctx->ident,
-		    run->chunk, run->write_side ? "write" : "read",
+		    run->at.chunk, run->write_side ? "write" : "read",
 		    blk_status_to_errno(run->status));
-	__cow_notify(ctx, run);
+	__cow_notify_failed(ctx, run);
 }
 
-/**
- * __cow_run_placed - the data of a run is at its place
- * @ctx: the context; its lock is held
- * @run: in no fault any more; the map says so already
- */
-void __cow_run_placed(struct cow_ctx *ctx, struct cow_run *run)
+/* Its data is at its place. */
+static void __run_placed(struct cow_ctx *ctx, struct cow_run *run)
 {
-	lockdep_assert_held(&ctx->lock);
-	run->number = ++ctx->number;
-	run->state = COW_RUN_PLACED;
-	run->fault = NULL;
-	list_move_tail(&run->list, &ctx->placed);
-	ctx->stat.placed += run->count;
-	ctx->stat.uncommitted += run->count;
-	__cow_notify(ctx, run);
-	if (run->granted)
-		__cow_grant_ended(ctx, run);
+	__run_done(ctx, run);
+	list_del(&run->notice);
+	cow_map_set(ctx, &run->at, COW_PLACED);
+	__cow_placed(ctx, &run->at, run->picture);
+	/* One that was answered keeps its place until it is committed. */
+	if (run->at.grant)
+		cow_run_free(run);
 }
 
 static bool is_out_of_space(const struct cow_fault *fault)
@@ -344,13 +343,10 @@ void cow_fault_end(struct cow_ctx *ctx, struct cow_fault *fault)
 	list_for_each_entry(io, &fault->ios, list)
 		io->status = io_status(ctx, fault, io);
 	list_for_each_entry_safe(run, next_run, &fault->runs, in_fault) {
-		if (run->status) {
+		if (run->status)
 			__run_failed(ctx, run);
-			continue;
-		}
-		list_del(&run->in_fault);
-		cow_map_set(ctx, run, COW_PLACED);
-		__cow_run_placed(ctx, run);
+		else
+			__run_placed(ctx, run);
 	}
 	rb_erase(&fault->node, &ctx->faults);
 	if (!hlist_unhashed(&fault->by_id)) {
@@ -410,12 +406,12 @@ static void write_clone(struct cow_ctx *ctx, struct cow_run *run,
 	u64 start = max(from, io->sector);
 	u64 end = min(to, io_end(io));
 
-	clone = bio_alloc_clone(ctx->devs[run->dev].bdev, bio, GFP_NOIO,
+	clone = bio_alloc_clone(ctx->devs[run->at.dev].bdev, bio, GFP_NOIO,
 				&ctx->clones);
 	bio_trim(clone, start - io->sector, end - start);
 	/* Who polls knows the bio above, not this one. */
 	clone->bi_opf &= ~(REQ_FUA | REQ_POLLED);
-	clone->bi_iter.bi_sector = run->sector + (start - run_start(ctx, run));
+	clone->bi_iter.bi_sector = run->at.sector + (start - run_start(ctx, run));
 	clone->bi_private = run;
 	clone->bi_end_io = clone_end;
 	atomic_inc(&run->fault->pending);
@@ -534,7 +530,7 @@ static void buf_write(struct cow_buf *buf)
 
 	list_for_each_entry(io, &run->fault->ios, list)
 		buf_merge(buf, io);
-	buf_submit(buf, run->dev, run->sector + offset, buf->sectors,
+	buf_submit(buf, run->at.dev, run->at.sector + offset, buf->sectors,
 		   REQ_OP_WRITE | REQ_SYNC, buf_written);
 }
 

@@ -6,20 +6,18 @@
  * is.  Most first writes of a busy device are such, so they are spared all that
  * serves several accesses to one chunk:
  *
- *   map():  chunks none -> copying, the run is in ctx->copying
- *   end:    the run is numbered, chunks -> placed, the write completes
+ *   map():  chunks none -> copying, the write is in ctx->direct
+ *   end:    chunks -> placed, the journal has them, the write completes
  *
- * In between its fault can be found in ctx->direct, so that other accesses to
- * these chunks wait in fault->late.  Whatever is out of the ordinary makes it a
- * fault like any other: before it began, in map(), which then holds the write;
- * at its end, where it failed or somebody waits for it, in cow_fault_end().
+ * Other accesses to these chunks that cannot go to the source meanwhile wait in
+ * ctx->behind.  A write that fails becomes a fault whose copy has failed
+ * (dm-cow-copy.c); the worker makes it one, for that takes memory.
  */
 #include "dm-cow.h"
 
-/* A group of the map holds all chunks of such a write. */
-static u64 direct_key(u64 chunk)
+static bool span_has(const struct cow_span *span, u64 chunk)
 {
-	return chunk + cow_map_group_rest(chunk);
+	return chunk - span->chunk < span->count;
 }
 
 /* Chunks from the first on that the write covers. */
@@ -43,138 +41,218 @@ static bool __may_begin(struct cow_io *io)
 	return ctx->mode == COW_MODE_RW && !ctx->gone && !cow_pushback(io);
 }
 
-static void __direct_add(struct cow_ctx *ctx, struct cow_fault *fault,
-			 struct cow_run *run)
+static void __direct_add(struct cow_ctx *ctx, struct cow_direct *direct)
 {
-	INIT_LIST_HEAD(&fault->late);
-	INIT_LIST_HEAD(&fault->queue);
-	fault->chunk = run->chunk;
-	fault->count = run->count;
-	fault->started = true;
-	fault->write = true;
-	run->fault = fault;
-	hash_add(ctx->direct, &fault->by_id, direct_key(run->chunk));
-	list_add_tail(&run->list, &ctx->copying);
+	INIT_LIST_HEAD(&direct->news);
+	direct->peeked = false;
+	hlist_add_head(&direct->node, &ctx->direct);
 	ctx->nr_started++;
-	ctx->stat.outstanding++;
 }
 
 /*
- * Chunks that got their places; 0 if they cannot, and -EAGAIN if the map needs
- * more room before they can.
+ * 1 when the first chunks got their places, 0 if they cannot, and -EAGAIN if
+ * there must be more room before they can.
  */
-static int __direct_begin(struct cow_io *io, struct cow_run *run, u64 count,
-			  struct cow_room **room)
+static int __direct_begin(struct cow_io *io, u64 count, struct cow_room **room,
+			  struct cow_page **page)
 {
+	u64 chunk = io->sector >> io->ctx->chunk_shift;
+	struct cow_direct *direct = &io->direct;
+	struct cow_spot *spot = &direct->spot;
+	struct cow_span *span = &direct->at;
 	struct cow_ctx *ctx = io->ctx;
-	struct cow_spot *spot = &io->spot;
 
-	if (!__may_begin(io))
-		return 0;
-	run->chunk = io->sector >> ctx->chunk_shift;
-	if (!cow_map_vacant(ctx, run->chunk, count, spot))
+	if (!__may_begin(io) || !cow_map_vacant(ctx, chunk, count, spot))
 		return 0;
 	/* Chunks without a place may have been asked for before the grant. */
-	spot->count = cow_fault_gap(ctx, spot->chunk, spot->count);
+	spot->count = cow_fault_gap(ctx, chunk, spot->count);
 	if (!spot->count)
 		return 0;
-	if (!cow_map_spot_room(ctx, spot, room))
+	if (!cow_map_spot_room(ctx, spot, room) ||
+	    !__cow_journal_claim(ctx, page))
 		return -EAGAIN;
-	run->count = spot->count;
-	if (!__cow_grant_claim(ctx, run))
+	span->chunk = chunk;
+	span->count = spot->count;
+	if (!__cow_grant_claim(ctx, span)) {
+		__cow_journal_unclaim(ctx);
 		return 0;
-	spot->count = run->count;
-	cow_map_fill(ctx, spot, run, COW_COPYING);
-	__direct_add(ctx, &io->fault, run);
-	return run->count;
+	}
+	spot->count = span->count;
+	cow_map_fill(ctx, spot, span, COW_COPYING);
+	__direct_add(ctx, direct);
+	return 1;
 }
 
-static void __direct_placed(struct cow_ctx *ctx, struct cow_io *io,
-			    struct cow_run *run)
+/* Who waited for these chunks is mapped again. */
+static void __wake_behind(struct cow_ctx *ctx, const struct cow_span *span)
 {
-	hash_del(&io->fault.by_id);
-	/* Who waited may have been pushed back meanwhile. */
-	list_del(&io->fault.queue);
+	struct cow_io *io, *next;
+
+	list_for_each_entry_safe(io, next, &ctx->behind, list) {
+		if (span_has(span, io->sector >> ctx->chunk_shift))
+			list_move_tail(&io->list, &ctx->redo);
+	}
+	if (!list_empty(&ctx->redo))
+		cow_queue(ctx);
+}
+
+/* The write is one of ctx->direct no more; true if the picture has not told it. */
+static bool __direct_remove(struct cow_ctx *ctx, struct cow_direct *direct)
+{
+	bool picture = !list_empty(&direct->news);
+
+	hlist_del(&direct->node);
+	if (picture)
+		list_del(&direct->news);
+	return picture;
+}
+
+static void __direct_placed(struct cow_ctx *ctx, struct cow_direct *direct)
+{
+	bool picture = __direct_remove(ctx, direct);
+
 	ctx->nr_started--;
-	ctx->stat.outstanding--;
-	ctx->stat.skipped += run->count;
-	cow_map_spot_again(ctx, &io->spot);
-	cow_map_fill(ctx, &io->spot, run, COW_PLACED);
-	__cow_run_placed(ctx, run);
+	ctx->stat.skipped += direct->at.count;
+	cow_map_spot_again(ctx, &direct->spot);
+	cow_map_fill(ctx, &direct->spot, &direct->at, COW_PLACED);
+	__cow_placed(ctx, &direct->at, picture);
+	if (unlikely(!list_empty(&ctx->behind)))
+		__wake_behind(ctx, &direct->at);
 	__cow_wake_idle(ctx);
-}
-
-/* Now its end is that of a fault whose only copy is through. */
-static void __make_fault(struct cow_ctx *ctx, struct cow_io *io,
-			 struct cow_run *run)
-{
-	struct cow_fault *fault = &io->fault;
-
-	hash_del(&fault->by_id);
-	INIT_LIST_HEAD(&fault->ios);
-	INIT_LIST_HEAD(&fault->runs);
-	fault->answered = fault->count;
-	fault->cursor = (fault->chunk + fault->count) << ctx->chunk_shift;
-	fault->born = jiffies;
-	fault->nr_ios = 1;
-	fault->unknown = false;
-	fault->peeked = false;
-	fault->copies = 0;
-	fault->skipped = fault->count;
-	fault->id = ++ctx->next_id;
-	list_add_tail(&io->list, &fault->ios);
-	list_add_tail(&run->in_fault, &fault->runs);
-	list_move_tail(&fault->queue, &ctx->busy);
-	cow_fault_insert(ctx, fault);
 }
 
 static void direct_end(struct bio *bio)
 {
 	struct cow_io *io = dm_per_bio_data(bio, sizeof(*io));
-	struct cow_fault *fault = &io->fault;
 	struct cow_ctx *ctx = io->ctx;
-	struct cow_run *run = io->run;
 	unsigned long flags;
-	bool plain;
 
-	bio->bi_end_io = io->end_io;
+	bio->bi_end_io = io->direct.end_io;
 	spin_lock_irqsave(&ctx->lock, flags);
-	plain = !bio->bi_status && list_empty(&fault->late);
-	if (plain)
-		__direct_placed(ctx, io, run);
-	else
-		__make_fault(ctx, io, run);
-	spin_unlock_irqrestore(&ctx->lock, flags);
-	if (plain) {
-		/* As bio_endio(), whose part has been done. */
-		bio->bi_end_io(bio);
+	if (bio->bi_status) {
+		list_add_tail(&io->list, &ctx->broken);
+		cow_queue(ctx);
+		spin_unlock_irqrestore(&ctx->lock, flags);
 		return;
 	}
-	/* A used bio is made as it was before: it may be sent once more. */
-	run->status = bio->bi_status;
-	run->write_side = run->status != BLK_STS_OK;
-	bio->bi_iter = io->iter;
-	bio->bi_flags = io->flags;
+	__direct_placed(ctx, &io->direct);
+	spin_unlock_irqrestore(&ctx->lock, flags);
+	/* As bio_endio(), whose part has been done. */
+	bio->bi_end_io(bio);
+}
+
+/* The fault that it would have been, its only copy through. */
+static void __make_fault(struct cow_ctx *ctx, struct cow_io *io,
+			 struct cow_run *run)
+{
+	struct cow_fault *fault = &io->fault;
+
+	run->picture = __direct_remove(ctx, &io->direct);
+	run->at = io->direct.at;
+	run->fault = fault;
+	list_add_tail(&run->list, &ctx->copying);
+	cow_fault_make(io, run->at.count);
+	fault->answered = fault->count;
+	fault->started = true;
+	fault->cursor = (fault->chunk + fault->count) << ctx->chunk_shift;
+	fault->skipped = fault->count;
+	list_add_tail(&run->in_fault, &fault->runs);
+	list_add_tail(&fault->queue, &ctx->busy);
+	__wake_behind(ctx, &run->at);
+}
+
+/* A used bio is made as it was before: it may be sent once more. */
+static void restore_bio(struct cow_io *io, struct bio *bio)
+{
+	bio->bi_iter = io->direct.iter;
+	bio->bi_flags = io->direct.flags;
 	bio->bi_status = BLK_STS_OK;
 	atomic_set(&bio->__bi_remaining, 1);
-	cow_fault_end(ctx, fault);
+}
+
+static void direct_failed(struct cow_ctx *ctx, struct cow_io *io)
+{
+	struct cow_run *run = cow_run_alloc(GFP_NOIO | __GFP_NOFAIL);
+	struct bio *bio = cow_io_bio(io);
+
+	run->status = bio->bi_status;
+	run->write_side = true;
+	restore_bio(io, bio);
+	spin_lock_irq(&ctx->lock);
+	__make_fault(ctx, io, run);
+	spin_unlock_irq(&ctx->lock);
+	cow_fault_end(ctx, &io->fault);
+}
+
+/**
+ * cow_direct_work - the worker's part: writes that failed
+ * @ctx: the context
+ */
+void cow_direct_work(struct cow_ctx *ctx)
+{
+	struct cow_io *io, *next;
+	LIST_HEAD(broken);
+
+	spin_lock_irq(&ctx->lock);
+	list_splice_init(&ctx->broken, &broken);
+	spin_unlock_irq(&ctx->lock);
+	list_for_each_entry_safe(io, next, &broken, list) {
+		list_del(&io->list);
+		direct_failed(ctx, io);
+		cond_resched();
+	}
 }
 
 static void direct_remap(struct cow_io *io, struct bio *bio)
 {
-	struct cow_run *run = io->run;
+	struct cow_direct *direct = &io->direct;
 	struct cow_ctx *ctx = io->ctx;
-	u64 sectors = run->count << ctx->chunk_shift;
+	u64 sectors = direct->at.count << ctx->chunk_shift;
 
 	if (bio_sectors(bio) > sectors)
 		dm_accept_partial_bio(bio, sectors);
-	io->sectors = bio_sectors(bio);
-	io->end_io = bio->bi_end_io;
-	io->iter = bio->bi_iter;
-	io->flags = bio->bi_flags;
+	direct->end_io = bio->bi_end_io;
+	direct->iter = bio->bi_iter;
+	direct->flags = bio->bi_flags;
 	bio->bi_end_io = direct_end;
-	bio_set_dev(bio, ctx->devs[run->dev].bdev);
-	bio->bi_iter.bi_sector = run->sector;
+	bio_set_dev(bio, ctx->devs[direct->at.dev].bdev);
+	bio->bi_iter.bi_sector = direct->at.sector;
+}
+
+/* Room in the map and in the journal; false without memory. */
+static bool direct_prepare(struct cow_io *io, u64 count, struct cow_room **room,
+			   struct cow_page **page)
+{
+	u64 chunk = io->sector >> io->ctx->chunk_shift;
+
+	count = min(count, cow_map_group_rest(chunk));
+	return !cow_journal_prepare(io->ctx, page, COW_GFP_MAP_IO) &&
+	       !cow_map_prepare(io->ctx, chunk, count, room, COW_GFP_MAP_IO);
+}
+
+static int direct_begin(struct cow_io *io, u64 count)
+{
+	struct cow_ctx *ctx = io->ctx;
+	struct cow_room *room = NULL;
+	struct cow_page *page = NULL;
+	unsigned long flags;
+	int r;
+
+	for (;;) {
+		spin_lock_irqsave(&ctx->lock, flags);
+		r = __direct_begin(io, count, &room, &page);
+		spin_unlock_irqrestore(&ctx->lock, flags);
+		cow_room_free(room);
+		cow_page_free(page);
+		room = NULL;
+		page = NULL;
+		if (r != -EAGAIN)
+			return r;
+		if (!direct_prepare(io, count, &room, &page)) {
+			cow_page_free(page);
+			return 0;
+		}
+	}
 }
 
 /**
@@ -188,51 +266,32 @@ bool cow_direct_map(struct cow_io *io)
 	struct cow_ctx *ctx = io->ctx;
 	struct bio *bio = cow_io_bio(io);
 	u64 count = covered_chunks(io, bio);
-	struct cow_room *room = NULL;
-	struct cow_run *run;
-	unsigned long flags;
-	int r;
 
-	if (!count || (bio->bi_opf & REQ_FUA) || !cow_grant_any(ctx) ||
+	if (!count || (bio->bi_opf & REQ_FUA) || !cow_grant_any(ctx))
+		return false;
+	/* One chunk that had a place would have been sent there before. */
+	if (count > 1 &&
 	    cow_map_has_place(ctx, io->sector >> ctx->chunk_shift))
 		return false;
-	run = cow_run_alloc(COW_GFP_MAP_IO);
-	if (!run)
+	if (!direct_begin(io, count))
 		return false;
-	do {
-		spin_lock_irqsave(&ctx->lock, flags);
-		r = __direct_begin(io, run, count, &room);
-		spin_unlock_irqrestore(&ctx->lock, flags);
-		cow_room_free(room);
-		room = NULL;
-	} while (r == -EAGAIN &&
-		 !cow_map_prepare(ctx, run->chunk,
-				  min(count, cow_map_group_rest(run->chunk)),
-				  &room, COW_GFP_MAP_IO));
-	if (r <= 0) {
-		cow_run_free(run);
-		return false;
-	}
-	io->run = run;
 	direct_remap(io, bio);
 	return true;
 }
 
 /**
- * cow_direct_find - the write under way that covers a chunk
+ * __cow_direct_under_way - is a write on its way to the place of this chunk?
  * @ctx: the context; its lock is held
- * @chunk: in state copying, and in no other fault
- *
- * Return: its fault, or NULL.
+ * @chunk: the chunk
  */
-struct cow_fault *cow_direct_find(struct cow_ctx *ctx, u64 chunk)
+bool __cow_direct_under_way(struct cow_ctx *ctx, u64 chunk)
 {
-	struct cow_fault *fault;
+	struct cow_direct *direct;
 
 	lockdep_assert_held(&ctx->lock);
-	hash_for_each_possible(ctx->direct, fault, by_id, direct_key(chunk)) {
-		if (chunk - fault->chunk < fault->count)
-			return fault;
+	hlist_for_each_entry(direct, &ctx->direct, node) {
+		if (span_has(&direct->at, chunk))
+			return true;
 	}
-	return NULL;
+	return false;
 }

@@ -18,29 +18,23 @@ static_assert(sizeof(struct dm_cow_event) == 64);
 static_assert(offsetof(struct dm_cow_event, reserved) == 56);
 
 /**
- * __cow_notify - the controller has to be told what became of a run
+ * __cow_notify_failed - the controller has to be told that a copy failed
  * @ctx: the context; its lock is held
- * @run: the run; a failed one belongs to the notices from now on
+ * @run: the run; it belongs to the notices from now on
  */
-void __cow_notify(struct cow_ctx *ctx, struct cow_run *run)
+void __cow_notify_failed(struct cow_ctx *ctx, struct cow_run *run)
 {
-	bool failed = run->state == COW_RUN_FAILED;
-
 	lockdep_assert_held(&ctx->lock);
-	run->peeked = false;
+	list_del(&run->notice);
 	if (!ctx->chan) {
-		if (failed)
-			cow_run_free(run);
+		cow_run_free(run);
 		return;
 	}
-	if (list_empty(&run->notice))
-		list_add_tail(&run->notice, &ctx->notices);
-	else
-		list_move_tail(&run->notice, &ctx->notices);
-	if (failed) {
-		ctx->nr_failed++;
-		wake_up_interruptible(&ctx->wait);
-	}
+	run->failed = true;
+	run->peeked = false;
+	list_add_tail(&run->notice, &ctx->notices);
+	ctx->nr_failed++;
+	wake_up_interruptible(&ctx->wait);
 }
 
 static void __notice_done(struct cow_ctx *ctx, struct cow_run *run)
@@ -48,10 +42,42 @@ static void __notice_done(struct cow_ctx *ctx, struct cow_run *run)
 	list_del_init(&run->notice);
 	run->picture = false;
 	run->peeked = false;
-	if (run->state == COW_RUN_FAILED) {
+	if (run->failed) {
 		ctx->nr_failed--;
 		cow_run_free(run);
 	}
+}
+
+static void __direct_done(struct cow_direct *direct)
+{
+	list_del_init(&direct->news);
+	direct->peeked = false;
+}
+
+/**
+ * __cow_make_picture - a new controller is told all that the last one left
+ * @ctx: the context; its lock is held
+ */
+void __cow_make_picture(struct cow_ctx *ctx)
+{
+	struct cow_direct *direct;
+	struct cow_run *run;
+
+	lockdep_assert_held(&ctx->lock);
+	__cow_forget_notices(ctx);
+	if (ctx->features & DM_COW_F_GRANT)
+		__cow_grant_picture(ctx);
+	else
+		__cow_grant_forget(ctx);
+	list_for_each_entry(run, &ctx->copying, list) {
+		run->picture = true;
+		list_add_tail(&run->notice, &ctx->notices);
+	}
+	hlist_for_each_entry(direct, &ctx->direct, node)
+		list_add_tail(&direct->news, &ctx->direct_news);
+	__cow_journal_retell(ctx);
+	ctx->picture_number = ctx->number;
+	ctx->picture = true;
 }
 
 /**
@@ -60,30 +86,31 @@ static void __notice_done(struct cow_ctx *ctx, struct cow_run *run)
  */
 void __cow_forget_notices(struct cow_ctx *ctx)
 {
+	struct cow_direct *direct, *next_direct;
 	struct cow_run *run, *next;
 
 	list_for_each_entry_safe(run, next, &ctx->notices, notice)
 		__notice_done(ctx, run);
+	list_for_each_entry_safe(direct, next_direct, &ctx->direct_news, news)
+		__direct_done(direct);
 	__cow_grant_silence(ctx);
+}
+
+static void event_span(const struct cow_span *at, bool picture,
+		       struct dm_cow_event *event)
+{
+	event->chunk = at->chunk;
+	event->count = at->count;
+	event->sector = at->sector;
+	event->device = at->dev;
+	event->flags = picture ? DM_COW_EVF_PICTURE : 0;
 }
 
 static void event_run(const struct cow_run *run, struct dm_cow_event *event)
 {
-	static const u32 types[] = {
-		[COW_RUN_COPYING] = DM_COW_EV_ANSWERED,
-		[COW_RUN_PLACED] = DM_COW_EV_PLACED,
-		[COW_RUN_FAILED] = DM_COW_EV_FAILED,
-	};
-
-	event->type = types[run->state];
-	event->chunk = run->chunk;
-	event->count = run->count;
-	event->number = run->number;
-	event->sector = run->sector;
-	event->device = run->dev;
-	if (run->picture)
-		event->flags |= DM_COW_EVF_PICTURE;
-	if (run->state != COW_RUN_FAILED)
+	event_span(&run->at, run->picture, event);
+	event->type = run->failed ? DM_COW_EV_FAILED : DM_COW_EV_ANSWERED;
+	if (!run->failed)
 		return;
 	event->error = -blk_status_to_errno(run->status);
 	if (run->write_side)
@@ -151,18 +178,59 @@ static bool __peek_granted(struct cow_chan *chan, unsigned int *nr,
 static bool __peek_notices(struct cow_chan *chan, unsigned int *nr,
 			   unsigned int max)
 {
-	struct cow_ctx *ctx = chan->ctx;
 	struct dm_cow_event *event;
+	struct cow_direct *direct;
 	struct cow_run *run;
 
-	list_for_each_entry(run, &ctx->notices, notice) {
+	list_for_each_entry(run, &chan->ctx->notices, notice) {
 		event = next_event(chan, nr, max);
 		if (!event)
 			return false;
 		event_run(run, event);
 		run->peeked = true;
 	}
+	list_for_each_entry(direct, &chan->ctx->direct_news, news) {
+		event = next_event(chan, nr, max);
+		if (!event)
+			return false;
+		event_span(&direct->at, true, event);
+		event->type = DM_COW_EV_ANSWERED;
+		direct->peeked = true;
+	}
+	return true;
+}
+
+static bool __peek_placed(struct cow_chan *chan, unsigned int *nr,
+			  unsigned int max)
+{
+	struct cow_ctx *ctx = chan->ctx;
+	struct cow_cursor at = ctx->journal.tell;
+	const struct cow_entry *entry;
+	struct dm_cow_event *event;
+
+	chan->peeked_placed = ctx->journal.told;
+	while ((entry = __cow_journal_next(ctx, &at))) {
+		u64 number = chan->peeked_placed + 1;
+
+		event = next_event(chan, nr, max);
+		if (!event)
+			return false;
+		event_span(&entry->at, entry->picture ||
+				       number <= ctx->picture_number, event);
+		event->type = DM_COW_EV_PLACED;
+		event->number = number;
+		chan->peeked_placed = number;
+	}
 	chan->peeked_nudge = ctx->nudge;
+	return true;
+}
+
+static bool __peek_picture_end(struct cow_chan *chan, unsigned int *nr,
+			       unsigned int max)
+{
+	struct cow_ctx *ctx = chan->ctx;
+	struct dm_cow_event *event;
+
 	if (!ctx->picture)
 		return true;
 	event = next_event(chan, nr, max);
@@ -268,30 +336,52 @@ static unsigned int __peek(struct cow_chan *chan, unsigned int max)
 	chan->peeked_flush = 0;
 	chan->peeked_revoked = false;
 	chan->peeked_nudge = false;
+	chan->peeked_placed = 0;
 	if (__peek_granted(chan, &nr, max) && __peek_notices(chan, &nr, max) &&
+	    __peek_placed(chan, &nr, max) &&
+	    __peek_picture_end(chan, &nr, max) &&
 	    __peek_revoked(chan, &nr, max) && __peek_faults(chan, &nr, max))
 		__peek_rest(chan, &nr, max);
 	return nr;
+}
+
+static void __notices_told(struct cow_ctx *ctx, bool told)
+{
+	struct cow_direct *direct, *next_direct;
+	struct cow_run *run, *next;
+
+	list_for_each_entry_safe(run, next, &ctx->notices, notice) {
+		if (!run->peeked)
+			break;
+		run->peeked = false;
+		if (told)
+			__notice_done(ctx, run);
+	}
+	list_for_each_entry_safe(direct, next_direct, &ctx->direct_news, news) {
+		if (!direct->peeked)
+			break;
+		direct->peeked = false;
+		if (told)
+			__direct_done(direct);
+	}
+}
+
+static void __placed_told(struct cow_ctx *ctx, u64 number)
+{
+	if (number <= ctx->journal.told)
+		return;
+	__cow_journal_told(ctx, number);
+	ctx->placed_read = jiffies;
 }
 
 /* What was peeked was told; or it was not, and stays. */
 static void __peek_done(struct cow_chan *chan, bool told)
 {
 	struct cow_ctx *ctx = chan->ctx;
-	struct cow_run *run, *next_run;
 	struct cow_fault *fault, *next;
 
 	__cow_grant_told(ctx, told);
-	list_for_each_entry_safe(run, next_run, &ctx->notices, notice) {
-		if (!run->peeked)
-			break;
-		run->peeked = false;
-		if (!told)
-			continue;
-		if (run->state == COW_RUN_PLACED)
-			ctx->placed_read = jiffies;
-		__notice_done(ctx, run);
-	}
+	__notices_told(ctx, told);
 	__cow_revoked_told(ctx, told, chan->peeked_revoked);
 	list_for_each_entry_safe(fault, next, &ctx->asking, queue) {
 		if (!fault->peeked)
@@ -302,6 +392,7 @@ static void __peek_done(struct cow_chan *chan, bool told)
 	}
 	if (!told)
 		return;
+	__placed_told(ctx, chan->peeked_placed);
 	if (chan->peeked_end)
 		ctx->picture = false;
 	if (chan->peeked_nudge)

@@ -17,8 +17,8 @@
  *
  * A first write whose places were granted (dm-cow-grant.c) is a fault that needs
  * no answer: it begins in ctx->ready or, where map() starts its copy itself,
- * in ctx->busy.  Where nothing has to be copied it is in neither
- * (dm-cow-direct.c).
+ * in ctx->busy.  Where nothing has to be copied it is no fault at all
+ * (dm-cow-direct.c), and who comes in between waits in ctx->behind.
  *
  * A fault lives in the per-bio data of its leader, so none of this allocates
  * memory and none of it depends on what the controller does with its own.
@@ -169,12 +169,7 @@ static struct cow_fault *fault_find(struct cow_ctx *ctx, u64 chunk,
 	return NULL;
 }
 
-/**
- * cow_fault_insert - from now on others find the fault
- * @ctx: the context; its lock is held
- * @fault: overlaps none that is there
- */
-void cow_fault_insert(struct cow_ctx *ctx, struct cow_fault *fault)
+static void fault_insert(struct cow_ctx *ctx, struct cow_fault *fault)
 {
 	struct rb_node **link = &ctx->faults.rb_node, *parent = NULL;
 
@@ -234,12 +229,17 @@ static void fault_join(struct cow_fault *fault, struct cow_io *io)
 	}
 	io_clip(io, 1);
 	list_add_tail(&io->list, &fault->late);
-	/* A direct write is in no queue until somebody waits for it. */
-	if (list_empty(&fault->queue))
-		list_add_tail(&fault->queue, &io->ctx->busy);
 }
 
-static struct cow_fault *fault_init(struct cow_io *io, u64 count)
+/**
+ * cow_fault_make - a fault that is in no queue yet
+ * @io: its leader
+ * @count: chunks; none of them is in another fault
+ *
+ * Context: under ctx->lock.
+ * Return: the fault.
+ */
+struct cow_fault *cow_fault_make(struct cow_io *io, u64 count)
 {
 	struct cow_ctx *ctx = io->ctx;
 	struct cow_fault *fault = &io->fault;
@@ -266,7 +266,7 @@ static struct cow_fault *fault_init(struct cow_io *io, u64 count)
 		fault_merge(fault, io);
 	else
 		list_add_tail(&io->list, &fault->late);
-	cow_fault_insert(ctx, fault);
+	fault_insert(ctx, fault);
 	ctx->stat.outstanding++;
 	return fault;
 }
@@ -274,7 +274,7 @@ static struct cow_fault *fault_init(struct cow_io *io, u64 count)
 static void fault_begin(struct cow_ctx *ctx, struct cow_io *io,
 			enum cow_state state, u64 count)
 {
-	struct cow_fault *fault = fault_init(io, count);
+	struct cow_fault *fault = cow_fault_make(io, count);
 
 	fault->unknown = state == COW_UNKNOWN;
 	hash_add(ctx->fault_ids, &fault->by_id, fault->id);
@@ -288,6 +288,16 @@ static int hold_redo(struct cow_io *io)
 	io_clip(io, 1);
 	list_add_tail(&io->list, &io->ctx->redo);
 	cow_queue(io->ctx);
+	return DM_MAPIO_SUBMITTED;
+}
+
+/* What is in no fault is a write on its way to its place (dm-cow-direct.c). */
+static int hold_behind(struct cow_io *io)
+{
+	if (WARN_ON_ONCE(!__cow_direct_under_way(io->ctx, io_chunk(io))))
+		return DM_MAPIO_KILL;
+	io_clip(io, 1);
+	list_add_tail(&io->list, &io->ctx->behind);
 	return DM_MAPIO_SUBMITTED;
 }
 
@@ -315,7 +325,7 @@ static int grant_begin(struct cow_io *io, const struct cow_extent *ext,
 		return hold_redo(io);
 	if (count <= 0)
 		return count == -EAGAIN ? COW_AGAIN : COW_ASK;
-	fault = fault_init(io, count);
+	fault = cow_fault_make(io, count);
 	fault->answered = count;
 	fault->started = true;
 	atomic_set(&fault->pending, 1);
@@ -354,7 +364,7 @@ static int __hold(struct cow_io *io, struct cow_extent *ext,
 		return ctx->expired ? DM_MAPIO_KILL : hold_fua(io, in_map);
 	fault = fault_find(ctx, io_chunk(io), &next);
 	if (!fault && ext->state == COW_COPYING)
-		fault = cow_direct_find(ctx, io_chunk(io));
+		return hold_behind(io);
 	if (!fault) {
 		ext->count = min_t(u64, ext->count, COW_MAX_FAULT);
 		if (next)
@@ -373,8 +383,6 @@ static int __hold(struct cow_io *io, struct cow_extent *ext,
 		fault_join(fault, io);
 		return DM_MAPIO_SUBMITTED;
 	}
-	if (WARN_ON_ONCE(ext->state == COW_COPYING))
-		return DM_MAPIO_KILL;
 	fault_begin(ctx, io, ext->state, ext->count);
 	return DM_MAPIO_SUBMITTED;
 }
@@ -510,8 +518,9 @@ void cow_redo(struct cow_ctx *ctx)
 /* Takes an answer back: the chunks are what they were before. */
 static void __run_drop(struct cow_ctx *ctx, struct cow_run *run)
 {
-	cow_map_set(ctx, run, COW_UNKNOWN);
+	cow_map_set(ctx, &run->at, COW_UNKNOWN);
 	__cow_place_erase(ctx, run);
+	__cow_journal_unclaim(ctx);
 	list_del(&run->in_fault);
 	list_del(&run->list);
 	list_del(&run->notice);
@@ -558,6 +567,7 @@ static void __release_late(struct cow_ctx *ctx, struct list_head *ios)
 		list_for_each_entry(fault, queues[i], queue)
 			list_splice_tail_init(&fault->late, ios);
 	}
+	list_splice_tail_init(&ctx->behind, ios);
 	list_splice_tail_init(&ctx->redo, ios);
 	list_splice_tail_init(&ctx->flush_new, ios);
 	list_splice_tail_init(&ctx->flush_commit, ios);
@@ -656,90 +666,121 @@ struct cow_fault *cow_fault_by_id(struct cow_ctx *ctx, u64 id)
 	return NULL;
 }
 
-/* Do the places of a run lie behind all those of another one? */
-static bool is_behind(const struct cow_ctx *ctx, const struct cow_run *run,
-		      const struct cow_run *other)
+/* -1: a run lies before these sectors, 1: behind them, 0: neither. */
+static int run_compare(const struct cow_ctx *ctx, const struct cow_run *run,
+		       u32 dev, u64 sector, u64 end)
 {
-	return run->dev > other->dev ||
-	       (run->dev == other->dev && run->sector >= other->sector +
-		(other->count << ctx->chunk_shift));
+	if (run->at.dev != dev)
+		return run->at.dev < dev ? -1 : 1;
+	if (run->at.sector + (run->at.count << ctx->chunk_shift) <= sector)
+		return -1;
+	return run->at.sector >= end;
 }
 
 /**
  * __cow_place_insert - no place is given twice while it is live
  * @ctx: the context; its lock is held
- * @run: whose places they are to be
+ * @run: whose places they are to be, none of them from a grant
  *
  * Return: false if one of them is being copied to or uncommitted.
  */
 bool __cow_place_insert(struct cow_ctx *ctx, struct cow_run *run)
 {
 	struct rb_node **link = &ctx->places.rb_node, *parent = NULL;
-	u64 end = run->sector + (run->count << ctx->chunk_shift);
-	bool last = !ctx->last_place || is_behind(ctx, run, ctx->last_place);
+	u64 end = run->at.sector + (run->at.count << ctx->chunk_shift);
 
-	/* They mostly come in order. */
-	if (ctx->last_place && last) {
-		parent = &ctx->last_place->by_place;
-		link = &parent->rb_right;
-	}
+	if (__cow_grant_holds(ctx, run->at.dev, run->at.sector, run->at.count))
+		return false;
 	while (*link) {
 		struct cow_run *other;
+		int where;
 
 		parent = *link;
 		other = rb_entry(parent, struct cow_run, by_place);
-		if (run->dev < other->dev ||
-		    (run->dev == other->dev && end <= other->sector))
-			link = &parent->rb_left;
-		else if (is_behind(ctx, run, other))
-			link = &parent->rb_right;
-		else
+		where = run_compare(ctx, other, run->at.dev, run->at.sector,
+				    end);
+		if (!where)
 			return false;
+		link = where < 0 ? &parent->rb_right : &parent->rb_left;
 	}
 	rb_link_node(&run->by_place, parent, link);
 	rb_insert_color(&run->by_place, &ctx->places);
-	if (last)
-		ctx->last_place = run;
 	return true;
 }
 
 /**
  * __cow_place_erase - a place is committed, or was not used
  * @ctx: the context; its lock is held
- * @run: whose places they are
+ * @run: whose places they are; those of a grant go back to it
  */
 void __cow_place_erase(struct cow_ctx *ctx, struct cow_run *run)
 {
-	if (run == ctx->last_place)
-		ctx->last_place = rb_entry_safe(rb_prev(&run->by_place),
-						struct cow_run, by_place);
-	rb_erase(&run->by_place, &ctx->places);
+	if (run->at.grant)
+		__cow_grant_release(ctx, &run->at);
+	else
+		rb_erase(&run->by_place, &ctx->places);
 }
 
-/**
- * __cow_place_in_use - is a place live in these sectors?
- * @ctx: the context; its lock is held
- * @dev: the device
- * @sector: the first one
- * @end: the one behind the last
- */
-bool __cow_place_in_use(struct cow_ctx *ctx, u32 dev, u64 sector, u64 end)
+static struct cow_run *place_find(struct cow_ctx *ctx, u32 dev, u64 sector,
+				  u64 end)
 {
 	struct rb_node *node = ctx->places.rb_node;
 
 	while (node) {
 		struct cow_run *run = rb_entry(node, struct cow_run, by_place);
+		int where = run_compare(ctx, run, dev, sector, end);
 
-		if (dev < run->dev || (dev == run->dev && end <= run->sector))
-			node = node->rb_left;
-		else if (dev > run->dev ||
-			 sector >= run->sector +
-				   (run->count << ctx->chunk_shift))
-			node = node->rb_right;
-		else
-			return true;
+		if (!where)
+			return run;
+		node = where < 0 ? node->rb_right : node->rb_left;
 	}
-	return false;
+	return NULL;
+}
+
+/**
+ * __cow_place_committed - places that were placed are anybody's again
+ * @ctx: the context; its lock is held
+ * @at: committed, or given up
+ */
+void __cow_place_committed(struct cow_ctx *ctx, const struct cow_span *at)
+{
+	struct cow_run *run;
+
+	if (at->grant) {
+		__cow_grant_release(ctx, at);
+		return;
+	}
+	run = place_find(ctx, at->dev, at->sector, at->sector + 1);
+	if (WARN_ON_ONCE(!run))
+		return;
+	rb_erase(&run->by_place, &ctx->places);
+	cow_run_free(run);
+}
+
+/**
+ * cow_places_exit - forget those that are not committed
+ * @ctx: a context that ends
+ */
+void cow_places_exit(struct cow_ctx *ctx)
+{
+	struct cow_run *run, *next;
+
+	rbtree_postorder_for_each_entry_safe(run, next, &ctx->places, by_place)
+		cow_run_free(run);
+}
+
+/**
+ * __cow_place_in_use - is a place live in these?
+ * @ctx: the context; its lock is held
+ * @dev: the device
+ * @sector: the first one
+ * @count: places
+ */
+bool __cow_place_in_use(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count)
+{
+	return place_find(ctx, dev, sector,
+			  sector + (count << ctx->chunk_shift)) ||
+	       __cow_grant_holds(ctx, dev, sector, count);
 }
 
 static struct cow_run *run_make(const struct dm_cow_reply *r)
@@ -748,10 +789,10 @@ static struct cow_run *run_make(const struct dm_cow_reply *r)
 
 	if (!run)
 		return NULL;
-	run->chunk = r->chunk;
-	run->count = r->count;
-	run->sector = r->sector;
-	run->dev = r->device;
+	run->at.chunk = r->chunk;
+	run->at.count = r->count;
+	run->at.sector = r->sector;
+	run->at.dev = r->device;
 	run->fill = r->fill;
 	run->source_dev = r->source_device;
 	run->source_sector = r->source_sector;
@@ -759,23 +800,29 @@ static struct cow_run *run_make(const struct dm_cow_reply *r)
 }
 
 static int __fault_answer(struct cow_ctx *ctx, struct cow_fault *fault,
-			  struct cow_run *run)
+			  struct cow_run *run, struct cow_page **page)
 {
-	if (run->chunk != fault->chunk + fault->answered ||
-	    run->count > fault->count - fault->answered || !fault->write)
+	struct cow_span *at = &run->at;
+
+	if (at->chunk != fault->chunk + fault->answered ||
+	    at->count > fault->count - fault->answered || !fault->write)
 		return -EINVAL;
 	if (ctx->mode != COW_MODE_RW)
 		return -EROFS;
-	if (__cow_grant_collides(ctx, run->dev, run->sector, run->chunk,
-				 run->count) ||
-	    !__cow_place_insert(ctx, run))
+	if (__cow_grant_collides(ctx, at->dev, at->sector, at->chunk,
+				 at->count))
 		return -EBUSY;
-	cow_map_set(ctx, run, COW_COPYING);
-	run->state = COW_RUN_COPYING;
+	if (!__cow_journal_claim(ctx, page))
+		return -EAGAIN;
+	if (!__cow_place_insert(ctx, run)) {
+		__cow_journal_unclaim(ctx);
+		return -EBUSY;
+	}
+	cow_map_set(ctx, at, COW_COPYING);
 	run->fault = fault;
 	list_add_tail(&run->list, &ctx->copying);
 	list_add_tail(&run->in_fault, &fault->runs);
-	fault->answered += run->count;
+	fault->answered += at->count;
 	if (fault->answered < fault->count)
 		return 0;
 	fault->started = true;
@@ -795,6 +842,7 @@ static int __fault_answer(struct cow_ctx *ctx, struct cow_fault *fault,
 int cow_fault_place(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 {
 	struct cow_fault *fault;
+	struct cow_page *page;
 	struct cow_run *run;
 	int err;
 
@@ -807,10 +855,17 @@ int cow_fault_place(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 	run = run_make(r);
 	if (!run)
 		return -ENOMEM;
-	spin_lock_irq(&ctx->lock);
-	fault = cow_fault_by_id(ctx, r->id);
-	err = fault ? __fault_answer(ctx, fault, run) : -ENOENT;
-	spin_unlock_irq(&ctx->lock);
+	do {
+		err = cow_journal_prepare(ctx, &page,
+					  GFP_KERNEL | __GFP_NOWARN);
+		if (err)
+			break;
+		spin_lock_irq(&ctx->lock);
+		fault = cow_fault_by_id(ctx, r->id);
+		err = fault ? __fault_answer(ctx, fault, run, &page) : -ENOENT;
+		spin_unlock_irq(&ctx->lock);
+		cow_page_free(page);
+	} while (err == -EAGAIN);
 	if (err)
 		cow_run_free(run);
 	return err;

@@ -106,14 +106,17 @@ static void flush_devices(struct cow_ctx *ctx)
 }
 
 /**
- * cow_flush_work - the worker begins a device flush if one is wanted
+ * cow_flush_begin - begin a device flush if one is wanted and none runs
  * @ctx: the context
+ *
+ * Context: the worker, or map().
  */
-void cow_flush_work(struct cow_ctx *ctx)
+void cow_flush_begin(struct cow_ctx *ctx)
 {
+	unsigned long flags;
 	bool start;
 
-	spin_lock_irq(&ctx->lock);
+	spin_lock_irqsave(&ctx->lock, flags);
 	start = !ctx->flush_active && !ctx->gone &&
 		(ctx->commit_asked || !list_empty(&ctx->flush_new));
 	if (start) {
@@ -124,7 +127,7 @@ void cow_flush_work(struct cow_ctx *ctx)
 		ctx->commit_asked = false;
 		atomic_set(&ctx->flush_pending, ctx->flush_devs + 1);
 	}
-	spin_unlock_irq(&ctx->lock);
+	spin_unlock_irqrestore(&ctx->lock, flags);
 	if (start)
 		flush_devices(ctx);
 }
@@ -148,7 +151,7 @@ void __cow_flush_add(struct cow_ctx *ctx, struct cow_io *io)
  */
 void __cow_commit_soon(struct cow_ctx *ctx)
 {
-	if (list_empty(&ctx->placed) || ctx->mode != COW_MODE_RW)
+	if (!__cow_uncommitted(ctx) || ctx->mode != COW_MODE_RW)
 		return;
 	if (ctx->gone) {
 		ctx->flush_wanted = ctx->number;
@@ -177,8 +180,10 @@ int cow_flush_io(struct cow_io *io)
 	else if (ctx->gone || ctx->mode == COW_MODE_FAIL)
 		r = DM_MAPIO_KILL;
 	else
-		__cow_flush_add(ctx, io);
+		list_add_tail(&io->list, &ctx->flush_new);
 	spin_unlock_irqrestore(&ctx->lock, flags);
+	if (r == DM_MAPIO_SUBMITTED)
+		cow_flush_begin(ctx);
 	return r;
 }
 
@@ -227,36 +232,28 @@ void cow_fua_io(struct cow_io *io, u32 dev, u64 sector)
 }
 
 /* Without a line what is committed is forgotten, see ctx_last_line(). */
-static void __run_commit(struct cow_ctx *ctx, struct cow_run *run, bool abandon)
+static void __entry_commit(struct cow_ctx *ctx, const struct cow_entry *entry,
+			   bool abandon)
 {
 	bool forget = abandon || ctx->gone;
 
-	cow_map_set(ctx, run, forget ? COW_UNKNOWN : COW_COMMITTED);
-	__cow_place_erase(ctx, run);
-	list_del_init(&run->notice);
+	cow_map_set(ctx, &entry->at, forget ? COW_UNKNOWN : COW_COMMITTED);
+	__cow_place_committed(ctx, &entry->at);
 	if (forget)
-		ctx->stat.placed -= run->count;
-	ctx->stat.uncommitted -= run->count;
-	ctx->committed = run->number;
+		ctx->stat.placed -= entry->at.count;
+	ctx->stat.uncommitted -= entry->at.count;
+	__cow_journal_pop(ctx);
 }
 
-/* Runs up to number are not uncommitted any more; a batch of them. */
+/* Entries up to number are not uncommitted any more; a batch of them. */
 static bool commit_batch(struct cow_ctx *ctx, u64 number, bool abandon)
 {
-	struct cow_run *run, *next;
 	unsigned int batch = 0;
-	LIST_HEAD(done);
 
 	spin_lock_irq(&ctx->lock);
-	list_for_each_entry_safe(run, next, &ctx->placed, list) {
-		if (run->number > number || batch++ == 64)
-			break;
-		__run_commit(ctx, run, abandon);
-		list_move_tail(&run->list, &done);
-	}
+	while (ctx->committed < number && batch++ < 64)
+		__entry_commit(ctx, __cow_journal_first(ctx), abandon);
 	spin_unlock_irq(&ctx->lock);
-	list_for_each_entry_safe(run, next, &done, list)
-		cow_run_free(run);
 	cond_resched();
 	return batch > 64;
 }
@@ -299,8 +296,6 @@ int cow_flushed(struct cow_ctx *ctx, u64 number, int error)
 	if (error) {
 		ctx->stat.errors++;
 		__cow_set_mode(ctx, COW_MODE_RO, "a commit failed");
-	} else {
-		ctx->committed = max(ctx->committed, number);
 	}
 	__take_flushes(ctx, number, &ios);
 	__cow_wake_idle(ctx);

@@ -6,17 +6,21 @@
  * "these chunks live there".  A first write takes its places from them in
  * map() and asks nobody:
  *
- *   GRANT -> ctx->granted --taken, under ctx->lock--> a run of ctx->copying
+ *   GRANT -> ctx->granted --taken, under ctx->lock--> a span on its way
  *                 |
  *                 +--REVOKE, or the last line goes--> ctx->revoked -> REVOKED
  *
  * A pool shrinks as it is used.  A range does not: the map knows which of its
  * chunks have a place, so that a range costs the same however it is used.
  *
+ * A grant outlives its end by the places that were taken from it, until they are
+ * committed or failed: so long nobody else may be given them (ctx->holders).
+ *
  * What a take needs is allocated before the lock, without waiting
  * (cow_grant_prepare()); what turns out to be missing under the lock is
  * allocated again.  Where there is no memory the controller is asked.
  */
+#include <linux/bitmap.h>
 #include <linux/slab.h>
 
 #include "dm-cow.h"
@@ -138,14 +142,20 @@ static bool insert_by_chunk(struct cow_ctx *ctx, struct cow_grant *range)
 	return true;
 }
 
+static void grant_free(struct cow_grant *grant)
+{
+	kfree(grant->taken);
+	kfree(grant);
+}
+
 /* Frees a grant that is in no list any more. */
 static void __grant_put(struct cow_ctx *ctx, struct cow_grant *grant)
 {
-	if (grant->live || !list_empty(&grant->list) ||
+	if (grant->live || grant->busy || !list_empty(&grant->list) ||
 	    !list_empty(&grant->news))
 		return;
 	ctx->nr_grants--;
-	kfree(grant);
+	grant_free(grant);
 }
 
 /* From now on nothing is taken from it. */
@@ -177,7 +187,7 @@ void cow_grant_prepare(struct cow_ctx *ctx, u64 chunk, u64 count,
 	count = min(count, cow_map_group_rest(chunk));
 	if (!spare->run)
 		spare->run = cow_run_alloc(gfp);
-	if (spare->run &&
+	if (spare->run && !cow_journal_prepare(ctx, &spare->page, gfp) &&
 	    !cow_map_prepare(ctx, chunk, count, &spare->room, gfp))
 		spare->chunks = count;
 }
@@ -190,7 +200,9 @@ void cow_grant_prepare(struct cow_ctx *ctx, u64 chunk, u64 count,
 void cow_grant_unprepare(struct cow_spare *spare, bool all)
 {
 	cow_room_free(spare->room);
+	cow_page_free(spare->page);
 	spare->room = NULL;
+	spare->page = NULL;
 	spare->chunks = 0;
 	if (all && spare->run)
 		cow_run_free(spare->run);
@@ -226,10 +238,8 @@ static void __grant_use(struct cow_ctx *ctx, struct cow_grant *grant, u64 count)
 	WRITE_ONCE(ctx->pool_left, ctx->pool_left - count);
 	grant->sector += count << ctx->chunk_shift;
 	grant->count -= count;
-	if (grant->count)
-		return;
-	__grant_retire(ctx, grant);
-	__grant_put(ctx, grant);
+	if (!grant->count)
+		__grant_retire(ctx, grant);
 }
 
 static void run_source(struct cow_run *run, const struct cow_extent *ext)
@@ -241,23 +251,102 @@ static void run_source(struct cow_run *run, const struct cow_extent *ext)
 	run->source_sector = zero ? 0 : ext->source_sector;
 }
 
-/* The places are the run's; false if one of them is in use. */
-static bool __grant_give(struct cow_ctx *ctx, struct cow_grant *grant,
-			 struct cow_run *run)
+/* Index of a place among those that a pool had. */
+static unsigned long pool_index(const struct cow_ctx *ctx,
+				const struct cow_grant *pool, u64 sector)
 {
-	run->dev = grant->dev;
-	run->sector = grant->sector;
-	if (!is_pool(grant))
-		run->sector += (run->chunk - grant->chunk) << ctx->chunk_shift;
-	run->granted = true;
-	run->state = COW_RUN_COPYING;
-	if (!__cow_place_insert(ctx, run)) {
-		/* A range may have been granted over places in use. */
-		DMWARN_LIMIT("%s: the place granted to chunk %llu is in use",
-			     ctx->ident, run->chunk);
-		return false;
+	return (sector - pool->first) >> ctx->chunk_shift;
+}
+
+/* Are places in [sector, end) taken from the pool, and not committed? */
+static bool pool_holds(const struct cow_ctx *ctx, const struct cow_grant *pool,
+		       u64 sector, u64 end)
+{
+	unsigned long last = pool_index(ctx, pool, end - 1);
+	unsigned long bit = pool_index(ctx, pool, sector);
+
+	return find_next_bit(pool->taken, last + 1, bit) <= last;
+}
+
+/* As pool_holds().  The map tells, of so many places as a fault has at most. */
+static bool range_holds(struct cow_ctx *ctx, const struct cow_grant *range,
+			u64 sector, u64 end)
+{
+	u64 step = cow_chunk_sectors(ctx);
+	u64 skip = (sector - range->first) >> ctx->chunk_shift;
+	u64 chunk = range->chunk + skip;
+
+	if (end - sector > (u64)COW_MAX_FAULT << ctx->chunk_shift)
+		return true;
+	/* A place may lie across two of those that are asked for. */
+	sector = range->first + (skip << ctx->chunk_shift);
+	for (; sector < end; sector += step, chunk++) {
+		if (cow_map_leads_to(ctx, chunk, range->dev, sector))
+			return true;
 	}
-	__grant_use(ctx, grant, run->count);
+	return false;
+}
+
+/**
+ * __cow_grant_holds - was one of these places taken from a grant?
+ * @ctx: the context; its lock is held
+ * @dev: device of the places
+ * @sector: the first one
+ * @count: places
+ *
+ * Return: true if one of them is being copied to or uncommitted.
+ */
+bool __cow_grant_holds(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count)
+{
+	u64 end = sector + (count << ctx->chunk_shift);
+	struct cow_grant *grant;
+
+	lockdep_assert_held(&ctx->lock);
+	list_for_each_entry(grant, &ctx->holders, holder) {
+		u64 from = max(sector, grant->first);
+		u64 to = min(end, grant->first +
+				  (grant->places << ctx->chunk_shift));
+
+		if (grant->dev != dev || from >= to)
+			continue;
+		if (is_pool(grant) ? pool_holds(ctx, grant, from, to) :
+				     range_holds(ctx, grant, from, to))
+			return true;
+	}
+	return false;
+}
+
+/* Places of a range may be in use: they are not looked at when it is granted. */
+static bool __may_take(struct cow_ctx *ctx, const struct cow_grant *grant,
+		       const struct cow_span *span)
+{
+	if (is_pool(grant) ||
+	    !__cow_place_in_use(ctx, span->dev, span->sector, span->count))
+		return true;
+	DMWARN_LIMIT("%s: the place granted to chunk %llu is in use",
+		     ctx->ident, span->chunk);
+	return false;
+}
+
+/* The places are the span's; false if one of them is in use. */
+static bool __grant_give(struct cow_ctx *ctx, struct cow_grant *grant,
+			 struct cow_span *span)
+{
+	span->grant = grant;
+	span->dev = grant->dev;
+	span->sector = grant->sector;
+	if (!is_pool(grant))
+		span->sector += (span->chunk - grant->chunk) <<
+				ctx->chunk_shift;
+	if (!__may_take(ctx, grant, span))
+		return false;
+	if (!grant->busy)
+		list_add_tail(&grant->holder, &ctx->holders);
+	grant->busy += span->count;
+	if (is_pool(grant))
+		bitmap_set(grant->taken, pool_index(ctx, grant, span->sector),
+			   span->count);
+	__grant_use(ctx, grant, span->count);
 	ctx->nr_taken++;
 	return true;
 }
@@ -265,20 +354,19 @@ static bool __grant_give(struct cow_ctx *ctx, struct cow_grant *grant,
 /**
  * __cow_grant_claim - places for a first write that needs no copy
  * @ctx: the context; its lock is held
- * @run: its chunks, which have no place; cut to those that get one
+ * @span: its chunks, which have no place; cut to those that get one
  *
  * Return: false if none are granted to the first chunk.
  */
-bool __cow_grant_claim(struct cow_ctx *ctx, struct cow_run *run)
+bool __cow_grant_claim(struct cow_ctx *ctx, struct cow_span *span)
 {
-	struct cow_grant *grant = __find_places(ctx, run->chunk, false);
+	struct cow_grant *grant = __find_places(ctx, span->chunk, false);
 
 	lockdep_assert_held(&ctx->lock);
 	if (!grant)
 		return false;
-	run->count = grant_reach(ctx, grant, run->chunk, run->count);
-	run->fill = DM_COW_FILL_NONE;
-	return __grant_give(ctx, grant, run);
+	span->count = grant_reach(ctx, grant, span->chunk, span->count);
+	return __grant_give(ctx, grant, span);
 }
 
 /**
@@ -305,21 +393,24 @@ int __cow_grant_take(struct cow_ctx *ctx, u64 chunk,
 		return -ENOMEM;
 	count = grant_reach(ctx, grant, chunk,
 			    min(ext->count, spare->chunks));
-	if (!cow_map_make_room(ctx, chunk, count, &spare->room))
+	if (!cow_map_make_room(ctx, chunk, count, &spare->room) ||
+	    !__cow_journal_claim(ctx, &spare->page))
 		return -EAGAIN;
-	run->chunk = chunk;
-	run->count = count;
+	run->at.chunk = chunk;
+	run->at.count = count;
 	run_source(run, ext);
-	if (!__grant_give(ctx, grant, run))
+	if (!__grant_give(ctx, grant, &run->at)) {
+		__cow_journal_unclaim(ctx);
 		return 0;
-	cow_map_set(ctx, run, COW_COPYING);
+	}
+	cow_map_set(ctx, &run->at, COW_COPYING);
 	list_add_tail(&run->list, &ctx->copying);
 	spare->run = NULL;
 	return count;
 }
 
 /* Is there a reason to have the controller read about places it gave before? */
-static bool __should_nudge(struct cow_ctx *ctx, const struct cow_run *run)
+static bool __should_nudge(struct cow_ctx *ctx, const struct cow_span *span)
 {
 	if (!ctx->chan || ctx->nudge)
 		return false;
@@ -329,28 +420,65 @@ static bool __should_nudge(struct cow_ctx *ctx, const struct cow_run *run)
 		return true;
 	}
 	/* The first since a commit; later ones, in case it was not heard. */
-	return ctx->stat.uncommitted == run->count ||
+	return ctx->stat.uncommitted == span->count ||
 	       time_after(jiffies, ctx->placed_read + COW_NUDGE_AFTER);
 }
 
+/* A span is on its way no more. */
+static void __span_arrived(struct cow_ctx *ctx)
+{
+	ctx->nr_taken--;
+	if (ctx->revoking && !ctx->nr_taken)
+		wake_up_interruptible(&ctx->wait);
+}
+
 /**
- * __cow_grant_ended - the copy of a run that came from a grant has ended
+ * __cow_grant_placed - a span that came from a grant is numbered
  * @ctx: the context; its lock is held
- * @run: placed or failed, and known to whoever reads
+ * @span: known to whoever reads
  */
-void __cow_grant_ended(struct cow_ctx *ctx, struct cow_run *run)
+void __cow_grant_placed(struct cow_ctx *ctx, const struct cow_span *span)
 {
 	lockdep_assert_held(&ctx->lock);
-	ctx->nr_taken--;
-	/* Where it could not be written it is not tried again unasked. */
-	if (run->state == COW_RUN_FAILED)
-		cow_map_set(ctx, run, COW_BARRED);
-	if (run->state == COW_RUN_PLACED && __should_nudge(ctx, run)) {
+	if (__should_nudge(ctx, span)) {
 		ctx->nudge = true;
 		wake_up_interruptible(&ctx->wait);
 	}
-	if (ctx->revoking && !ctx->nr_taken)
-		wake_up_interruptible(&ctx->wait);
+	__span_arrived(ctx);
+}
+
+/**
+ * __cow_grant_failed - the copy of a span that came from a grant has failed
+ * @ctx: the context; its lock is held
+ * @span: its places are not in use any more
+ */
+void __cow_grant_failed(struct cow_ctx *ctx, const struct cow_span *span)
+{
+	lockdep_assert_held(&ctx->lock);
+	/* Where it could not be written it is not tried again unasked. */
+	cow_map_set(ctx, span, COW_BARRED);
+	__span_arrived(ctx);
+}
+
+/**
+ * __cow_grant_release - places that were taken are committed, or were not used
+ * @ctx: the context; its lock is held
+ * @span: whose they are
+ */
+void __cow_grant_release(struct cow_ctx *ctx, const struct cow_span *span)
+{
+	struct cow_grant *grant = span->grant;
+
+	lockdep_assert_held(&ctx->lock);
+	if (is_pool(grant))
+		bitmap_clear(grant->taken,
+			     pool_index(ctx, grant, span->sector),
+			     span->count);
+	grant->busy -= span->count;
+	if (grant->busy)
+		return;
+	list_del(&grant->holder);
+	__grant_put(ctx, grant);
 }
 
 /**
@@ -382,20 +510,6 @@ bool __cow_grant_collides(struct cow_ctx *ctx, u32 dev, u64 sector, u64 chunk,
 	return false;
 }
 
-/* The latest pool goes on where it ended. */
-static bool __pool_extend(struct cow_ctx *ctx, const struct cow_grant *more)
-{
-	struct cow_grant *last;
-
-	if (!is_pool(more) || list_empty(&ctx->pools))
-		return false;
-	last = list_last_entry(&ctx->pools, struct cow_grant, list);
-	if (last->dev != more->dev || grant_end(ctx, last) != more->sector)
-		return false;
-	last->count += more->count;
-	return true;
-}
-
 static int __grant_refusal(struct cow_ctx *ctx, const struct cow_grant *grant)
 {
 	u64 end = grant_end(ctx, grant);
@@ -407,39 +521,55 @@ static int __grant_refusal(struct cow_ctx *ctx, const struct cow_grant *grant)
 	if (grant_overlaps(grant_behind(ctx, grant->dev, grant->sector),
 			   grant->dev, end))
 		return -EBUSY;
-	if (is_pool(grant) &&
-	    __cow_place_in_use(ctx, grant->dev, grant->sector, end))
+	if (is_pool(grant) && __cow_place_in_use(ctx, grant->dev, grant->sector,
+						 grant->count))
 		return -EBUSY;
-	return 0;
+	return ctx->nr_grants < COW_MAX_GRANTS ? 0 : -E2BIG;
 }
 
-/* Takes the grant over, unless it only made another one longer. */
-static int __grant_add(struct cow_ctx *ctx, struct cow_grant *grant, bool *kept)
+static int __grant_add(struct cow_ctx *ctx, struct cow_grant *grant)
 {
 	int r = __grant_refusal(ctx, grant);
 
-	*kept = false;
 	if (r)
 		return r;
-	if (!__pool_extend(ctx, grant)) {
-		if (ctx->nr_grants >= COW_MAX_GRANTS)
-			return -E2BIG;
-		if (!is_pool(grant) && !insert_by_chunk(ctx, grant))
-			return -EBUSY;
-		insert_by_place(ctx, grant);
-		if (is_pool(grant))
-			list_add_tail(&grant->list, &ctx->pools);
-		grant->live = true;
-		ctx->nr_grants++;
-		*kept = true;
-	}
+	if (!is_pool(grant) && !insert_by_chunk(ctx, grant))
+		return -EBUSY;
+	insert_by_place(ctx, grant);
+	grant->live = true;
+	ctx->nr_grants++;
 	if (!is_pool(grant)) {
 		ctx->range_left += grant->count;
 		return 0;
 	}
+	list_add_tail(&grant->list, &ctx->pools);
 	WRITE_ONCE(ctx->pool_left, ctx->pool_left + grant->count);
 	ctx->pool_size = ctx->pool_left;
 	return 0;
+}
+
+static struct cow_grant *grant_make(const struct dm_cow_reply *r)
+{
+	struct cow_grant *grant;
+
+	grant = kzalloc(sizeof(*grant), GFP_KERNEL | __GFP_NOWARN);
+	if (!grant)
+		return NULL;
+	INIT_LIST_HEAD(&grant->list);
+	INIT_LIST_HEAD(&grant->news);
+	grant->chunk = r->chunk;
+	grant->count = r->count;
+	grant->places = r->count;
+	grant->sector = r->sector;
+	grant->first = r->sector;
+	grant->dev = r->device;
+	if (!is_pool(grant))
+		return grant;
+	grant->taken = bitmap_zalloc(r->count, GFP_KERNEL | __GFP_NOWARN);
+	if (grant->taken)
+		return grant;
+	grant_free(grant);
+	return NULL;
 }
 
 /**
@@ -451,24 +581,16 @@ static int __grant_add(struct cow_ctx *ctx, struct cow_grant *grant, bool *kept)
  */
 int cow_grant(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 {
-	struct cow_grant *grant;
-	bool kept;
+	struct cow_grant *grant = grant_make(r);
 	int err;
 
-	grant = kzalloc(sizeof(*grant), GFP_KERNEL | __GFP_NOWARN);
 	if (!grant)
 		return -ENOMEM;
-	INIT_LIST_HEAD(&grant->list);
-	INIT_LIST_HEAD(&grant->news);
-	grant->chunk = r->chunk;
-	grant->count = r->count;
-	grant->sector = r->sector;
-	grant->dev = r->device;
 	spin_lock_irq(&ctx->lock);
-	err = __grant_add(ctx, grant, &kept);
+	err = __grant_add(ctx, grant);
 	spin_unlock_irq(&ctx->lock);
-	if (!kept)
-		kfree(grant);
+	if (err)
+		grant_free(grant);
 	return err;
 }
 
@@ -614,6 +736,7 @@ void cow_grant_init(struct cow_ctx *ctx)
 	INIT_LIST_HEAD(&ctx->pools);
 	INIT_LIST_HEAD(&ctx->grant_news);
 	INIT_LIST_HEAD(&ctx->revoked);
+	INIT_LIST_HEAD(&ctx->holders);
 	ctx->granted = RB_ROOT;
 	ctx->ranges = RB_ROOT;
 	ctx->placed_read = jiffies - 2 * COW_NUDGE_AFTER;
@@ -621,11 +744,17 @@ void cow_grant_init(struct cow_ctx *ctx)
 
 /**
  * cow_grant_exit - free what is left
- * @ctx: a context that ends
+ * @ctx: a context that ends; its places are in use no more
  */
 void cow_grant_exit(struct cow_ctx *ctx)
 {
+	struct cow_grant *grant, *next;
+
 	spin_lock_irq(&ctx->lock);
 	__cow_grant_forget(ctx);
+	list_for_each_entry_safe(grant, next, &ctx->holders, holder) {
+		grant->busy = 0;
+		__grant_put(ctx, grant);
+	}
 	spin_unlock_irq(&ctx->lock);
 }

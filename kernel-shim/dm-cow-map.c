@@ -723,54 +723,74 @@ void cow_map_spot_again(struct cow_ctx *ctx, struct cow_spot *spot)
 }
 
 /**
- * cow_map_fill - change the state of chunks of a run
+ * cow_map_fill - change the state of chunks of a span
  * @ctx: the context; its lock is held
  * @spot: where they are
- * @run: the run
+ * @span: the span
  * @state: the new state; COW_UNKNOWN takes the entries away
  */
 void cow_map_fill(struct cow_ctx *ctx, const struct cow_spot *spot,
-		  const struct cow_run *run, enum cow_state state)
+		  const struct cow_span *span, enum cow_state state)
 {
 	unsigned int index = spot->chunk & (COW_GROUP - 1);
 	unsigned int end = index + spot->count;
 	u64 sector, step = cow_chunk_sectors(ctx);
 
 	lockdep_assert_held(&ctx->lock);
-	sector = run->sector + ((spot->chunk - run->chunk) << ctx->chunk_shift);
+	sector = span->sector +
+		 ((spot->chunk - span->chunk) << ctx->chunk_shift);
 	if (is_full(spot->group)) {
 		u64 *full = xa_untag_pointer(spot->group);
 
 		for (; index < end; index++, sector += step)
 			WRITE_ONCE(full[index], entry_make(index, state,
-							   run->dev, sector));
+							   span->dev, sector));
 		return;
 	}
 	for (; index < end; index++, sector += step)
 		group_set(spot->group, index,
-			  entry_make(index, state, run->dev, sector));
+			  entry_make(index, state, span->dev, sector));
 }
 
 /**
- * cow_map_set - change the state of all chunks of a run
+ * cow_map_set - change the state of all chunks of a span
  * @ctx: the context; its lock is held
- * @run: the run, for which room was reserved
+ * @span: the span, for which room was reserved
  * @state: the new state; COW_UNKNOWN takes the entries away
  */
-void cow_map_set(struct cow_ctx *ctx, const struct cow_run *run,
+void cow_map_set(struct cow_ctx *ctx, const struct cow_span *span,
 		 enum cow_state state)
 {
-	u64 end = run->chunk + run->count;
+	u64 end = span->chunk + span->count;
 	struct cow_spot spot;
 
-	for (spot.chunk = run->chunk; spot.chunk < end;
+	for (spot.chunk = span->chunk; spot.chunk < end;
 	     spot.chunk += spot.count) {
 		spot.count = min(end - spot.chunk,
 				 cow_map_group_rest(spot.chunk));
 		spot.group = xa_load(&ctx->map.groups,
 				     spot.chunk >> COW_GROUP_SHIFT);
-		cow_map_fill(ctx, &spot, run, state);
+		cow_map_fill(ctx, &spot, span, state);
 	}
+}
+
+/**
+ * cow_map_leads_to - is this the place of a chunk, and not committed?
+ * @ctx: the context; its lock is held
+ * @chunk: the chunk
+ * @dev: device of the place
+ * @sector: the place
+ */
+bool cow_map_leads_to(struct cow_ctx *ctx, u64 chunk, u32 dev, u64 sector)
+{
+	u64 entry;
+
+	rcu_read_lock();
+	entry = map_entry(&ctx->map, chunk);
+	rcu_read_unlock();
+	return (entry_state(entry) == COW_COPYING ||
+		entry_state(entry) == COW_PLACED) &&
+	       entry_dev(entry) == dev && entry_sector(entry) == sector;
 }
 
 /**
@@ -811,7 +831,7 @@ int cow_map_may_map(struct cow_ctx *ctx, const struct dm_cow_reply *r)
  */
 void cow_map_commit_range(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 {
-	struct cow_run one = { .count = 1, .dev = r->device };
+	struct cow_span one = { .count = 1, .dev = r->device };
 	u64 i;
 
 	for (i = 0; i < r->count; i++) {

@@ -165,7 +165,8 @@ static int reply_place(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 /* The places of a pool are good for any chunk, so all are there in full. */
 static bool pool_valid(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 {
-	return r->count && r->count <= place_room(ctx, r) >> ctx->chunk_shift;
+	return r->count && r->count <= COW_MAX_POOL &&
+	       r->count <= place_room(ctx, r) >> ctx->chunk_shift;
 }
 
 static int reply_grant(struct cow_ctx *ctx, const struct dm_cow_reply *r)

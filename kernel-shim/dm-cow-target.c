@@ -352,7 +352,7 @@ static bool is_committed(struct cow_ctx *ctx)
 	bool committed;
 
 	spin_lock_irq(&ctx->lock);
-	committed = list_empty(&ctx->placed) || !ctx->chan ||
+	committed = !__cow_uncommitted(ctx) || !ctx->chan ||
 		    ctx->mode != COW_MODE_RW;
 	spin_unlock_irq(&ctx->lock);
 	return committed;

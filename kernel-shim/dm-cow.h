@@ -11,6 +11,7 @@
  *   dm-cow-grant.c    places that it gave in advance
  *   dm-cow-direct.c   first writes that need neither it nor a copy
  *   dm-cow-copy.c     from an answered fault to a placed run
+ *   dm-cow-journal.c  what is placed and not committed, by number
  *   dm-cow-flush.c    FLUSH, FUA and the numbers that they wait for
  *   dm-cow-events.c   what the controller is told
  *   dm-cow-reply.c    what it answers
@@ -66,8 +67,9 @@
 #define COW_BUFS_MAX		64
 /* Copies that the worker starts or goes on with before it looks around. */
 #define COW_ROUNDS		256
-/* Grants of a context at most; how many places each has does not matter. */
+/* Grants of a context at most, and places of a pool. */
 #define COW_MAX_GRANTS		4096
+#define COW_MAX_POOL		BIT(17)
 /* Milliseconds that a flushing suspend waits for a commit. */
 #define COW_SUSPEND_WAIT	5000
 /* How map() allocates: without waiting, and not from what reclaim lives on. */
@@ -197,54 +199,100 @@ struct cow_device {
 	} kind;
 };
 
+struct cow_grant;
+
 /**
- * struct cow_run - adjoining chunks that were given adjoining places
- * @list: ctx->copying, ctx->placed, or nowhere (failed, waiting to be told)
- * @notice: ctx->notices, while the controller has to be told
- * @in_fault: fault->runs until the copy ends
- * @by_place: ctx->places, so that no place is given twice
+ * struct cow_span - adjoining chunks that were given adjoining places
  * @chunk: first chunk
  * @count: chunks
  * @sector: place of the first
- * @number: when its data became complete, 0 before
+ * @grant: that the places are from, or NULL
+ * @dev: device of the places
+ */
+struct cow_span {
+	u64 chunk;
+	u64 count;
+	u64 sector;
+	struct cow_grant *grant;
+	u32 dev;
+};
+
+/**
+ * struct cow_run - a span on its way, or one whose copy failed
+ * @list: ctx->copying until the copy ends
+ * @notice: ctx->notices, while the controller has to be told
+ * @in_fault: fault->runs until the copy ends
+ * @by_place: ctx->places, until it is committed; not with a grant, which knows
+ *	its places itself
+ * @at: its chunks and places
  * @source_sector: where the first chunk is filled from
- * @dev: device of the place
  * @source_dev: device of the source
  * @fill: DM_COW_FILL_*
- * @state: what has become of it
+ * @failed: so did its copy; it belongs to the notices
  * @picture: the notice is part of the picture
  * @peeked: the notice is on its way to the reader
  * @write_side: it was the place that failed
- * @granted: its places come from a grant
  * @status: an error of its copy
  * @fault: whose answer it is, until the copy ends
  *
- * Under ctx->lock, but for @status, which ends of I/O set.
+ * Under ctx->lock, but for @status, which ends of I/O set.  When it is placed
+ * the journal has its span, and only @by_place is left of it.
  */
 struct cow_run {
 	struct list_head list;
 	struct list_head notice;
 	struct list_head in_fault;
 	struct rb_node by_place;
-	u64 chunk;
-	u64 count;
-	u64 sector;
-	u64 number;
+	struct cow_span at;
 	u64 source_sector;
-	u32 dev;
 	u32 source_dev;
 	u8 fill;
-	enum cow_run_state {
-		COW_RUN_COPYING,
-		COW_RUN_PLACED,
-		COW_RUN_FAILED,
-	} state;
+	bool failed;
 	bool picture;
 	bool peeked;
 	bool write_side;
-	bool granted;
 	blk_status_t status;
 	struct cow_fault *fault;
+};
+
+/**
+ * struct cow_entry - a span in the journal
+ * @at: its chunks and places
+ * @picture: it was on its way when the picture was made, and not told
+ */
+struct cow_entry {
+	struct cow_span at;
+	bool picture;
+};
+
+struct cow_page;
+
+/**
+ * struct cow_cursor - before an entry of the journal
+ * @page: its page; NULL: before the first one
+ * @index: in it
+ */
+struct cow_cursor {
+	struct cow_page *page;
+	unsigned int index;
+};
+
+/**
+ * struct cow_journal - spans that are placed and not committed
+ * @pages: those with entries, the oldest first; the last one is being filled
+ * @spare: empty ones
+ * @unclaimed: entries that nobody was promised
+ * @tell: before the first entry that was not told
+ * @told: number of the one before
+ *
+ * Under ctx->lock.
+ */
+struct cow_journal {
+	struct list_head pages;
+	struct list_head spare;
+	unsigned int unclaimed;
+	struct cow_cursor tell;
+	u64 told;
 };
 
 /**
@@ -253,9 +301,14 @@ struct cow_run {
  * @by_chunk: ctx->ranges, a range as long as that
  * @list: ctx->pools in the order of service, or ctx->revoked
  * @news: ctx->grant_news, while it has to be told in the picture
+ * @holder: ctx->holders, while @busy
  * @chunk: first chunk of a range, DM_COW_ANY_CHUNK for a pool
  * @count: places, those of a pool that were taken not among them
  * @sector: of the first
+ * @first: @sector when it was granted
+ * @places: @count then
+ * @busy: places that were taken and are not committed
+ * @taken: those of a pool, by place; of a range the map says it
  * @dev: their device
  * @peeked: on its way to the reader
  * @live: it is in ctx->granted
@@ -269,9 +322,14 @@ struct cow_grant {
 	struct rb_node by_chunk;
 	struct list_head list;
 	struct list_head news;
+	struct list_head holder;
 	u64 chunk;
 	u64 count;
 	u64 sector;
+	u64 first;
+	u64 places;
+	u64 busy;
+	unsigned long *taken;
 	u32 dev;
 	bool peeked;
 	bool live;
@@ -281,14 +339,16 @@ struct cow_grant {
 
 /**
  * struct cow_spare - what taking a granted place needs, allocated before
- * @run: for the places
+ * @run: for a copy to the places
  * @room: for the map, or NULL
+ * @page: for the journal, or NULL
  * @chunks: that it is good for, 0 if it is good for nothing
  * @wanted: something was granted
  */
 struct cow_spare {
 	struct cow_run *run;
 	struct cow_room *room;
+	struct cow_page *page;
 	u64 chunks;
 	bool wanted;
 };
@@ -296,10 +356,9 @@ struct cow_spare {
 /**
  * struct cow_fault - accesses that wait for the same run of chunks
  * @node: ctx->faults, by chunk; no two overlap
- * @by_id: ctx->fault_ids, or ctx->direct
+ * @by_id: ctx->fault_ids
  * @queue: ctx->asking (to be read), ctx->asked (read) or ctx->held until it
- *	is answered, then ctx->ready, ctx->starved and ctx->busy; nowhere while
- *	it is direct and nobody has waited for it
+ *	is answered, then ctx->ready, ctx->starved and ctx->busy
  * @ios: writes to be merged, ascending by sector
  * @late: accesses to be mapped again when it ends
  * @runs: what the controller answered so far
@@ -347,8 +406,33 @@ struct cow_fault {
 };
 
 /**
+ * struct cow_direct - a first write on its way to its places (dm-cow-direct.c)
+ * @node: ctx->direct
+ * @news: ctx->direct_news, while the picture has to tell it
+ * @peeked: that is on its way to the reader
+ * @at: its chunks and places
+ * @spot: its chunks in the map
+ * @end_io: the bio's own end
+ * @iter: where the bio began; one that has been below is used up
+ * @flags: its bi_flags then
+ *
+ * Under ctx->lock, but for the last three.
+ */
+struct cow_direct {
+	struct hlist_node node;
+	struct list_head news;
+	bool peeked;
+	struct cow_span at;
+	struct cow_spot spot;
+	bio_end_io_t *end_io;
+	struct bvec_iter iter;
+	unsigned short flags;
+};
+
+/**
  * struct cow_io - a bio while we have it
- * @list: of a fault, of ctx->redo, or of a flush queue
+ * @list: of a fault, of ctx->redo, ctx->behind or ctx->broken, or of a flush
+ *	queue
  * @ctx: whose it is
  * @ti: the line that it came through
  * @sector: first sector, from the start of the mapped device
@@ -356,11 +440,7 @@ struct cow_fault {
  * @status: what its copy came to
  * @number: flushes: the place number that it waits for
  * @fault: the fault that it leads, if it leads one
- * @run: its places, while it goes there itself (dm-cow-direct.c)
- * @spot: its chunks in the map, then
- * @end_io: its own end, then
- * @iter: where it began, then; a bio that has been below is used up
- * @flags: its bi_flags, then
+ * @direct: its places, while it goes there itself
  *
  * The per-bio data of both targets.
  */
@@ -373,11 +453,7 @@ struct cow_io {
 	blk_status_t status;
 	u64 number;
 	struct cow_fault fault;
-	struct cow_run *run;
-	struct cow_spot spot;
-	bio_end_io_t *end_io;
-	struct bvec_iter iter;
-	unsigned short flags;
+	struct cow_direct direct;
 };
 
 #define COW_FAULT_HASH_BITS	8
@@ -419,8 +495,10 @@ struct cow_io {
  * @epoch: counts attaches
  * @faults: all faults by chunk
  * @fault_ids: those that are not started, by id
- * @direct: those of writes that go to their places themselves, by group of
- *	chunks; they are in no list of faults
+ * @direct: first writes that go to their places themselves
+ * @direct_news: those of them that the picture has to tell
+ * @broken: those of them that failed, for the worker
+ * @behind: accesses that wait for one of them
  * @next_id: of a fault
  * @asking: faults that no reader has seen
  * @asked: faults that were read
@@ -432,12 +510,12 @@ struct cow_io {
  * @redo: accesses to be mapped again, for the worker
  * @nr_started: faults being copied
  * @copying: runs being copied
- * @placed: runs numbered and not committed, ascending
- * @places: places of both
- * @last_place: the run in @places whose place is the last, or NULL
+ * @journal: what is numbered and not committed
+ * @places: places of both that were answered, not granted
  * @notices: runs that the controller has to be told about
  * @nr_failed: how many of them failed
  * @picture: PICTURE_END has not been read
+ * @picture_number: @number when it was made
  * @nudge: places that came from grants should be read about
  * @features: those that the controller uses
  * @granted: grants by place; no two overlap
@@ -445,6 +523,7 @@ struct cow_io {
  * @pools: those that are pools, the oldest first
  * @grant_news: those that the picture has to tell
  * @revoked: rests that the controller has to be told
+ * @holders: grants of which some places are copying or uncommitted
  * @revoking: the end of REVOKED has not been told
  * @nr_grants: all of them
  * @nr_taken: runs from grants that are being copied
@@ -514,7 +593,10 @@ struct cow_ctx {
 
 	struct rb_root faults;
 	DECLARE_HASHTABLE(fault_ids, COW_FAULT_HASH_BITS);
-	DECLARE_HASHTABLE(direct, COW_FAULT_HASH_BITS);
+	struct hlist_head direct;
+	struct list_head direct_news;
+	struct list_head broken;
+	struct list_head behind;
 	u64 next_id;
 	struct list_head asking;
 	struct list_head asked;
@@ -527,12 +609,12 @@ struct cow_ctx {
 	unsigned int nr_started;
 
 	struct list_head copying;
-	struct list_head placed;
+	struct cow_journal journal;
 	struct rb_root places;
-	struct cow_run *last_place;
 	struct list_head notices;
 	unsigned int nr_failed;
 	bool picture;
+	u64 picture_number;
 	bool nudge;
 	u64 number;
 	u64 committed;
@@ -543,6 +625,7 @@ struct cow_ctx {
 	struct list_head pools;
 	struct list_head grant_news;
 	struct list_head revoked;
+	struct list_head holders;
 	bool revoking;
 	unsigned int nr_grants;
 	unsigned int nr_taken;
@@ -612,11 +695,12 @@ struct cow_line {
  * @ctx: the context, once attached; never changes after that
  * @owner: the process that attached
  * @buf: events on their way, under @read_mutex
- * @peeked_end: PICTURE_END is among them; all five under ctx->lock
+ * @peeked_end: PICTURE_END is among them; all six under ctx->lock
  * @peeked_gone: GONE is among them
  * @peeked_flush: FLUSH of this number is among them, 0 if none
  * @peeked_revoked: the end of REVOKED is among them
  * @peeked_nudge: all that the nudge was for is among them
+ * @peeked_placed: the last number among them
  */
 struct cow_chan {
 	/* One reader, or one attach, at a time. */
@@ -629,6 +713,7 @@ struct cow_chan {
 	u64 peeked_flush;
 	bool peeked_revoked;
 	bool peeked_nudge;
+	u64 peeked_placed;
 };
 
 static inline struct bio *cow_io_bio(struct cow_io *io)
@@ -673,6 +758,12 @@ static inline bool cow_grant_any(const struct cow_ctx *ctx)
 	return READ_ONCE(ctx->pool_left) || !RB_EMPTY_ROOT(&ctx->ranges);
 }
 
+/* Is anything placed and not committed? */
+static inline bool __cow_uncommitted(const struct cow_ctx *ctx)
+{
+	return ctx->number != ctx->committed;
+}
+
 static inline bool cow_dev_writable(const struct cow_ctx *ctx, u32 dev)
 {
 	return ctx->devs[dev].kind == COW_DEV_COW ||
@@ -713,11 +804,12 @@ bool cow_map_spot_room(struct cow_ctx *ctx, struct cow_spot *spot,
 		       struct cow_room **room);
 void cow_map_spot_again(struct cow_ctx *ctx, struct cow_spot *spot);
 void cow_map_fill(struct cow_ctx *ctx, const struct cow_spot *spot,
-		  const struct cow_run *run, enum cow_state state);
+		  const struct cow_span *span, enum cow_state state);
 int cow_map_may_map(struct cow_ctx *ctx, const struct dm_cow_reply *r);
 void cow_map_commit_range(struct cow_ctx *ctx, const struct dm_cow_reply *r);
-void cow_map_set(struct cow_ctx *ctx, const struct cow_run *run,
+void cow_map_set(struct cow_ctx *ctx, const struct cow_span *span,
 		 enum cow_state state);
+bool cow_map_leads_to(struct cow_ctx *ctx, u64 chunk, u32 dev, u64 sector);
 int cow_map_known(struct cow_ctx *ctx, const struct cow_range *range);
 bool cow_map_all_known(struct cow_ctx *ctx);
 void cow_map_forget(struct cow_ctx *ctx);
@@ -725,7 +817,7 @@ void cow_map_forget(struct cow_ctx *ctx);
 /* dm-cow-fault.c */
 int cow_map_io(struct cow_io *io, bool in_map);
 void cow_redo(struct cow_ctx *ctx);
-void cow_fault_insert(struct cow_ctx *ctx, struct cow_fault *fault);
+struct cow_fault *cow_fault_make(struct cow_io *io, u64 count);
 u64 cow_fault_gap(struct cow_ctx *ctx, u64 chunk, u64 max);
 struct cow_fault *cow_fault_by_id(struct cow_ctx *ctx, u64 id);
 int cow_fault_place(struct cow_ctx *ctx, const struct dm_cow_reply *r);
@@ -742,7 +834,9 @@ struct cow_run *cow_run_alloc(gfp_t gfp);
 void cow_run_free(struct cow_run *run);
 bool __cow_place_insert(struct cow_ctx *ctx, struct cow_run *run);
 void __cow_place_erase(struct cow_ctx *ctx, struct cow_run *run);
-bool __cow_place_in_use(struct cow_ctx *ctx, u32 dev, u64 sector, u64 end);
+void __cow_place_committed(struct cow_ctx *ctx, const struct cow_span *at);
+void cow_places_exit(struct cow_ctx *ctx);
+bool __cow_place_in_use(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count);
 int cow_fault_init(void);
 void cow_fault_exit(void);
 
@@ -754,8 +848,11 @@ void cow_grant_prepare(struct cow_ctx *ctx, u64 chunk, u64 count,
 void cow_grant_unprepare(struct cow_spare *spare, bool all);
 int __cow_grant_take(struct cow_ctx *ctx, u64 chunk,
 		     const struct cow_extent *ext, struct cow_spare *spare);
-bool __cow_grant_claim(struct cow_ctx *ctx, struct cow_run *run);
-void __cow_grant_ended(struct cow_ctx *ctx, struct cow_run *run);
+bool __cow_grant_claim(struct cow_ctx *ctx, struct cow_span *span);
+void __cow_grant_placed(struct cow_ctx *ctx, const struct cow_span *span);
+void __cow_grant_failed(struct cow_ctx *ctx, const struct cow_span *span);
+void __cow_grant_release(struct cow_ctx *ctx, const struct cow_span *span);
+bool __cow_grant_holds(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count);
 bool __cow_grant_collides(struct cow_ctx *ctx, u32 dev, u64 sector, u64 chunk,
 			  u64 count);
 int cow_grant(struct cow_ctx *ctx, const struct dm_cow_reply *r);
@@ -769,13 +866,29 @@ bool __cow_revoked_due(const struct cow_ctx *ctx);
 
 /* dm-cow-direct.c */
 bool cow_direct_map(struct cow_io *io);
-struct cow_fault *cow_direct_find(struct cow_ctx *ctx, u64 chunk);
+bool __cow_direct_under_way(struct cow_ctx *ctx, u64 chunk);
+void cow_direct_work(struct cow_ctx *ctx);
+
+/* dm-cow-journal.c */
+void cow_journal_init(struct cow_journal *journal);
+void cow_journal_exit(struct cow_journal *journal);
+int cow_journal_prepare(struct cow_ctx *ctx, struct cow_page **page, gfp_t gfp);
+void cow_page_free(struct cow_page *page);
+bool __cow_journal_claim(struct cow_ctx *ctx, struct cow_page **page);
+void __cow_journal_unclaim(struct cow_ctx *ctx);
+void __cow_placed(struct cow_ctx *ctx, const struct cow_span *span,
+		  bool picture);
+const struct cow_entry *__cow_journal_first(struct cow_ctx *ctx);
+void __cow_journal_pop(struct cow_ctx *ctx);
+const struct cow_entry *__cow_journal_next(struct cow_ctx *ctx,
+					   struct cow_cursor *at);
+void __cow_journal_told(struct cow_ctx *ctx, u64 number);
+void __cow_journal_retell(struct cow_ctx *ctx);
 
 /* dm-cow-copy.c */
 bool cow_copy_is_short(struct cow_io *io);
 void cow_copy_granted(struct cow_io *io);
 void cow_fault_end(struct cow_ctx *ctx, struct cow_fault *fault);
-void __cow_run_placed(struct cow_ctx *ctx, struct cow_run *run);
 void cow_copy_work(struct cow_ctx *ctx);
 int cow_bufs_init(struct cow_ctx *ctx);
 void cow_bufs_exit(struct cow_ctx *ctx);
@@ -783,15 +896,16 @@ void cow_bufs_exit(struct cow_ctx *ctx);
 /* dm-cow-flush.c */
 int cow_flush_io(struct cow_io *io);
 void __cow_flush_add(struct cow_ctx *ctx, struct cow_io *io);
-void cow_flush_work(struct cow_ctx *ctx);
+void cow_flush_begin(struct cow_ctx *ctx);
 int cow_flushed(struct cow_ctx *ctx, u64 number, int error);
 int cow_abandon(struct cow_ctx *ctx);
 void cow_fua_io(struct cow_io *io, u32 dev, u64 sector);
 void __cow_commit_soon(struct cow_ctx *ctx);
 
 /* dm-cow-events.c */
-void __cow_notify(struct cow_ctx *ctx, struct cow_run *run);
+void __cow_notify_failed(struct cow_ctx *ctx, struct cow_run *run);
 void __cow_forget_notices(struct cow_ctx *ctx);
+void __cow_make_picture(struct cow_ctx *ctx);
 bool __cow_is_ready(const struct cow_ctx *ctx);
 bool cow_chan_ready(struct cow_chan *chan);
 ssize_t cow_events_read(struct cow_chan *chan, char __user *to, size_t count);
