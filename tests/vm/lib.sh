@@ -69,6 +69,12 @@ random_base() { dd if=/payload/random of="$BASE_DISK" bs=1M oflag=direct status=
 # for each page of a pipe takes a turn of the host's scheduler.
 digest() { taskset -c 0 xxhsum -H1 - | cut -d' ' -f1; }
 
+# one_processor: until the case ends.
+one_processor() {
+    local cpu
+    for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do echo 0 >"$cpu"; done
+}
+
 # content DEVICE: a digest of them.
 content() {
     blockdev --flushbufs "$1"

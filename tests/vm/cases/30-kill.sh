@@ -69,7 +69,7 @@ for kill in {1..50}; do
     daemon=$!
     # Four in five are killed before they serve, or hardly when they do.
     if [ $((kill % 5)) -lt 4 ] && [ "$kill" -lt 50 ]; then
-        sleep "0.$((RANDOM % 10))"
+        sleep "0.$((RANDOM % 5))$((RANDOM % 10))"
         rm -f /tmp/dead
         continue
     fi
@@ -78,7 +78,7 @@ for kill in {1..50}; do
     rm -f /tmp/dead
     served=$((served + 1))
     [ "$took" -le "$longest" ] || longest=$took
-    sleep "0.$((RANDOM % 10))"
+    sleep "0.$((RANDOM % 5))$((RANDOM % 10))"
 done
 touch /tmp/stop
 wait $loader || fail "after $kill kills: $(cat "$CASE_STATE/reason" 2>/dev/null)"

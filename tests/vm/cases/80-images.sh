@@ -10,11 +10,11 @@ mkdir -p /img /mnt/fs /run/lock
 mount "$EXTRA1" /img
 cd /img || fail "no /img"
 
-# The disk below all: 16 MiB that compress, 16 MiB that do not, 32 MiB of nothing.
+# The disk below all: 8 MiB that compress, 8 MiB that do not, 16 MiB of nothing.
 content_below() {
-    { yes "a line of text that compresses well" || true; } | head -c 16M >below.raw
-    head -c 16M /payload/random >>below.raw
-    truncate -s 64M below.raw
+    { yes "a line of text that compresses well" || true; } | head -c 8M >below.raw
+    head -c 8M /payload/random >>below.raw
+    truncate -s 32M below.raw
 }
 
 attached() { dmsetup status "$1" | grep -q ' attached '; }
@@ -39,7 +39,7 @@ for turn in range(3):
     dice = random.Random(turn)
     for n in range(48):
         pages = dice.randint(1, 64)
-        first = turn * 3072 + dice.randrange(3072 - pages)
+        first = turn * 2048 + dice.randrange(2048 - pages)
         data = dice.randbytes(pages * 4096)
         for i in range(pages):
             expected[first + i] = data[i * 4096:(i + 1) * 4096]
@@ -100,7 +100,7 @@ RANDOM=3
 
 qemu-img convert -c -O qcow2 below.raw bottom.qcow2
 qemu-img create -q -f qcow2 -b bottom.qcow2 -F qcow2 middle.qcow2
-qemu-io -c 'write -P 7 1M 300k' -c 'write -z 20M 1M' -c 'write -P 9 40M 64k' middle.qcow2 >/dev/null
+qemu-io -c 'write -P 7 1M 300k' -c 'write -z 10M 1M' -c 'write -P 9 28M 64k' middle.qcow2 >/dev/null
 qemu-img create -q -f qcow2 -b middle.qcow2 -F qcow2 top.qcow2
 cp top.qcow2 twin.qcow2
 served q top.qcow2 10
@@ -110,7 +110,7 @@ qemu-img compare top.qcow2 twin.qcow2
 note qcow2 "a chain of three, ten kills: checked, and equal to its twin"
 
 # Busy for QEMU the other way round, too.
-qemu-io -c 'write -P 3 63M 4k' -c 'sleep 8000' top.qcow2 >/dev/null &
+qemu-io -c 'write -P 3 31M 4k' -c 'sleep 8000' top.qcow2 >/dev/null &
 busy=$!
 sleep 1
 expect_fail cowctl open q top.qcow2
