@@ -124,7 +124,6 @@ static void ctx_init_lists(struct cow_ctx *ctx)
 	INIT_LIST_HEAD(&ctx->copying);
 	INIT_LIST_HEAD(&ctx->direct_news);
 	INIT_LIST_HEAD(&ctx->broken);
-	INIT_LIST_HEAD(&ctx->behind);
 	INIT_LIST_HEAD(&ctx->notices);
 	INIT_LIST_HEAD(&ctx->flush_new);
 	INIT_LIST_HEAD(&ctx->flush_dev);
@@ -134,7 +133,7 @@ static void ctx_init_lists(struct cow_ctx *ctx)
 	ctx->faults = RB_ROOT;
 	ctx->places = RB_ROOT;
 	hash_init(ctx->fault_ids);
-	INIT_HLIST_HEAD(&ctx->direct);
+	hash_init(ctx->direct);
 	cow_journal_init(&ctx->journal);
 }
 
@@ -559,7 +558,7 @@ static void ctx_last_line(struct cow_ctx *ctx)
 	mutex_lock(&ctx->control);
 	cow_map_forget(ctx);
 	spin_lock_irq(&ctx->lock);
-	if (ctx->chan && ctx->nr_grants)
+	if (ctx->chan && !RB_EMPTY_ROOT(&ctx->granted))
 		__cow_grant_revoke(ctx);
 	else if (!ctx->chan)
 		__cow_grant_forget(ctx);

@@ -236,9 +236,11 @@ static void __run_failed(struct cow_ctx *ctx, struct cow_run *run)
 	__run_done(ctx, run);
 	cow_map_set(ctx, &run->at, COW_UNKNOWN);
 	__cow_journal_unclaim(ctx);
-	__cow_place_erase(ctx, run);
 	if (run->at.grant)
 		__cow_grant_failed(ctx, &run->at);
+	/* It may have been the last of its grant. */
+	__cow_place_erase(ctx, run);
+	run->at.grant = NULL;
 	ctx->stat.errors++;
 	DMERR_LIMIT("%s: copy of chunk %llu failed: %s error %d", ctx->ident,
 		    run->at.chunk, run->write_side ? "write" : "read",

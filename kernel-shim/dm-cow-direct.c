@@ -10,14 +10,15 @@
  *   end:    chunks -> placed, the journal has them, the write completes
  *
  * Other accesses to these chunks that cannot go to the source meanwhile wait in
- * ctx->behind.  A write that fails becomes a fault whose copy has failed
+ * direct->late.  A write that fails becomes a fault whose copy has failed
  * (dm-cow-copy.c); the worker makes it one, for that takes memory.
  */
 #include "dm-cow.h"
 
-static bool span_has(const struct cow_span *span, u64 chunk)
+/* A group of the map holds all chunks of such a write. */
+static u64 direct_key(u64 chunk)
 {
-	return chunk - span->chunk < span->count;
+	return chunk + cow_map_group_rest(chunk);
 }
 
 /* Chunks from the first on that the write covers. */
@@ -43,10 +44,12 @@ static bool __may_begin(struct cow_io *io)
 
 static void __direct_add(struct cow_ctx *ctx, struct cow_direct *direct)
 {
+	INIT_LIST_HEAD(&direct->late);
 	INIT_LIST_HEAD(&direct->news);
 	direct->peeked = false;
-	hlist_add_head(&direct->node, &ctx->direct);
+	hash_add(ctx->direct, &direct->node, direct_key(direct->at.chunk));
 	ctx->nr_started++;
+	ctx->stat.outstanding++;
 }
 
 /*
@@ -83,25 +86,13 @@ static int __direct_begin(struct cow_io *io, u64 count, struct cow_room **room,
 	return 1;
 }
 
-/* Who waited for these chunks is mapped again. */
-static void __wake_behind(struct cow_ctx *ctx, const struct cow_span *span)
-{
-	struct cow_io *io, *next;
-
-	list_for_each_entry_safe(io, next, &ctx->behind, list) {
-		if (span_has(span, io->sector >> ctx->chunk_shift))
-			list_move_tail(&io->list, &ctx->redo);
-	}
-	if (!list_empty(&ctx->redo))
-		cow_queue(ctx);
-}
-
 /* The write is one of ctx->direct no more; true if the picture has not told it. */
 static bool __direct_remove(struct cow_ctx *ctx, struct cow_direct *direct)
 {
 	bool picture = !list_empty(&direct->news);
 
-	hlist_del(&direct->node);
+	hash_del(&direct->node);
+	ctx->stat.outstanding--;
 	if (picture)
 		list_del(&direct->news);
 	return picture;
@@ -116,8 +107,10 @@ static void __direct_placed(struct cow_ctx *ctx, struct cow_direct *direct)
 	cow_map_spot_again(ctx, &direct->spot);
 	cow_map_fill(ctx, &direct->spot, &direct->at, COW_PLACED);
 	__cow_placed(ctx, &direct->at, picture);
-	if (unlikely(!list_empty(&ctx->behind)))
-		__wake_behind(ctx, &direct->at);
+	if (unlikely(!list_empty(&direct->late))) {
+		list_splice_tail(&direct->late, &ctx->redo);
+		cow_queue(ctx);
+	}
 	__cow_wake_idle(ctx);
 }
 
@@ -148,6 +141,8 @@ static void __make_fault(struct cow_ctx *ctx, struct cow_io *io,
 	struct cow_fault *fault = &io->fault;
 
 	run->picture = __direct_remove(ctx, &io->direct);
+	if (run->picture)
+		list_add_tail(&run->notice, &ctx->notices);
 	run->at = io->direct.at;
 	run->fault = fault;
 	list_add_tail(&run->list, &ctx->copying);
@@ -158,7 +153,7 @@ static void __make_fault(struct cow_ctx *ctx, struct cow_io *io,
 	fault->skipped = fault->count;
 	list_add_tail(&run->in_fault, &fault->runs);
 	list_add_tail(&fault->queue, &ctx->busy);
-	__wake_behind(ctx, &run->at);
+	list_splice_tail(&io->direct.late, &fault->late);
 }
 
 /* A used bio is made as it was before: it may be sent once more. */
@@ -170,11 +165,15 @@ static void restore_bio(struct cow_io *io, struct bio *bio)
 	atomic_set(&bio->__bi_remaining, 1);
 }
 
-static void direct_failed(struct cow_ctx *ctx, struct cow_io *io)
+/* False without memory. */
+static bool direct_failed(struct cow_ctx *ctx, struct cow_io *io)
 {
-	struct cow_run *run = cow_run_alloc(GFP_NOIO | __GFP_NOFAIL);
+	struct cow_run *run = cow_run_alloc(GFP_NOIO | __GFP_NORETRY |
+					    __GFP_NOWARN);
 	struct bio *bio = cow_io_bio(io);
 
+	if (!run)
+		return false;
 	run->status = bio->bi_status;
 	run->write_side = true;
 	restore_bio(io, bio);
@@ -182,6 +181,7 @@ static void direct_failed(struct cow_ctx *ctx, struct cow_io *io)
 	__make_fault(ctx, io, run);
 	spin_unlock_irq(&ctx->lock);
 	cow_fault_end(ctx, &io->fault);
+	return true;
 }
 
 /**
@@ -190,17 +190,25 @@ static void direct_failed(struct cow_ctx *ctx, struct cow_io *io)
  */
 void cow_direct_work(struct cow_ctx *ctx)
 {
-	struct cow_io *io, *next;
-	LIST_HEAD(broken);
+	struct cow_io *io;
 
 	spin_lock_irq(&ctx->lock);
-	list_splice_init(&ctx->broken, &broken);
-	spin_unlock_irq(&ctx->lock);
-	list_for_each_entry_safe(io, next, &broken, list) {
+	while ((io = list_first_entry_or_null(&ctx->broken, struct cow_io,
+					      list))) {
 		list_del(&io->list);
-		direct_failed(ctx, io);
+		spin_unlock_irq(&ctx->lock);
 		cond_resched();
+		if (direct_failed(ctx, io)) {
+			spin_lock_irq(&ctx->lock);
+			continue;
+		}
+		/* Not waited for here: others need the worker to free some. */
+		spin_lock_irq(&ctx->lock);
+		list_add(&io->list, &ctx->broken);
+		cow_queue(ctx);
+		break;
 	}
+	spin_unlock_irq(&ctx->lock);
 }
 
 static void direct_remap(struct cow_io *io, struct bio *bio)
@@ -280,18 +288,34 @@ bool cow_direct_map(struct cow_io *io)
 }
 
 /**
- * __cow_direct_under_way - is a write on its way to the place of this chunk?
+ * __cow_direct_find - the write on its way to the place of a chunk
  * @ctx: the context; its lock is held
- * @chunk: the chunk
+ * @chunk: in state copying, and in no fault
+ *
+ * Return: it, or NULL.
  */
-bool __cow_direct_under_way(struct cow_ctx *ctx, u64 chunk)
+struct cow_direct *__cow_direct_find(struct cow_ctx *ctx, u64 chunk)
 {
 	struct cow_direct *direct;
 
 	lockdep_assert_held(&ctx->lock);
-	hlist_for_each_entry(direct, &ctx->direct, node) {
-		if (span_has(&direct->at, chunk))
-			return true;
+	hash_for_each_possible(ctx->direct, direct, node, direct_key(chunk)) {
+		if (chunk - direct->at.chunk < direct->at.count)
+			return direct;
 	}
-	return false;
+	return NULL;
+}
+
+/**
+ * __cow_direct_release - whoever waits for such a write waits no more
+ * @ctx: the context; its lock is held
+ * @ios: gets them
+ */
+void __cow_direct_release(struct cow_ctx *ctx, struct list_head *ios)
+{
+	struct cow_direct *direct;
+	unsigned int i;
+
+	hash_for_each(ctx->direct, i, direct, node)
+		list_splice_tail_init(&direct->late, ios);
 }

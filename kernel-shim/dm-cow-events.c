@@ -62,6 +62,7 @@ void __cow_make_picture(struct cow_ctx *ctx)
 {
 	struct cow_direct *direct;
 	struct cow_run *run;
+	unsigned int i;
 
 	lockdep_assert_held(&ctx->lock);
 	__cow_forget_notices(ctx);
@@ -73,7 +74,7 @@ void __cow_make_picture(struct cow_ctx *ctx)
 		run->picture = true;
 		list_add_tail(&run->notice, &ctx->notices);
 	}
-	hlist_for_each_entry(direct, &ctx->direct, node)
+	hash_for_each(ctx->direct, i, direct, node)
 		list_add_tail(&direct->news, &ctx->direct_news);
 	__cow_journal_retell(ctx);
 	ctx->picture_number = ctx->number;

@@ -18,7 +18,7 @@
  * A first write whose places were granted (dm-cow-grant.c) is a fault that needs
  * no answer: it begins in ctx->ready or, where map() starts its copy itself,
  * in ctx->busy.  Where nothing has to be copied it is no fault at all
- * (dm-cow-direct.c), and who comes in between waits in ctx->behind.
+ * (dm-cow-direct.c), and who comes in between waits there.
  *
  * A fault lives in the per-bio data of its leader, so none of this allocates
  * memory and none of it depends on what the controller does with its own.
@@ -294,10 +294,12 @@ static int hold_redo(struct cow_io *io)
 /* What is in no fault is a write on its way to its place (dm-cow-direct.c). */
 static int hold_behind(struct cow_io *io)
 {
-	if (WARN_ON_ONCE(!__cow_direct_under_way(io->ctx, io_chunk(io))))
+	struct cow_direct *direct = __cow_direct_find(io->ctx, io_chunk(io));
+
+	if (WARN_ON_ONCE(!direct))
 		return DM_MAPIO_KILL;
 	io_clip(io, 1);
-	list_add_tail(&io->list, &io->ctx->behind);
+	list_add_tail(&io->list, &direct->late);
 	return DM_MAPIO_SUBMITTED;
 }
 
@@ -567,7 +569,7 @@ static void __release_late(struct cow_ctx *ctx, struct list_head *ios)
 		list_for_each_entry(fault, queues[i], queue)
 			list_splice_tail_init(&fault->late, ios);
 	}
-	list_splice_tail_init(&ctx->behind, ios);
+	__cow_direct_release(ctx, ios);
 	list_splice_tail_init(&ctx->redo, ios);
 	list_splice_tail_init(&ctx->flush_new, ios);
 	list_splice_tail_init(&ctx->flush_commit, ios);

@@ -173,6 +173,7 @@ int cow_flush_io(struct cow_io *io)
 	struct cow_ctx *ctx = io->ctx;
 	unsigned long flags;
 	int r = DM_MAPIO_SUBMITTED;
+	bool alone;
 
 	spin_lock_irqsave(&ctx->lock, flags);
 	if (cow_pushback(io))
@@ -182,8 +183,12 @@ int cow_flush_io(struct cow_io *io)
 	else
 		list_add_tail(&io->list, &ctx->flush_new);
 	spin_unlock_irqrestore(&ctx->lock, flags);
-	if (r == DM_MAPIO_SUBMITTED)
+	/* Of several lines each gets a bio; one device flush will do for all. */
+	alone = READ_ONCE(ctx->nr_lines) == 1;
+	if (r == DM_MAPIO_SUBMITTED && alone)
 		cow_flush_begin(ctx);
+	else if (r == DM_MAPIO_SUBMITTED)
+		cow_queue(ctx);
 	return r;
 }
 

@@ -510,6 +510,21 @@ bool __cow_grant_collides(struct cow_ctx *ctx, u32 dev, u64 sector, u64 chunk,
 	return false;
 }
 
+/* So many look-ups a place costs where ranges were granted and revoked. */
+static bool __is_overgranted(struct cow_ctx *ctx, const struct cow_grant *range)
+{
+	u64 end = grant_end(ctx, range);
+	struct cow_grant *grant;
+	unsigned int nr = 0;
+
+	list_for_each_entry(grant, &ctx->holders, holder) {
+		if (!is_pool(grant) && grant->dev == range->dev &&
+		    grant->first < end && grant_end(ctx, grant) > range->sector)
+			nr++;
+	}
+	return nr >= COW_MAX_OVERLAPS;
+}
+
 static int __grant_refusal(struct cow_ctx *ctx, const struct cow_grant *grant)
 {
 	u64 end = grant_end(ctx, grant);
@@ -524,7 +539,10 @@ static int __grant_refusal(struct cow_ctx *ctx, const struct cow_grant *grant)
 	if (is_pool(grant) && __cow_place_in_use(ctx, grant->dev, grant->sector,
 						 grant->count))
 		return -EBUSY;
-	return ctx->nr_grants < COW_MAX_GRANTS ? 0 : -E2BIG;
+	if (ctx->nr_grants >= COW_MAX_GRANTS ||
+	    (!is_pool(grant) && __is_overgranted(ctx, grant)))
+		return -E2BIG;
+	return 0;
 }
 
 static int __grant_add(struct cow_ctx *ctx, struct cow_grant *grant)

@@ -15,7 +15,6 @@
  * again or freed.
  */
 #include <linux/gfp.h>
-#include <linux/mm.h>
 
 #include "dm-cow.h"
 
@@ -88,7 +87,7 @@ bool __cow_journal_claim(struct cow_ctx *ctx, struct cow_page **page)
 		if (!*page)
 			return false;
 		list_add(&(*page)->list, &journal->spare);
-		journal->unclaimed = COW_PAGE_ENTRIES;
+		WRITE_ONCE(journal->unclaimed, COW_PAGE_ENTRIES);
 		*page = NULL;
 	}
 	WRITE_ONCE(journal->unclaimed, journal->unclaimed - 1);

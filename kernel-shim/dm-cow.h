@@ -68,8 +68,10 @@
 /* Copies that the worker starts or goes on with before it looks around. */
 #define COW_ROUNDS		256
 /* Grants of a context at most, and places of a pool. */
-#define COW_MAX_GRANTS		4096
+#define COW_MAX_GRANTS		16384
 #define COW_MAX_POOL		BIT(17)
+/* Ranges at most that were revoked, have places in use, and overlap a new one. */
+#define COW_MAX_OVERLAPS	16
 /* Milliseconds that a flushing suspend waits for a commit. */
 #define COW_SUSPEND_WAIT	5000
 /* How map() allocates: without waiting, and not from what reclaim lives on. */
@@ -407,7 +409,8 @@ struct cow_fault {
 
 /**
  * struct cow_direct - a first write on its way to its places (dm-cow-direct.c)
- * @node: ctx->direct
+ * @node: ctx->direct, by group of chunks
+ * @late: accesses to be mapped again when it ends
  * @news: ctx->direct_news, while the picture has to tell it
  * @peeked: that is on its way to the reader
  * @at: its chunks and places
@@ -420,6 +423,7 @@ struct cow_fault {
  */
 struct cow_direct {
 	struct hlist_node node;
+	struct list_head late;
 	struct list_head news;
 	bool peeked;
 	struct cow_span at;
@@ -431,8 +435,7 @@ struct cow_direct {
 
 /**
  * struct cow_io - a bio while we have it
- * @list: of a fault, of ctx->redo, ctx->behind or ctx->broken, or of a flush
- *	queue
+ * @list: of a fault, of ctx->redo or ctx->broken, or of a flush queue
  * @ctx: whose it is
  * @ti: the line that it came through
  * @sector: first sector, from the start of the mapped device
@@ -475,7 +478,7 @@ struct cow_io {
  * @sectors: of the mapped device; grows with its lines
  * @generation: of the device list
  * @wq: runs @work; must not be shared, as a cow device may lie on another
- * @work: copies, late accesses, flushes
+ * @work: copies, direct writes that failed, late accesses, flushes
  * @event_work: raises a dm event; outside rw it ends the writes that are held
  * @expire_work: no controller came in time
  * @idle: waits for copies and flushes to end
@@ -498,7 +501,6 @@ struct cow_io {
  * @direct: first writes that go to their places themselves
  * @direct_news: those of them that the picture has to tell
  * @broken: those of them that failed, for the worker
- * @behind: accesses that wait for one of them
  * @next_id: of a fault
  * @asking: faults that no reader has seen
  * @asked: faults that were read
@@ -508,7 +510,7 @@ struct cow_io {
  * @busy: faults all of whose copies are under way
  * @filled: buffers with source data, for the worker
  * @redo: accesses to be mapped again, for the worker
- * @nr_started: faults being copied
+ * @nr_started: faults being copied, and direct writes
  * @copying: runs being copied
  * @journal: what is numbered and not committed
  * @places: places of both that were answered, not granted
@@ -526,13 +528,13 @@ struct cow_io {
  * @holders: grants of which some places are copying or uncommitted
  * @revoking: the end of REVOKED has not been told
  * @nr_grants: all of them
- * @nr_taken: runs from grants that are being copied
+ * @nr_taken: spans from grants that are on their way
  * @pool_left: places in pools
  * @pool_size: the same after the latest GRANT; 0 once it was found to run low
  * @range_left: places of ranges that were not taken
  * @placed_read: jiffies when PLACED was read last
- * @number: the last one given to a run
- * @committed: all runs up to it are committed
+ * @number: the last one given to a span
+ * @committed: all spans up to it are committed
  * @flush_new: flushes that wait for the device flush to begin
  * @flush_dev: flushes in the device flush
  * @flush_commit: flushes that wait for FLUSHED, ascending
@@ -593,10 +595,9 @@ struct cow_ctx {
 
 	struct rb_root faults;
 	DECLARE_HASHTABLE(fault_ids, COW_FAULT_HASH_BITS);
-	struct hlist_head direct;
+	DECLARE_HASHTABLE(direct, COW_FAULT_HASH_BITS);
 	struct list_head direct_news;
 	struct list_head broken;
-	struct list_head behind;
 	u64 next_id;
 	struct list_head asking;
 	struct list_head asked;
@@ -866,7 +867,8 @@ bool __cow_revoked_due(const struct cow_ctx *ctx);
 
 /* dm-cow-direct.c */
 bool cow_direct_map(struct cow_io *io);
-bool __cow_direct_under_way(struct cow_ctx *ctx, u64 chunk);
+struct cow_direct *__cow_direct_find(struct cow_ctx *ctx, u64 chunk);
+void __cow_direct_release(struct cow_ctx *ctx, struct list_head *ios);
 void cow_direct_work(struct cow_ctx *ctx);
 
 /* dm-cow-journal.c */

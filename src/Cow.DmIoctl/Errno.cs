@@ -30,6 +30,9 @@ public enum Errno
     /// <summary>No such device.</summary>
     ENXIO = 6,
 
+    /// <summary>Too many.</summary>
+    E2BIG = 7,
+
     /// <summary>Bad descriptor.</summary>
     EBADF = 9,
 

@@ -356,7 +356,7 @@ internal sealed class CowEngine
     private void TakeFailed(in CowEvent e)
     {
         // Taken from a grant, it counts from now on as any place that was answered.
-        TookFromGrant(_indices.ToRun(e, _geometry));
+        _ = Adopt(e);
         if (e.Error == Errno.ENOSPC)
         {
             // The kernel holds the fault; the place is as good as before once there is room.

@@ -92,12 +92,13 @@ internal sealed class Grants
 
     /// <summary>The kernel did not take a grant.</summary>
     /// <param name="grant">It.</param>
-    /// <param name="forGood">Nor would it take another one.</param>
-    public void Refused(PlaceGrant grant, bool forGood)
+    /// <param name="error">Why. Two reasons pass: there is no line, and there are too many grants.</param>
+    public void Refused(PlaceGrant grant, Errno error)
     {
         RequireFormat().Release(grant);
         Left -= Math.Min(Left, grant.Count);
-        _refused |= forGood;
+        _refused |= error is not (Errno.ENODEV or Errno.E2BIG);
+        _scarce |= error == Errno.E2BIG;
     }
 
     /// <summary>Room is needed that the kernel may hold.</summary>
@@ -144,7 +145,7 @@ internal sealed class Grants
         }
     }
 
-    /// <summary>What was asked back is not handed out at once again: somebody waits for it.</summary>
+    /// <summary>What was asked back, or refused, is not handed out at once again.</summary>
     private bool IsScarce(long now)
     {
         if (_scarce)

@@ -40,15 +40,16 @@ internal sealed class Refusals(
         }
     }
 
-    /// <summary>The places are ours again. ENODEV: the last line went meanwhile; REVOKED and GONE will tell, and a line may come back.</summary>
+    /// <summary>The places are ours again. ENODEV: the last line went meanwhile; REVOKED and GONE will tell, and a line may come back. E2BIG: many
+    /// places are not committed.</summary>
     private void Grant(in CowReply reply, Errno error)
     {
-        grants.Refused(indices.ToGrant(reply.Chunk, reply.Count, reply.Device, reply.Sector), forGood: error != Errno.ENODEV);
+        grants.Refused(indices.ToGrant(reply.Chunk, reply.Count, reply.Device, reply.Sector), error);
         if (error == Errno.EROFS)
         {
             ladder.StepDown(EngineMode.ReadOnly, KernelIsReadOnly);
         }
-        else if (error != Errno.ENODEV)
+        else if (error is not (Errno.ENODEV or Errno.E2BIG))
         {
             ladder.Trouble($"the kernel refused to be granted {reply.Count} places at sector {reply.Sector} ({error})");
         }
