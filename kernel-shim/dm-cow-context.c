@@ -172,7 +172,6 @@ static struct cow_ctx *ctx_alloc(struct cow_line *line, const char *ident)
 	init_waitqueue_head(&ctx->idle);
 	init_waitqueue_head(&ctx->wait);
 	mutex_init(&ctx->control);
-	cow_map_init(&ctx->map);
 	return ctx;
 }
 
@@ -444,12 +443,28 @@ static void ctx_add_line(struct cow_ctx *ctx, struct cow_line *line)
 	ctx->nr_lines++;
 }
 
+static int grow_map(struct cow_ctx *ctx, const struct cow_line *line)
+{
+	struct dm_target *ti = line->ti;
+	int r = cow_map_grow(ctx, ti->begin + ti->len);
+
+	if (r)
+		ti->error = r == -EFBIG ? "Device has too many chunks" :
+					  "Cannot allocate the map";
+	return r;
+}
+
 static int join_existing(struct cow_ctx *ctx, struct cow_line *line,
 			 bool userspace, u64 chunk_sectors)
 {
+	int r;
+
 	line->ti->error = join_refusal(ctx, line, userspace, chunk_sectors);
 	if (line->ti->error)
 		return -EBUSY;
+	r = grow_map(ctx, line);
+	if (r)
+		return r;
 	refcount_inc(&ctx->ref);
 	ctx_add_line(ctx, line);
 	return 0;
@@ -459,11 +474,17 @@ static int join_new(struct cow_line *line, const char *ident, bool userspace,
 		    u64 chunk_sectors)
 {
 	struct cow_ctx *ctx;
+	int r;
 
 	ctx = ctx_create(line, ident, userspace, chunk_sectors);
 	if (!ctx) {
 		line->ti->error = "Cannot allocate the context";
 		return -ENOMEM;
+	}
+	r = grow_map(ctx, line);
+	if (r) {
+		ctx_free(ctx);
+		return r;
 	}
 	list_add_tail(&ctx->list, &cow_contexts);
 	ctx_add_line(ctx, line);

@@ -343,7 +343,9 @@ static bool __grant_give(struct cow_ctx *ctx, struct cow_grant *grant,
 	if (!grant->busy)
 		list_add_tail(&grant->holder, &ctx->holders);
 	grant->busy += span->count;
-	if (is_pool(grant))
+	if (is_pool(grant) && span->count == 1)
+		__set_bit(pool_index(ctx, grant, span->sector), grant->taken);
+	else if (is_pool(grant))
 		bitmap_set(grant->taken, pool_index(ctx, grant, span->sector),
 			   span->count);
 	__grant_use(ctx, grant, span->count);

@@ -2,7 +2,8 @@
 /*
  * dm-cow: where the chunks are.
  *
- * Chunks with a place are kept in groups of 256.  A group is thin, a short
+ * Chunks with a place are kept in groups of 256, which a table of two levels
+ * leads to: its leaves are pages of pointers.  A group is thin, a short
  * array of entries in no order, or full, one entry for each chunk.  Dense maps
  * cost 8 bytes a chunk, a lone chunk 41.  Chunks without a place are known by
  * ranges: few, since a controller usually says "all the rest is in the base".
@@ -20,6 +21,7 @@
  * and needs no memory.  What the controller has reserved is promised to it:
  * a writer leaves it alone.
  */
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -39,8 +41,34 @@
 #define COW_E_DEV_SHIFT		44
 #define COW_E_SECTOR_MASK	(COW_MAX_SECTORS - 1)
 
-#define COW_TAG_THIN	0UL
-#define COW_TAG_FULL	1UL
+/* Bit 0 of a pointer to a group that is full. */
+#define COW_FULL	1UL
+
+#define COW_LEAF_SHIFT	(PAGE_SHIFT - ilog2(sizeof(void *)))
+/* A table of 128 MiB: 8 PiB in chunks of 4 KiB. */
+#define COW_MAX_LEAVES	BIT(24)
+
+/**
+ * struct cow_leaf - a page of the table
+ * @groups: tagged, or NULL
+ */
+struct cow_leaf {
+	void __rcu *groups[BIT(COW_LEAF_SHIFT)];
+};
+
+/**
+ * struct cow_table - the way to the groups
+ * @rcu: for readers that still look at it
+ * @nr: leaves that the device can need
+ * @leaves: those that it did need; they stay as long as the map
+ *
+ * Replaced as a whole when the device grows.
+ */
+struct cow_table {
+	struct rcu_head rcu;
+	unsigned long nr;
+	struct cow_leaf __rcu *leaves[];
+};
 
 /**
  * struct cow_room - a group that may be needed
@@ -93,14 +121,48 @@ static bool entry_has_place(u64 entry)
 	       entry_state(entry) != COW_BARRED;
 }
 
-static bool is_full(void *group)
+static bool is_full(const void *group)
 {
-	return xa_pointer_tag(group) == COW_TAG_FULL;
+	return (unsigned long)group & COW_FULL;
+}
+
+static u64 *full_entries(void *group)
+{
+	return (u64 *)((unsigned long)group & ~COW_FULL);
+}
+
+static void group_kfree(void *group)
+{
+	kfree((void *)((unsigned long)group & ~COW_FULL));
+}
+
+/* Under RCU or ctx->lock, which stops it, too. */
+#define map_dereference(ctx, p) \
+	rcu_dereference_check(p, lockdep_is_held(&(ctx)->lock))
+
+/* Where the pointer to the group of a chunk is; NULL without a leaf. */
+static inline void __rcu **group_at(struct cow_ctx *ctx, u64 chunk)
+{
+	struct cow_table *table = map_dereference(ctx, ctx->map.table);
+	unsigned long key = chunk >> COW_GROUP_SHIFT;
+	struct cow_leaf *leaf;
+
+	if (key >> COW_LEAF_SHIFT >= table->nr)
+		return NULL;
+	leaf = map_dereference(ctx, table->leaves[key >> COW_LEAF_SHIFT]);
+	return leaf ? &leaf->groups[key & (BIT(COW_LEAF_SHIFT) - 1)] : NULL;
+}
+
+static inline void *group_find(struct cow_ctx *ctx, u64 chunk)
+{
+	void __rcu **at = group_at(ctx, chunk);
+
+	return at ? map_dereference(ctx, *at) : NULL;
 }
 
 static u64 *thin_slot(void *group, unsigned int index)
 {
-	struct cow_thin *thin = xa_untag_pointer(group);
+	struct cow_thin *thin = group;
 	unsigned int i, nr;
 
 	/* Pairs with the release in thin_add(). */
@@ -118,13 +180,13 @@ static inline u64 *group_slot(void *group, unsigned int index)
 	if (!group)
 		return NULL;
 	if (is_full(group))
-		return (u64 *)xa_untag_pointer(group) + index;
+		return full_entries(group) + index;
 	return thin_slot(group, index);
 }
 
-static u64 map_entry(struct cow_map *map, u64 chunk)
+static inline u64 map_entry(struct cow_ctx *ctx, u64 chunk)
 {
-	void *group = xa_load(&map->groups, chunk >> COW_GROUP_SHIFT);
+	void *group = group_find(ctx, chunk);
 	u64 *slot = group_slot(group, chunk & (COW_GROUP - 1));
 
 	return slot ? READ_ONCE(*slot) : 0;
@@ -140,7 +202,7 @@ static unsigned int group_gap(void *group, unsigned int index,
 	if (!group)
 		return max;
 	if (is_full(group)) {
-		slot = (u64 *)xa_untag_pointer(group) + index;
+		slot = full_entries(group) + index;
 		for (count = 0; count < max; count++) {
 			if (entry_state(READ_ONCE(slot[count])))
 				return count;
@@ -156,12 +218,12 @@ static unsigned int group_gap(void *group, unsigned int index,
 }
 
 /* Chunks from chunk on, at most max, that have no entry. */
-static u64 map_gap(struct cow_map *map, u64 chunk, u64 max)
+static u64 map_gap(struct cow_ctx *ctx, u64 chunk, u64 max)
 {
 	u64 at = chunk, end = chunk + max;
 
 	while (at < end) {
-		void *group = xa_load(&map->groups, at >> COW_GROUP_SHIFT);
+		void *group = group_find(ctx, at);
 		u64 group_end = min(end, (at | (COW_GROUP - 1)) + 1);
 
 		at += group_gap(group, at & (COW_GROUP - 1), group_end - at);
@@ -205,7 +267,7 @@ static u64 map_run(struct cow_ctx *ctx, u64 chunk, u64 max, u64 first)
 	u64 count = 1, sector = entry_sector(first);
 
 	for (; count < max; count++) {
-		u64 entry = map_entry(&ctx->map, chunk + count);
+		u64 entry = map_entry(ctx, chunk + count);
 
 		sector += cow_chunk_sectors(ctx);
 		if (entry_state(entry) != entry_state(first) ||
@@ -230,7 +292,7 @@ static bool map_find(struct cow_ctx *ctx, u64 chunk, bool write, bool fua,
 		range = range_find(rcu_dereference(ctx->map.known), chunk);
 	/* As in cow_map_lookup(). */
 	smp_rmb();
-	entry = map_entry(&ctx->map, chunk);
+	entry = map_entry(ctx, chunk);
 	if (entry_state(entry) == COW_COMMITTED ||
 	    (entry_state(entry) == COW_PLACED && !fua)) {
 		*dev = entry_dev(entry);
@@ -303,7 +365,7 @@ void cow_map_lookup(struct cow_ctx *ctx, u64 chunk, u64 max,
 	range = range_find(rcu_dereference(ctx->map.known), chunk);
 	/* Ranges before places; pairs with the release in publish_known(). */
 	smp_rmb();
-	entry = map_entry(&ctx->map, chunk);
+	entry = map_entry(ctx, chunk);
 	if (range) {
 		ext->sourced = true;
 		ext->source_dev = range->dev;
@@ -321,7 +383,7 @@ void cow_map_lookup(struct cow_ctx *ctx, u64 chunk, u64 max,
 		ext->dev = ext->source_dev;
 		ext->sector = ext->source_sector;
 		if (!ext->barred)
-			ext->count = max(1ULL, map_gap(&ctx->map, chunk, max));
+			ext->count = max(1ULL, map_gap(ctx, chunk, max));
 	}
 	rcu_read_unlock();
 }
@@ -338,7 +400,7 @@ bool cow_map_has_place(struct cow_ctx *ctx, u64 chunk)
 	u64 entry;
 
 	rcu_read_lock();
-	entry = map_entry(&ctx->map, chunk);
+	entry = map_entry(ctx, chunk);
 	rcu_read_unlock();
 	return entry_has_place(entry);
 }
@@ -354,7 +416,7 @@ static size_t group_bytes(void *group)
 
 	if (is_full(group))
 		return COW_GROUP * sizeof(u64);
-	thin = xa_untag_pointer(group);
+	thin = group;
 	return thin_bytes(thin->room);
 }
 
@@ -370,7 +432,7 @@ static void *group_alloc(unsigned int entries, gfp_t gfp)
 
 	if (entries > COW_THIN_MAX) {
 		full = kcalloc(COW_GROUP, sizeof(u64), gfp);
-		return full ? xa_tag_pointer(full, COW_TAG_FULL) : NULL;
+		return full ? (void *)((unsigned long)full | COW_FULL) : NULL;
 	}
 	while (room < entries)
 		room = room * 2 + 1;
@@ -378,13 +440,13 @@ static void *group_alloc(unsigned int entries, gfp_t gfp)
 	if (!thin)
 		return NULL;
 	thin->room = room;
-	return xa_tag_pointer(thin, COW_TAG_THIN);
+	return thin;
 }
 
 /* Adds an entry that a thin group has room for and has not got. */
 static void thin_add(void *group, u64 entry)
 {
-	struct cow_thin *thin = xa_untag_pointer(group);
+	struct cow_thin *thin = group;
 
 	WRITE_ONCE(thin->entries[thin->nr], entry);
 	/* The entry before its number; pairs with the load in group_slot(). */
@@ -408,7 +470,7 @@ static void group_set(void *group, unsigned int index, u64 entry)
  */
 static void group_copy(void *to, void *from)
 {
-	struct cow_thin *thin = xa_untag_pointer(from);
+	struct cow_thin *thin = from;
 	unsigned int i;
 
 	for (i = 0; i < thin->nr; i++) {
@@ -440,7 +502,7 @@ static unsigned int group_used(void *group)
 
 	if (!group || is_full(group))
 		return 0;
-	thin = xa_untag_pointer(group);
+	thin = group;
 	return thin->nr;
 }
 
@@ -452,7 +514,7 @@ static bool group_has_room(void *group, unsigned int needs)
 		return false;
 	if (is_full(group))
 		return true;
-	thin = xa_untag_pointer(group);
+	thin = group;
 	return thin->nr + needs <= thin->room;
 }
 
@@ -489,7 +551,7 @@ static void room_free_rcu(struct rcu_head *rcu)
 {
 	struct cow_room *room = container_of(rcu, struct cow_room, rcu);
 
-	kfree(xa_untag_pointer(room->group));
+	group_kfree(room->group);
 	kfree(room);
 }
 
@@ -501,7 +563,7 @@ void cow_room_free(struct cow_room *room)
 {
 	if (!room)
 		return;
-	kfree(xa_untag_pointer(room->group));
+	group_kfree(room->group);
 	kfree(room);
 }
 
@@ -519,6 +581,28 @@ static struct cow_room *room_alloc(unsigned int entries, gfp_t gfp)
 	return room;
 }
 
+/* Makes the leaf for a chunk, unless somebody else was faster. */
+static int leaf_make(struct cow_ctx *ctx, u64 chunk, gfp_t gfp)
+{
+	unsigned long index = chunk >> (COW_GROUP_SHIFT + COW_LEAF_SHIFT);
+	struct cow_leaf *leaf = (void *)get_zeroed_page(gfp);
+	struct cow_table *table;
+	unsigned long flags;
+
+	if (!leaf)
+		return -ENOMEM;
+	spin_lock_irqsave(&ctx->lock, flags);
+	table = map_dereference(ctx, ctx->map.table);
+	if (!map_dereference(ctx, table->leaves[index])) {
+		rcu_assign_pointer(table->leaves[index], leaf);
+		atomic_long_add(sizeof(*leaf), &ctx->map.bytes);
+		leaf = NULL;
+	}
+	spin_unlock_irqrestore(&ctx->lock, flags);
+	free_page((unsigned long)leaf);
+	return 0;
+}
+
 /**
  * cow_map_prepare - allocate what these chunks may need to get places
  * @ctx: the context
@@ -533,29 +617,22 @@ static struct cow_room *room_alloc(unsigned int entries, gfp_t gfp)
 int cow_map_prepare(struct cow_ctx *ctx, u64 chunk, u64 count,
 		    struct cow_room **room, gfp_t gfp)
 {
-	struct cow_map *map = &ctx->map;
-	u64 key = chunk >> COW_GROUP_SHIFT;
-	unsigned int needs = COW_GROUP, used = 0;
+	unsigned int needs, used;
+	bool leaf, enough;
 	void *group;
 
 	*room = NULL;
 	rcu_read_lock();
-	group = xa_load(&map->groups, key);
-	if (group) {
-		used = group_used(group);
-		needs = map_needs(map, group, chunk, chunk + count);
-	}
-	if (group_has_room(group, needs)) {
-		rcu_read_unlock();
-		return 0;
-	}
+	leaf = group_at(ctx, chunk);
+	group = group_find(ctx, chunk);
+	used = group_used(group);
+	needs = map_needs(&ctx->map, group, chunk, chunk + count);
+	enough = group_has_room(group, needs);
 	rcu_read_unlock();
-	/* A slot for the pointer, too; it stays until the map goes. */
-	if (!group) {
-		needs = map_needs(map, NULL, chunk, chunk + count);
-		if (xa_reserve_irq(&map->groups, key, gfp))
-			return -ENOMEM;
-	}
+	if (enough)
+		return 0;
+	if (!leaf && leaf_make(ctx, chunk, gfp))
+		return -ENOMEM;
 	*room = room_alloc(used + needs, gfp);
 	return *room ? 0 : -ENOMEM;
 }
@@ -572,23 +649,20 @@ int cow_map_prepare(struct cow_ctx *ctx, u64 chunk, u64 count,
 bool cow_map_make_room(struct cow_ctx *ctx, u64 chunk, u64 count,
 		       struct cow_room **room)
 {
+	void __rcu **at = group_at(ctx, chunk);
+	void *old = at ? map_dereference(ctx, *at) : NULL, *new;
 	struct cow_map *map = &ctx->map;
-	u64 key = chunk >> COW_GROUP_SHIFT;
-	void *old = xa_load(&map->groups, key), *new;
 	unsigned int needs = map_needs(map, old, chunk, chunk + count);
 
 	lockdep_assert_held(&ctx->lock);
 	if (group_has_room(old, needs))
 		return true;
-	if (!*room || !group_has_room((*room)->group, group_used(old) + needs))
+	if (!at || !*room || !group_has_room((*room)->group, group_used(old) + needs))
 		return false;
 	new = (*room)->group;
 	if (old)
 		group_copy(new, old);
-	/* The slot was reserved, so this allocates nothing. */
-	xa_lock(&map->groups);
-	__xa_store(&map->groups, key, new, 0);
-	xa_unlock(&map->groups);
+	rcu_assign_pointer(*at, new);
 	atomic_long_add(group_bytes(new), &map->bytes);
 	if (old) {
 		atomic_long_sub(group_bytes(old), &map->bytes);
@@ -677,12 +751,11 @@ bool cow_map_vacant(struct cow_ctx *ctx, u64 chunk, u64 max,
 	const struct cow_range *range;
 
 	lockdep_assert_held(&ctx->lock);
-	rcu_read_lock();
-	range = range_find(rcu_dereference(ctx->map.known), chunk);
-	max = range ? min3(max, range->end - chunk, cow_map_group_rest(chunk)) :
-		      0;
-	rcu_read_unlock();
-	spot->group = xa_load(&ctx->map.groups, chunk >> COW_GROUP_SHIFT);
+	range = range_find(map_dereference(ctx, ctx->map.known), chunk);
+	if (!range)
+		return false;
+	max = min3(max, range->end - chunk, cow_map_group_rest(chunk));
+	spot->group = group_find(ctx, chunk);
 	spot->chunk = chunk;
 	spot->count = group_gap(spot->group, chunk & (COW_GROUP - 1), max);
 	return spot->count;
@@ -703,8 +776,7 @@ bool cow_map_spot_room(struct cow_ctx *ctx, struct cow_spot *spot,
 		return true;
 	if (!cow_map_make_room(ctx, spot->chunk, spot->count, room))
 		return false;
-	spot->group = xa_load(&ctx->map.groups,
-			      spot->chunk >> COW_GROUP_SHIFT);
+	spot->group = group_find(ctx, spot->chunk);
 	return true;
 }
 
@@ -718,8 +790,7 @@ bool cow_map_spot_room(struct cow_ctx *ctx, struct cow_spot *spot,
 void cow_map_spot_again(struct cow_ctx *ctx, struct cow_spot *spot)
 {
 	if (!is_full(spot->group))
-		spot->group = xa_load(&ctx->map.groups,
-				      spot->chunk >> COW_GROUP_SHIFT);
+		spot->group = group_find(ctx, spot->chunk);
 }
 
 /**
@@ -734,22 +805,22 @@ void cow_map_fill(struct cow_ctx *ctx, const struct cow_spot *spot,
 {
 	unsigned int index = spot->chunk & (COW_GROUP - 1);
 	unsigned int end = index + spot->count;
-	u64 sector, step = cow_chunk_sectors(ctx);
+	u64 skip = spot->chunk - span->chunk;
+	u64 entry = entry_make(index, state, span->dev,
+			       span->sector + (skip << ctx->chunk_shift));
+	/* From one to the next: index and sector. */
+	u64 step = entry_make(1, 0, 0, cow_chunk_sectors(ctx));
+	u64 *full;
 
 	lockdep_assert_held(&ctx->lock);
-	sector = span->sector +
-		 ((spot->chunk - span->chunk) << ctx->chunk_shift);
 	if (is_full(spot->group)) {
-		u64 *full = xa_untag_pointer(spot->group);
-
-		for (; index < end; index++, sector += step)
-			WRITE_ONCE(full[index], entry_make(index, state,
-							   span->dev, sector));
+		full = full_entries(spot->group);
+		for (; index < end; index++, entry += step)
+			WRITE_ONCE(full[index], entry);
 		return;
 	}
-	for (; index < end; index++, sector += step)
-		group_set(spot->group, index,
-			  entry_make(index, state, span->dev, sector));
+	for (; index < end; index++, entry += step)
+		group_set(spot->group, index, entry);
 }
 
 /**
@@ -768,8 +839,7 @@ void cow_map_set(struct cow_ctx *ctx, const struct cow_span *span,
 	     spot.chunk += spot.count) {
 		spot.count = min(end - spot.chunk,
 				 cow_map_group_rest(spot.chunk));
-		spot.group = xa_load(&ctx->map.groups,
-				     spot.chunk >> COW_GROUP_SHIFT);
+		spot.group = group_find(ctx, spot.chunk);
 		cow_map_fill(ctx, &spot, span, state);
 	}
 }
@@ -783,11 +853,9 @@ void cow_map_set(struct cow_ctx *ctx, const struct cow_span *span,
  */
 bool cow_map_leads_to(struct cow_ctx *ctx, u64 chunk, u32 dev, u64 sector)
 {
-	u64 entry;
+	u64 entry = map_entry(ctx, chunk);
 
-	rcu_read_lock();
-	entry = map_entry(&ctx->map, chunk);
-	rcu_read_unlock();
+	lockdep_assert_held(&ctx->lock);
 	return (entry_state(entry) == COW_COPYING ||
 		entry_state(entry) == COW_PLACED) &&
 	       entry_dev(entry) == dev && entry_sector(entry) == sector;
@@ -838,7 +906,7 @@ void cow_map_commit_range(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 		one.chunk = r->chunk + i;
 		one.sector = r->sector + (i << ctx->chunk_shift);
 		spin_lock_irq(&ctx->lock);
-		if (!entry_has_place(map_entry(&ctx->map, one.chunk))) {
+		if (!entry_has_place(map_entry(ctx, one.chunk))) {
 			cow_map_set(ctx, &one, COW_COMMITTED);
 			ctx->stat.placed++;
 		}
@@ -953,13 +1021,6 @@ bool cow_map_all_known(struct cow_ctx *ctx)
 	return end >= cow_nr_chunks(ctx);
 }
 
-static void group_free(struct cow_map *map, unsigned long key, void *group)
-{
-	xa_erase_irq(&map->groups, key);
-	atomic_long_sub(group_bytes(group), &map->bytes);
-	kfree(xa_untag_pointer(group));
-}
-
 /* Takes committed entries away; true when nothing is left. */
 static bool group_forget(struct cow_ctx *ctx, void *group)
 {
@@ -982,32 +1043,94 @@ static bool group_forget(struct cow_ctx *ctx, void *group)
 	return !left;
 }
 
+static void leaf_forget(struct cow_ctx *ctx, struct cow_leaf *leaf)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(leaf->groups); i++) {
+		void *group = rcu_dereference_protected(leaf->groups[i], true);
+
+		if (!group || !group_forget(ctx, group))
+			continue;
+		RCU_INIT_POINTER(leaf->groups[i], NULL);
+		atomic_long_sub(group_bytes(group), &ctx->map.bytes);
+		group_kfree(group);
+		cond_resched();
+	}
+}
+
 /**
  * cow_map_forget - the last line is gone: keep only what is not committed
  * @ctx: the context; its control mutex is held, nobody looks anything up
  */
 void cow_map_forget(struct cow_ctx *ctx)
 {
-	unsigned long key;
-	void *group;
+	struct cow_table *table;
+	unsigned long i;
 
 	publish_known(ctx, NULL);
-	xa_for_each(&ctx->map.groups, key, group) {
-		if (group_forget(ctx, group))
-			group_free(&ctx->map, key, group);
-		cond_resched();
+	table = rcu_dereference_protected(ctx->map.table, true);
+	for (i = 0; i < table->nr; i++) {
+		struct cow_leaf *leaf;
+
+		leaf = rcu_dereference_protected(table->leaves[i], true);
+		if (leaf)
+			leaf_forget(ctx, leaf);
 	}
 }
 
-/**
- * cow_map_init - an empty map
- * @map: the map
- */
-void cow_map_init(struct cow_map *map)
+static unsigned long leaves_for(const struct cow_ctx *ctx, u64 sectors)
 {
-	xa_init_flags(&map->groups, XA_FLAGS_LOCK_IRQ);
-	RCU_INIT_POINTER(map->known, NULL);
-	atomic_long_set(&map->bytes, 0);
+	return ((sectors - 1) >> ctx->chunk_shift >> COW_GROUP_SHIFT >>
+		COW_LEAF_SHIFT) + 1;
+}
+
+/**
+ * cow_map_grow - make the map fit for a device of this size
+ * @ctx: the context; cow_registry is held
+ * @sectors: of the device
+ *
+ * Return: 0, -ENOMEM, or -EFBIG for more chunks than a map may have.
+ */
+int cow_map_grow(struct cow_ctx *ctx, u64 sectors)
+{
+	unsigned long nr = leaves_for(ctx, sectors);
+	struct cow_map *map = &ctx->map;
+	struct cow_table *old, *new;
+
+	old = rcu_dereference_protected(map->table,
+					lockdep_is_held(&cow_registry));
+	if (old && nr <= old->nr)
+		return 0;
+	if (nr > COW_MAX_LEAVES)
+		return -EFBIG;
+	new = kvzalloc(struct_size(new, leaves, nr), GFP_KERNEL | __GFP_NOWARN);
+	if (!new)
+		return -ENOMEM;
+	new->nr = nr;
+	spin_lock_irq(&ctx->lock);
+	if (old)
+		memcpy(new->leaves, old->leaves,
+		       old->nr * sizeof(old->leaves[0]));
+	rcu_assign_pointer(map->table, new);
+	spin_unlock_irq(&ctx->lock);
+	atomic_long_add(struct_size(new, leaves, nr), &map->bytes);
+	if (old) {
+		atomic_long_sub(struct_size(old, leaves, old->nr), &map->bytes);
+		kvfree_rcu(old, rcu);
+	}
+	return 0;
+}
+
+static void leaf_free(struct cow_leaf *leaf)
+{
+	unsigned int i;
+
+	if (!leaf)
+		return;
+	for (i = 0; i < ARRAY_SIZE(leaf->groups); i++)
+		group_kfree(rcu_dereference_protected(leaf->groups[i], true));
+	free_page((unsigned long)leaf);
 }
 
 /**
@@ -1016,11 +1139,11 @@ void cow_map_init(struct cow_map *map)
  */
 void cow_map_destroy(struct cow_map *map)
 {
-	unsigned long key;
-	void *group;
+	struct cow_table *table = rcu_dereference_protected(map->table, true);
+	unsigned long i;
 
-	xa_for_each(&map->groups, key, group)
-		group_free(map, key, group);
-	xa_destroy(&map->groups);
+	for (i = 0; table && i < table->nr; i++)
+		leaf_free(rcu_dereference_protected(table->leaves[i], true));
+	kvfree(table);
 	kvfree(rcu_dereference_protected(map->known, true));
 }

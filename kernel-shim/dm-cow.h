@@ -25,7 +25,6 @@
  *   chan->read_mutex		one reader of a channel at a time
  *   ctx->control (mutex)	one reply at a time; whoever tells of ranges
  *   ctx->lock (irqsave)	all that changes while I/O runs, see below
- *   map->groups.xa_lock	inside the xarray
  *
  * map() and the completions take ctx->lock and nothing else.  Nothing is
  * submitted, completed or copied to user space under it.
@@ -44,7 +43,6 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
-#include <linux/xarray.h>
 
 #include <linux/dm-cow.h>
 
@@ -149,19 +147,21 @@ struct cow_known {
 	} ranges[];
 };
 
+struct cow_table;
+
 /**
  * struct cow_map - where the chunks are
- * @groups: groups of COW_GROUP chunks that have places; see dm-cow-map.c
+ * @table: groups of COW_GROUP chunks that have places; see dm-cow-map.c
  * @known: the ranges for those that have none
  * @bytes: memory in use
  * @promise: first chunk of those that the controller has reserved room for
  * @promise_end: chunk behind them
  *
- * Groups and promise are written under ctx->lock, ranges under ctx->control as
- * well; all is read under RCU.
+ * Table and promise are written under ctx->lock, ranges under ctx->control; all
+ * is read under RCU or ctx->lock, which is a section of RCU.
  */
 struct cow_map {
-	struct xarray groups;
+	struct cow_table __rcu *table;
 	struct cow_known __rcu *known;
 	atomic_long_t bytes;
 	u64 promise;
@@ -786,7 +786,7 @@ void cow_controller_left(struct cow_ctx *ctx);
 void cow_context_exit(void);
 
 /* dm-cow-map.c */
-void cow_map_init(struct cow_map *map);
+int cow_map_grow(struct cow_ctx *ctx, u64 sectors);
 void cow_map_destroy(struct cow_map *map);
 bool cow_map_short(struct cow_ctx *ctx, struct bio *bio);
 void cow_map_lookup(struct cow_ctx *ctx, u64 chunk, u64 max,
