@@ -141,6 +141,7 @@ static void ctx_free(struct cow_ctx *ctx)
 {
 	if (ctx->wq) {
 		cancel_delayed_work_sync(&ctx->expire_work);
+		cancel_delayed_work_sync(&ctx->nudge_work);
 		destroy_workqueue(ctx->wq);
 	}
 	cow_places_exit(ctx);

@@ -367,14 +367,6 @@ static void __notices_told(struct cow_ctx *ctx, bool told)
 	}
 }
 
-static void __placed_told(struct cow_ctx *ctx, u64 number)
-{
-	if (number <= ctx->journal.told)
-		return;
-	__cow_journal_told(ctx, number);
-	ctx->placed_read = jiffies;
-}
-
 /* What was peeked was told; or it was not, and stays. */
 static void __peek_done(struct cow_chan *chan, bool told)
 {
@@ -393,7 +385,7 @@ static void __peek_done(struct cow_chan *chan, bool told)
 	}
 	if (!told)
 		return;
-	__placed_told(ctx, chan->peeked_placed);
+	__cow_journal_told(ctx, chan->peeked_placed);
 	if (chan->peeked_end)
 		ctx->picture = false;
 	if (chan->peeked_nudge)

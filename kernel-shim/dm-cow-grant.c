@@ -25,8 +25,8 @@
 
 #include "dm-cow.h"
 
-/* Without a word of PLACED for so long the controller may have no timer. */
-#define COW_NUDGE_AFTER	(10 * HZ)
+/* So long a place may stay untold: then the controller's commit timer starts. */
+#define COW_NUDGE_AFTER	(HZ / 4)
 
 static u64 grant_end(const struct cow_ctx *ctx, const struct cow_grant *grant)
 {
@@ -411,19 +411,21 @@ int __cow_grant_take(struct cow_ctx *ctx, u64 chunk,
 	return count;
 }
 
-/* Is there a reason to have the controller read about places it gave before? */
-static bool __should_nudge(struct cow_ctx *ctx, const struct cow_span *span)
+static void __nudge(struct cow_ctx *ctx)
 {
-	if (!ctx->chan || ctx->nudge)
-		return false;
-	if (ctx->pool_left < ctx->pool_size / 4) {
-		/* Once for each GRANT. */
-		ctx->pool_size = 0;
-		return true;
-	}
-	/* The first since a commit; later ones, in case it was not heard. */
-	return ctx->stat.uncommitted == span->count ||
-	       time_after(jiffies, ctx->placed_read + COW_NUDGE_AFTER);
+	ctx->nudge = true;
+	wake_up_interruptible(&ctx->wait);
+}
+
+static void nudge_work(struct work_struct *work)
+{
+	struct cow_ctx *ctx = container_of(to_delayed_work(work),
+					   struct cow_ctx, nudge_work);
+
+	spin_lock_irq(&ctx->lock);
+	if (ctx->chan && ctx->journal.told < ctx->number)
+		__nudge(ctx);
+	spin_unlock_irq(&ctx->lock);
 }
 
 /* A span is on its way no more. */
@@ -437,14 +439,16 @@ static void __span_arrived(struct cow_ctx *ctx)
 /**
  * __cow_grant_placed - a span that came from a grant is numbered
  * @ctx: the context; its lock is held
- * @span: known to whoever reads
  */
-void __cow_grant_placed(struct cow_ctx *ctx, const struct cow_span *span)
+void __cow_grant_placed(struct cow_ctx *ctx)
 {
 	lockdep_assert_held(&ctx->lock);
-	if (__should_nudge(ctx, span)) {
-		ctx->nudge = true;
-		wake_up_interruptible(&ctx->wait);
+	if (!delayed_work_pending(&ctx->nudge_work))
+		queue_delayed_work(ctx->wq, &ctx->nudge_work, COW_NUDGE_AFTER);
+	if (ctx->pool_left < ctx->pool_size / 4 && ctx->chan) {
+		/* Once for each GRANT. */
+		ctx->pool_size = 0;
+		__nudge(ctx);
 	}
 	__span_arrived(ctx);
 }
@@ -759,7 +763,7 @@ void cow_grant_init(struct cow_ctx *ctx)
 	INIT_LIST_HEAD(&ctx->holders);
 	ctx->granted = RB_ROOT;
 	ctx->ranges = RB_ROOT;
-	ctx->placed_read = jiffies - 2 * COW_NUDGE_AFTER;
+	INIT_DELAYED_WORK(&ctx->nudge_work, nudge_work);
 }
 
 /**

@@ -136,7 +136,7 @@ void __cow_placed(struct cow_ctx *ctx, const struct cow_span *span,
 	ctx->stat.placed += span->count;
 	ctx->stat.uncommitted += span->count;
 	if (span->grant)
-		__cow_grant_placed(ctx, span);
+		__cow_grant_placed(ctx);
 }
 
 /**

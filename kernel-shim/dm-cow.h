@@ -481,6 +481,7 @@ struct cow_io {
  * @work: copies, direct writes that failed, late accesses, flushes
  * @event_work: raises a dm event; outside rw it ends the writes that are held
  * @expire_work: no controller came in time
+ * @nudge_work: places that came from grants were not read about
  * @idle: waits for copies and flushes to end
  * @wait: readers and pollers
  * @control: one reply at a time; whoever tells of ranges
@@ -532,7 +533,6 @@ struct cow_io {
  * @pool_left: places in pools
  * @pool_size: the same after the latest GRANT; 0 once it was found to run low
  * @range_left: places of ranges that were not taken
- * @placed_read: jiffies when PLACED was read last
  * @number: the last one given to a span
  * @committed: all spans up to it are committed
  * @flush_new: flushes that wait for the device flush to begin
@@ -573,6 +573,7 @@ struct cow_ctx {
 	struct work_struct work;
 	struct work_struct event_work;
 	struct delayed_work expire_work;
+	struct delayed_work nudge_work;
 	wait_queue_head_t idle;
 	wait_queue_head_t wait;
 
@@ -633,7 +634,6 @@ struct cow_ctx {
 	u64 pool_left;
 	u64 pool_size;
 	u64 range_left;
-	unsigned long placed_read;
 
 	struct list_head flush_new;
 	struct list_head flush_dev;
@@ -850,7 +850,7 @@ void cow_grant_unprepare(struct cow_spare *spare, bool all);
 int __cow_grant_take(struct cow_ctx *ctx, u64 chunk,
 		     const struct cow_extent *ext, struct cow_spare *spare);
 bool __cow_grant_claim(struct cow_ctx *ctx, struct cow_span *span);
-void __cow_grant_placed(struct cow_ctx *ctx, const struct cow_span *span);
+void __cow_grant_placed(struct cow_ctx *ctx);
 void __cow_grant_failed(struct cow_ctx *ctx, const struct cow_span *span);
 void __cow_grant_release(struct cow_ctx *ctx, const struct cow_span *span);
 bool __cow_grant_holds(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count);

@@ -30,7 +30,7 @@ internal sealed class RunMap
     public bool TryAt(ulong key, out MapRun run) => TryAtOrAfter(key, out run) && run.Key <= key;
 
     /// <summary>Whether one of <paramref name="count"/> keys is in the map.</summary>
-    public bool HasAny(ulong key, ulong count) => TryAtOrAfter(key, out MapRun run) && run.Key < key + count;
+    public bool HasAny(ulong key, ulong count) => Total > 0 && TryAtOrAfter(key, out MapRun run) && run.Key < key + count;
 
     /// <summary>All keys, ascending; the map may not change meanwhile.</summary>
     public IEnumerable<ulong> Keys()
@@ -61,11 +61,20 @@ internal sealed class RunMap
     /// <summary>Removes keys that are all inside one run.</summary>
     public void Remove(ulong key, ulong count)
     {
+        if (!TryRemove(key, count))
+        {
+            throw new InvalidOperationException($"keys {key}+{count} are not inside one run");
+        }
+    }
+
+    /// <summary>Removes keys if they are all inside one run.</summary>
+    public bool TryRemove(ulong key, ulong count)
+    {
         (int leaf, int slot) = Locate(key);
         MapRun run = slot < _leaves[leaf].Count ? _leaves[leaf].Runs[slot] : default;
         if (key < run.Key || key + count > run.End)
         {
-            throw new InvalidOperationException($"keys {key}+{count} are not inside one run");
+            return false;
         }
 
         Total -= count;
@@ -74,19 +83,20 @@ internal sealed class RunMap
         if (before == 0 && after == 0)
         {
             RemoveAt(leaf, slot);
-            return;
+            return true;
         }
         MapRun rest = new(key + count, run.ValueOf(key) + count, after);
         if (before == 0)
         {
             _leaves[leaf].Runs[slot] = rest;
-            return;
+            return true;
         }
         _leaves[leaf].Runs[slot] = run with { Count = before };
         if (after > 0)
         {
             InsertAt(leaf, slot + 1, rest);
         }
+        return true;
     }
 
     private void AddRun(MapRun run)

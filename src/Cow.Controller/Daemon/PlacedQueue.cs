@@ -91,15 +91,18 @@ internal sealed class PlacedQueue
 
     private void Grow()
     {
-        var numbers = new ulong[_runs.Length * 2];
-        var runs = new PlacedRun[_runs.Length * 2];
-        for (int i = 0; i < Count; i++)
-        {
-            numbers[i] = _numbers[(_head + i) & (_runs.Length - 1)];
-            runs[i] = _runs[(_head + i) & (_runs.Length - 1)];
-        }
+        _numbers = Unrolled(_numbers);
+        _runs = Unrolled(_runs);
+        _batch = new PlacedRun[_runs.Length];
+        _head = 0;
+    }
 
-        (_numbers, _runs, _head) = (numbers, runs, 0);
-        _batch = new PlacedRun[runs.Length];
+    /// <summary>A ring twice as large with the same contents, which begin at 0.</summary>
+    private T[] Unrolled<T>(T[] ring)
+    {
+        var larger = new T[ring.Length * 2];
+        ring.AsSpan(_head).CopyTo(larger);
+        ring.AsSpan(0, _head).CopyTo(larger.AsSpan(ring.Length - _head));
+        return larger;
     }
 }

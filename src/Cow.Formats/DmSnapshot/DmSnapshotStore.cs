@@ -243,15 +243,15 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         _pending.Add(chunk, place, 1);
     }
 
-    /// <summary>The usual case: all places were reserved, and the chunks have no others.</summary>
-    private bool TakeReserved(PlacedRun run, ulong place)
+    /// <summary>The usual case: all places were reserved, and the chunks were allocated no others. Chunks that are in the list are met at the commit, which
+    /// refuses them.</summary>
+    private bool TakeReserved(in PlacedRun run, ulong place)
     {
         (ulong chunk, ulong count) = run.Run;
-        if (!_reserved.TryAt(place, out MapRun reserved) || reserved.End - place < count || _placed.HasAny(chunk, count) || _pending.HasAny(chunk, count))
+        if (_pending.HasAny(chunk, count) || !_reserved.TryRemove(place, count))
         {
             return false;
         }
-        _reserved.Remove(place, count);
         _taken.Enqueue(run);
         _takenChunks += count;
         return true;
