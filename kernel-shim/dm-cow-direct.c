@@ -68,10 +68,11 @@ static int __direct_begin(struct cow_io *io, u64 count, struct cow_room **room,
 	if (!__may_begin(io) || !cow_map_vacant(ctx, chunk, count, spot))
 		return 0;
 	/* Chunks without a place may have been asked for before the grant. */
-	spot->count = cow_fault_gap(ctx, chunk, spot->count);
+	if (!RB_EMPTY_ROOT(&ctx->faults))
+		spot->count = cow_fault_gap(ctx, chunk, spot->count);
 	if (!spot->count)
 		return 0;
-	if (!cow_map_spot_room(ctx, spot, room) ||
+	if ((!spot->full && !__cow_map_spot_room(ctx, spot, room)) ||
 	    !__cow_journal_claim(ctx, page))
 		return -EAGAIN;
 	span->chunk = chunk;
@@ -87,7 +88,7 @@ static int __direct_begin(struct cow_io *io, u64 count, struct cow_room **room,
 }
 
 /* The write is one of ctx->direct no more; true if the picture has not told it. */
-static bool __direct_remove(struct cow_ctx *ctx, struct cow_direct *direct)
+static inline bool __direct_remove(struct cow_ctx *ctx, struct cow_direct *direct)
 {
 	bool picture = !list_empty(&direct->news);
 
@@ -104,7 +105,9 @@ static void __direct_placed(struct cow_ctx *ctx, struct cow_direct *direct)
 
 	ctx->nr_started--;
 	ctx->stat.skipped += direct->at.count;
-	cow_map_spot_again(ctx, &direct->spot);
+	/* Only such a group may have been replaced meanwhile. */
+	if (!direct->spot.full)
+		cow_map_spot_find(ctx, &direct->spot);
 	cow_map_fill(ctx, &direct->spot, &direct->at, COW_PLACED);
 	__cow_placed(ctx, &direct->at, picture);
 	if (unlikely(!list_empty(&direct->late))) {
@@ -238,29 +241,33 @@ static bool direct_prepare(struct cow_io *io, u64 count, struct cow_room **room,
 	       !cow_map_prepare(io->ctx, chunk, count, room, COW_GFP_MAP_IO);
 }
 
-static int direct_begin(struct cow_io *io, u64 count)
+static int direct_try(struct cow_io *io, u64 count, struct cow_room **room,
+		      struct cow_page **page)
 {
-	struct cow_ctx *ctx = io->ctx;
-	struct cow_room *room = NULL;
-	struct cow_page *page = NULL;
 	unsigned long flags;
 	int r;
 
-	for (;;) {
-		spin_lock_irqsave(&ctx->lock, flags);
-		r = __direct_begin(io, count, &room, &page);
-		spin_unlock_irqrestore(&ctx->lock, flags);
+	spin_lock_irqsave(&io->ctx->lock, flags);
+	r = __direct_begin(io, count, room, page);
+	spin_unlock_irqrestore(&io->ctx->lock, flags);
+	return r;
+}
+
+static int direct_begin(struct cow_io *io, u64 count)
+{
+	struct cow_room *room = NULL;
+	struct cow_page *page = NULL;
+	int r = direct_try(io, count, &room, &page);
+
+	while (r == -EAGAIN) {
+		r = direct_prepare(io, count, &room, &page) ?
+			direct_try(io, count, &room, &page) : 0;
 		cow_room_free(room);
 		cow_page_free(page);
 		room = NULL;
 		page = NULL;
-		if (r != -EAGAIN)
-			return r;
-		if (!direct_prepare(io, count, &room, &page)) {
-			cow_page_free(page);
-			return 0;
-		}
 	}
+	return r;
 }
 
 /**

@@ -197,8 +197,6 @@ u64 cow_fault_gap(struct cow_ctx *ctx, u64 chunk, u64 max)
 {
 	struct cow_fault *next;
 
-	if (RB_EMPTY_ROOT(&ctx->faults))
-		return max;
 	if (fault_find(ctx, chunk, &next))
 		return 0;
 	return next ? min(max, next->chunk - chunk) : max;

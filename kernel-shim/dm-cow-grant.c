@@ -476,7 +476,9 @@ void __cow_grant_release(struct cow_ctx *ctx, const struct cow_span *span)
 	struct cow_grant *grant = span->grant;
 
 	lockdep_assert_held(&ctx->lock);
-	if (is_pool(grant))
+	if (is_pool(grant) && span->count == 1)
+		__clear_bit(pool_index(ctx, grant, span->sector), grant->taken);
+	else if (is_pool(grant))
 		bitmap_clear(grant->taken,
 			     pool_index(ctx, grant, span->sector),
 			     span->count);

@@ -72,26 +72,17 @@ int cow_journal_prepare(struct cow_ctx *ctx, struct cow_page **page, gfp_t gfp)
 }
 
 /**
- * __cow_journal_claim - make sure that an entry can be added
+ * __cow_journal_add_page - room for more entries
  * @ctx: the context; its lock is held
- * @page: what was prepared; taken if it is needed
- *
- * Return: false if it has to be prepared again: others were faster.
+ * @page: what was prepared
  */
-bool __cow_journal_claim(struct cow_ctx *ctx, struct cow_page **page)
+void __cow_journal_add_page(struct cow_ctx *ctx, struct cow_page *page)
 {
 	struct cow_journal *journal = &ctx->journal;
 
 	lockdep_assert_held(&ctx->lock);
-	if (!journal->unclaimed) {
-		if (!*page)
-			return false;
-		list_add(&(*page)->list, &journal->spare);
-		WRITE_ONCE(journal->unclaimed, COW_PAGE_ENTRIES);
-		*page = NULL;
-	}
-	WRITE_ONCE(journal->unclaimed, journal->unclaimed - 1);
-	return true;
+	list_add(&page->list, &journal->spare);
+	WRITE_ONCE(journal->unclaimed, journal->unclaimed + COW_PAGE_ENTRIES);
 }
 
 /**

@@ -756,41 +756,38 @@ bool cow_map_vacant(struct cow_ctx *ctx, u64 chunk, u64 max,
 		return false;
 	max = min3(max, range->end - chunk, cow_map_group_rest(chunk));
 	spot->group = group_find(ctx, chunk);
+	spot->full = is_full(spot->group);
 	spot->chunk = chunk;
 	spot->count = group_gap(spot->group, chunk & (COW_GROUP - 1), max);
 	return spot->count;
 }
 
 /**
- * cow_map_spot_room - make sure that filling the spot cannot fail
+ * cow_map_spot_find - find the group of a spot again
  * @ctx: the context; its lock is held
- * @spot: from cow_map_vacant()
+ * @spot: the spot
+ */
+void cow_map_spot_find(struct cow_ctx *ctx, struct cow_spot *spot)
+{
+	spot->group = group_find(ctx, spot->chunk);
+	spot->full = is_full(spot->group);
+}
+
+/**
+ * __cow_map_spot_room - make sure that filling the spot cannot fail
+ * @ctx: the context; its lock is held
+ * @spot: from cow_map_vacant(), in a group that is not full
  * @room: as in cow_map_make_room()
  *
  * Return: false if it has to be prepared again.
  */
-bool cow_map_spot_room(struct cow_ctx *ctx, struct cow_spot *spot,
-		       struct cow_room **room)
+bool __cow_map_spot_room(struct cow_ctx *ctx, struct cow_spot *spot,
+			 struct cow_room **room)
 {
-	if (spot->group && is_full(spot->group))
-		return true;
 	if (!cow_map_make_room(ctx, spot->chunk, spot->count, room))
 		return false;
-	spot->group = group_find(ctx, spot->chunk);
+	cow_map_spot_find(ctx, spot);
 	return true;
-}
-
-/**
- * cow_map_spot_again - a spot that was filled, after the lock was released
- * @ctx: the context; its lock is held
- * @spot: the spot
- *
- * Only thin groups are replaced, and none goes while a write is under way.
- */
-void cow_map_spot_again(struct cow_ctx *ctx, struct cow_spot *spot)
-{
-	if (!is_full(spot->group))
-		spot->group = group_find(ctx, spot->chunk);
 }
 
 /**
@@ -813,10 +810,12 @@ void cow_map_fill(struct cow_ctx *ctx, const struct cow_spot *spot,
 	u64 *full;
 
 	lockdep_assert_held(&ctx->lock);
-	if (is_full(spot->group)) {
+	if (spot->full) {
 		full = full_entries(spot->group);
-		for (; index < end; index++, entry += step)
+		do {
 			WRITE_ONCE(full[index], entry);
+			entry += step;
+		} while (++index < end);
 		return;
 	}
 	for (; index < end; index++, entry += step)
@@ -839,7 +838,7 @@ void cow_map_set(struct cow_ctx *ctx, const struct cow_span *span,
 	     spot.chunk += spot.count) {
 		spot.count = min(end - spot.chunk,
 				 cow_map_group_rest(spot.chunk));
-		spot.group = group_find(ctx, spot.chunk);
+		cow_map_spot_find(ctx, &spot);
 		cow_map_fill(ctx, &spot, span, state);
 	}
 }

@@ -173,11 +173,13 @@ struct cow_room;
 /**
  * struct cow_spot - adjoining chunks of one group of the map
  * @group: the group, in dm-cow-map.c only
+ * @full: it has an entry for each chunk, and stays until the map goes
  * @chunk: first chunk
  * @count: chunks
  */
 struct cow_spot {
 	void *group;
+	bool full;
 	u64 chunk;
 	u64 count;
 };
@@ -801,9 +803,9 @@ void cow_room_free(struct cow_room *room);
 u64 cow_map_group_rest(u64 chunk);
 bool cow_map_vacant(struct cow_ctx *ctx, u64 chunk, u64 max,
 		    struct cow_spot *spot);
-bool cow_map_spot_room(struct cow_ctx *ctx, struct cow_spot *spot,
-		       struct cow_room **room);
-void cow_map_spot_again(struct cow_ctx *ctx, struct cow_spot *spot);
+bool __cow_map_spot_room(struct cow_ctx *ctx, struct cow_spot *spot,
+			 struct cow_room **room);
+void cow_map_spot_find(struct cow_ctx *ctx, struct cow_spot *spot);
 void cow_map_fill(struct cow_ctx *ctx, const struct cow_spot *spot,
 		  const struct cow_span *span, enum cow_state state);
 int cow_map_may_map(struct cow_ctx *ctx, const struct dm_cow_reply *r);
@@ -876,7 +878,7 @@ void cow_journal_init(struct cow_journal *journal);
 void cow_journal_exit(struct cow_journal *journal);
 int cow_journal_prepare(struct cow_ctx *ctx, struct cow_page **page, gfp_t gfp);
 void cow_page_free(struct cow_page *page);
-bool __cow_journal_claim(struct cow_ctx *ctx, struct cow_page **page);
+void __cow_journal_add_page(struct cow_ctx *ctx, struct cow_page *page);
 void __cow_journal_unclaim(struct cow_ctx *ctx);
 void __cow_placed(struct cow_ctx *ctx, const struct cow_span *span,
 		  bool picture);
@@ -886,6 +888,28 @@ const struct cow_entry *__cow_journal_next(struct cow_ctx *ctx,
 					   struct cow_cursor *at);
 void __cow_journal_told(struct cow_ctx *ctx, u64 number);
 void __cow_journal_retell(struct cow_ctx *ctx);
+
+/**
+ * __cow_journal_claim - make sure that an entry can be added
+ * @ctx: the context; its lock is held
+ * @page: what was prepared; taken if it is needed
+ *
+ * Return: false if it has to be prepared again: others were faster.
+ */
+static inline bool __cow_journal_claim(struct cow_ctx *ctx,
+				       struct cow_page **page)
+{
+	struct cow_journal *journal = &ctx->journal;
+
+	if (!journal->unclaimed) {
+		if (!*page)
+			return false;
+		__cow_journal_add_page(ctx, *page);
+		*page = NULL;
+	}
+	WRITE_ONCE(journal->unclaimed, journal->unclaimed - 1);
+	return true;
+}
 
 /* dm-cow-copy.c */
 bool cow_copy_is_short(struct cow_io *io);
