@@ -212,12 +212,12 @@ static bool __peek_placed(struct cow_chan *chan, unsigned int *nr,
 	chan->peeked_placed = ctx->journal.told;
 	while ((entry = __cow_journal_next(ctx, &at))) {
 		u64 number = chan->peeked_placed + 1;
+		bool picture = number <= ctx->picture_number || entry->picture;
 
 		event = next_event(chan, nr, max);
 		if (!event)
 			return false;
-		event_span(&entry->at, entry->picture ||
-				       number <= ctx->picture_number, event);
+		event_span(&entry->at, picture, event);
 		event->type = DM_COW_EV_PLACED;
 		event->number = number;
 		chan->peeked_placed = number;
