@@ -285,12 +285,11 @@ static u64 map_run(struct cow_ctx *ctx, u64 chunk, u64 max, u64 first)
 static bool map_find(struct cow_ctx *ctx, u64 chunk, bool write, bool fua,
 		     u32 *dev, u64 *sector)
 {
-	const struct cow_range *range = NULL;
+	const struct cow_known *known = rcu_dereference(ctx->map.known);
+	const struct cow_range *range;
 	u64 entry;
 
-	if (!write)
-		range = range_find(rcu_dereference(ctx->map.known), chunk);
-	/* As in cow_map_lookup(). */
+	/* As in cow_map_lookup(); what the ranges say is looked at only later. */
 	smp_rmb();
 	entry = map_entry(ctx, chunk);
 	if (entry_state(entry) == COW_COMMITTED ||
@@ -299,7 +298,10 @@ static bool map_find(struct cow_ctx *ctx, u64 chunk, bool write, bool fua,
 		*sector = entry_sector(entry);
 		return true;
 	}
-	if (!range || range->dev == DM_COW_DEV_ZERO || entry_state(entry))
+	if (write || entry_state(entry))
+		return false;
+	range = range_find(known, chunk);
+	if (!range || range->dev == DM_COW_DEV_ZERO)
 		return false;
 	*dev = range->dev;
 	*sector = range_sector(ctx, range, chunk);
