@@ -287,6 +287,23 @@ static bool range_holds(struct cow_ctx *ctx, const struct cow_grant *range,
 	return false;
 }
 
+static void __holder_add(struct cow_ctx *ctx, struct cow_grant *grant)
+{
+	u64 end = grant->first + (grant->places << ctx->chunk_shift);
+
+	if (list_empty(&ctx->holders)) {
+		ctx->held_dev = 0;
+		ctx->held_end = 0;
+	}
+	list_add_tail(&grant->holder, &ctx->holders);
+	if (grant->dev > ctx->held_dev) {
+		ctx->held_dev = grant->dev;
+		ctx->held_end = end;
+	} else if (grant->dev == ctx->held_dev) {
+		ctx->held_end = max(ctx->held_end, end);
+	}
+}
+
 /**
  * __cow_grant_holds - was one of these places taken from a grant?
  * @ctx: the context; its lock is held
@@ -302,6 +319,10 @@ bool __cow_grant_holds(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count)
 	struct cow_grant *grant;
 
 	lockdep_assert_held(&ctx->lock);
+	/* New places mostly lie behind all that are in use. */
+	if (dev > ctx->held_dev ||
+	    (dev == ctx->held_dev && sector >= ctx->held_end))
+		return false;
 	list_for_each_entry(grant, &ctx->holders, holder) {
 		u64 from = max(sector, grant->first);
 		u64 to = min(end, grant->first +
@@ -341,7 +362,7 @@ static bool __grant_give(struct cow_ctx *ctx, struct cow_grant *grant,
 	if (!__may_take(ctx, grant, span))
 		return false;
 	if (!grant->busy)
-		list_add_tail(&grant->holder, &ctx->holders);
+		__holder_add(ctx, grant);
 	grant->busy += span->count;
 	if (is_pool(grant) && span->count == 1)
 		__set_bit(pool_index(ctx, grant, span->sector), grant->taken);

@@ -192,29 +192,42 @@ static inline u64 map_entry(struct cow_ctx *ctx, u64 chunk)
 	return slot ? READ_ONCE(*slot) : 0;
 }
 
+static unsigned int full_gap(const u64 *slot, unsigned int max)
+{
+	unsigned int count;
+
+	for (count = 0; count < max; count++) {
+		if (entry_state(READ_ONCE(slot[count])))
+			break;
+	}
+	return count;
+}
+
+static unsigned int thin_gap(const struct cow_thin *thin, unsigned int index,
+			     unsigned int max)
+{
+	unsigned int i, nr;
+
+	/* As in thin_slot(). */
+	nr = smp_load_acquire(&thin->nr);
+	for (i = 0; i < nr; i++) {
+		u64 entry = READ_ONCE(thin->entries[i]);
+
+		if (entry_state(entry) && entry_index(entry) >= index)
+			max = min(max, entry_index(entry) - index);
+	}
+	return max;
+}
+
 /* Indices from index on, at most max, that have no entry. */
 static unsigned int group_gap(void *group, unsigned int index,
 			      unsigned int max)
 {
-	unsigned int count;
-	u64 *slot;
-
 	if (!group)
 		return max;
-	if (is_full(group)) {
-		slot = full_entries(group) + index;
-		for (count = 0; count < max; count++) {
-			if (entry_state(READ_ONCE(slot[count])))
-				return count;
-		}
-		return max;
-	}
-	for (count = 0; count < max; count++) {
-		slot = group_slot(group, index + count);
-		if (slot && entry_state(READ_ONCE(*slot)))
-			return count;
-	}
-	return max;
+	if (is_full(group))
+		return full_gap(full_entries(group) + index, max);
+	return thin_gap(group, index, max);
 }
 
 /* Chunks from chunk on, at most max, that have no entry. */
@@ -487,14 +500,24 @@ static void group_copy(void *to, void *from)
 	}
 }
 
-/* Indices of [first, end) that would need a new slot, and those in use. */
+/* Indices of [first, end) that would need a new slot. */
 static unsigned int group_needs(void *group, unsigned int first,
 				unsigned int end)
 {
-	unsigned int index, needs = 0;
+	unsigned int needs = end - first, i, nr;
+	struct cow_thin *thin = group;
 
-	for (index = first; index < end; index++)
-		needs += !group_slot(group, index);
+	if (!group)
+		return needs;
+	if (is_full(group))
+		return 0;
+	/* As in thin_slot(). */
+	nr = smp_load_acquire(&thin->nr);
+	for (i = 0; i < nr; i++) {
+		unsigned int index = entry_index(READ_ONCE(thin->entries[i]));
+
+		needs -= index >= first && index < end;
+	}
 	return needs;
 }
 

@@ -529,6 +529,8 @@ struct cow_io {
  * @grant_news: those that the picture has to tell
  * @revoked: rests that the controller has to be told
  * @holders: grants of which some places are copying or uncommitted
+ * @held_dev: device of the last places that any of @holders had
+ * @held_end: sector behind those
  * @revoking: the end of REVOKED has not been told
  * @nr_grants: all of them
  * @nr_taken: spans from grants that are on their way
@@ -630,6 +632,8 @@ struct cow_ctx {
 	struct list_head grant_news;
 	struct list_head revoked;
 	struct list_head holders;
+	u32 held_dev;
+	u64 held_end;
 	bool revoking;
 	unsigned int nr_grants;
 	unsigned int nr_taken;
