@@ -28,6 +28,7 @@
 #define PENDING 64
 #define ATTACKS_PER_ROUND 256
 #define BEYOND (1ULL << 44)	/* sectors that no device has */
+#define POOL 16			/* places of a pool at most */
 #define GRANTED 2048		/* the first chunks have granted places, in the upper half of the device */
 
 static struct dm_cow_attach attach = {
@@ -103,6 +104,19 @@ static void answer_pending(void)
 		send_reply(&reply);
 		next_place += reply.count * attach.chunk_sectors;
 	}
+}
+
+/* The next first writes do not ask. */
+static void grant_pool(void)
+{
+	struct dm_cow_reply reply = reply_of(DM_COW_OP_GRANT);
+
+	reply.chunk = DM_COW_ANY_CHUNK;
+	reply.count = 1 + below(POOL);
+	reply.device = DM_COW_DEV_COW;
+	reply.sector = next_place;
+	send_reply(&reply);
+	next_place += reply.count * attach.chunk_sectors;
 }
 
 static void commit(uint64_t number)
@@ -319,6 +333,17 @@ static int place_that_was_granted(struct dm_cow_reply *r)
 	return EBUSY;
 }
 
+/* The place of a run that is not committed, whoever gave it. */
+static int pool_over_a_place_in_use(struct dm_cow_reply *r)
+{
+	*r = reply_of(DM_COW_OP_GRANT);
+	r->chunk = DM_COW_ANY_CHUNK;
+	r->count = 1 + below(2);
+	r->device = DM_COW_DEV_COW;
+	r->sector = placed.sector + below(placed.count) * attach.chunk_sectors;
+	return EBUSY;
+}
+
 static int wrong_grant(struct dm_cow_reply *r)
 {
 	*r = reply_of(DM_COW_OP_GRANT);
@@ -386,7 +411,7 @@ static int noise(struct dm_cow_reply *r)
 	return EINVAL;
 }
 
-#define KINDS 16
+#define KINDS 17
 static uint64_t made[KINDS], bad_reads;
 
 static int make_wrong(struct dm_cow_reply *r)
@@ -394,12 +419,12 @@ static int make_wrong(struct dm_cow_reply *r)
 	static int (*const makers[])(struct dm_cow_reply *r) = {
 		wrong_op, wrong_generation, wrong_field, wrong_map, map_of_known, wrong_known, unknown_id,
 		wrong_flushed, abandon_with_a_line, noise, wrong_grant, granted_twice, wrong_answer, wrong_error,
-		place_that_was_granted, place_given_twice,
+		place_that_was_granted, place_given_twice, pool_over_a_place_in_use,
 	};
 	unsigned int which = below(KINDS);
 
 	_Static_assert(sizeof(makers) / sizeof(*makers) == KINDS, "a kind is missing");
-	if ((which >= 12 && !nr_pending) || (which == 15 && placed.number <= committed))
+	if ((which >= 12 && which <= 15 && !nr_pending) || (which >= 15 && placed.number <= committed))
 		which = below(12);
 	made[which]++;
 	return makers[which](r);
@@ -602,6 +627,8 @@ int main(int argc, char **argv)
 		attack_ioctls();
 		attack_pointers();
 		answer_pending();
+		if (below(4) == 0)
+			grant_pool();
 		serve(20);
 	}
 	check_mixture(records);
