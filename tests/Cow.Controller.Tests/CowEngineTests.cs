@@ -368,6 +368,38 @@ internal sealed class CowEngineTests
         Assert.That((controller.Engine.Mode, controller.Format.Usage.PlacedChunks, kernel.Violations.Count), Is.EqualTo((EngineMode.ReadWrite, 1UL, 0)));
     }
 
+    [Test]
+    public void TooManyGrantsEndThemOnlyForAWhile()
+    {
+        MemoryDisk cow = Disk(64);
+        var kernel = new FakeKernel(Sectors, Chunk, _base, cow) { GrantsFull = true };
+        var controller = new FakeController(kernel, "snapshot", create: true, waitForSpace: true, grants: true, _base, cow);
+        controller.Turns(4);
+        Assert.That((kernel.GrantsLeft, controller.Engine.Grants.Left, controller.Engine.Mode), Is.EqualTo((0UL, 0UL, EngineMode.ReadWrite)));
+        kernel.GrantsFull = false;
+        controller.Engine.Grants.Grew();
+        controller.Turns(2);
+        Assert.That((kernel.GrantsLeft != 0, kernel.Violations.Count), Is.EqualTo((true, 0)));
+    }
+
+    [Test]
+    public void APlaceThatFailedBeforeThePictureToldOfItIsNotGivenAgain()
+    {
+        (FakeKernel kernel, FakeController controller) = Granted("snapshot", Disk(64), grantsFirst: false);
+        // The first place of the store: chunk 0 is its header, chunk 1 the list.
+        var failed = new CowEvent
+        {
+            Type = CowEventType.Failed, Flags = CowEventFlags.Picture | CowEventFlags.WriteSide, Chunk = 0, Count = 1, Device = CowProtocol.CowDevice,
+            Sector = new Sectors(2 * Chunk), Error = Errno.EIO,
+        };
+        controller.Engine.Handle(failed, new ReplyBuffer(new ChunkGeometry(Sectors, Chunk), new DeviceIndices(0, -1), FakeKernel.Generation));
+        FakeBio write = kernel.Write(0, 1, 1);
+        controller.Turns(2);
+        kernel.EndCopy(0);
+        Assert.That(write is { Done: true, Failed: false }, Is.True);
+        Assert.That((controller.Engine.Mode, kernel.ChunkAt(0).Sector), Is.EqualTo((EngineMode.ReadWrite, 3UL * Chunk)));
+    }
+
     private (FakeKernel Kernel, FakeController Controller) Granted(string format, MemoryDisk cow, bool grantsFirst = true)
     {
         var kernel = new FakeKernel(Sectors, Chunk, _base, cow);

@@ -13,6 +13,9 @@ internal sealed partial class FakeKernel
     /// <summary>The feature was negotiated.</summary>
     public bool ServesGrants { get; set; }
 
+    /// <summary>There are as many grants as the kernel keeps.</summary>
+    public bool GrantsFull { get; set; }
+
     /// <summary>Places in pools, and chunks of ranges.</summary>
     public ulong GrantsLeft => _grants.Aggregate(0UL, (sum, grant) => sum + grant.Count);
 
@@ -94,6 +97,11 @@ internal sealed partial class FakeKernel
         if (ReadOnly || Gone)
         {
             return ReadOnly ? Errno.EROFS : Errno.ENODEV;
+        }
+
+        if (GrantsFull)
+        {
+            return Errno.E2BIG;
         }
 
         var grant = new FakeGrant { Chunk = reply.Chunk, Count = reply.Count, Device = device, Sector = sector };
