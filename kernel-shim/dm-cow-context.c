@@ -295,7 +295,7 @@ static bool claims_collide(const struct cow_ctx *ctx,
 			bool ours = kind_writable(line->kinds[j]);
 
 			if ((theirs || ours) &&
-			    ctx->devs[i].devt == line->devs[j]->bdev->bd_dev)
+			    ctx->devs[i].devt == line->bdevs[j]->bd_dev)
 				return true;
 		}
 	}
@@ -333,7 +333,7 @@ static bool same_devices(const struct cow_ctx *ctx, const struct cow_line *line)
 		return false;
 	for (i = 0; i < ctx->nr_devs; i++) {
 		if (ctx->devs[i].kind != line->kinds[i] ||
-		    !same_device(ctx, i, line->devs[i]->bdev))
+		    !same_device(ctx, i, line->bdevs[i]))
 			return false;
 	}
 	return true;
@@ -378,9 +378,9 @@ static void ctx_bind_devices(struct cow_ctx *ctx, const struct cow_line *line)
 	ctx->nr_devs = line->nr_devs;
 	ctx->flush_devs = 0;
 	for (i = 0; i < line->nr_devs; i++) {
-		ctx->devs[i].bdev = line->devs[i]->bdev;
-		ctx->devs[i].devt = line->devs[i]->bdev->bd_dev;
-		ctx->devs[i].diskseq = line->devs[i]->bdev->bd_disk->diskseq;
+		ctx->devs[i].bdev = line->bdevs[i];
+		ctx->devs[i].devt = line->bdevs[i]->bd_dev;
+		ctx->devs[i].diskseq = line->bdevs[i]->bd_disk->diskseq;
 		ctx->devs[i].kind = line->kinds[i];
 		ctx->flush_devs += kind_writable(line->kinds[i]);
 	}
@@ -441,7 +441,7 @@ static void ctx_add_line(struct cow_ctx *ctx, struct cow_line *line)
 	spin_unlock_irq(&ctx->lock);
 	line->ctx = ctx;
 	list_add_tail(&line->list, &ctx->lines);
-	ctx->nr_lines++;
+	WRITE_ONCE(ctx->nr_lines, ctx->nr_lines + 1);
 }
 
 static int grow_map(struct cow_ctx *ctx, const struct cow_line *line)
@@ -607,7 +607,8 @@ void cow_ctx_leave(struct cow_line *line)
 	list_del(&line->list);
 	while (ctx->nr_lines == 1 && !ctx_is_drained(ctx))
 		ctx_drain(ctx);
-	if (!--ctx->nr_lines)
+	WRITE_ONCE(ctx->nr_lines, ctx->nr_lines - 1);
+	if (!ctx->nr_lines)
 		ctx_last_line(ctx);
 	mutex_unlock(&cow_registry);
 	cow_ctx_put(ctx);

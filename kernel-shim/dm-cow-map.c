@@ -3,10 +3,11 @@
  * dm-cow: where the chunks are.
  *
  * Chunks with a place are kept in groups of 256, which a table of two levels
- * leads to: its leaves are pages of pointers.  A group is thin, a short
- * array of entries in no order, or full, one entry for each chunk.  Dense maps
- * cost 8 bytes a chunk, a lone chunk 41.  Chunks without a place are known by
- * ranges: few, since a controller usually says "all the rest is in the base".
+ * leads to: its leaves are pages of pointers.  A group is thin, a short array of
+ * entries in no order, or full, one entry for each chunk.  Dense maps cost 8
+ * bytes a chunk, a lone chunk 41 and its part of a leaf.  Chunks without a place
+ * are known by ranges: few, since a controller usually says "all the rest is in
+ * the base".
  *
  * Readers take no lock.  An entry is one word, so that it is seen whole; a
  * thin group only grows at its end; a group that must become larger is
@@ -144,7 +145,7 @@ static void group_kfree(void *group)
 static inline void __rcu **group_at(struct cow_ctx *ctx, u64 chunk)
 {
 	struct cow_table *table = map_dereference(ctx, ctx->map.table);
-	unsigned long key = chunk >> COW_GROUP_SHIFT;
+	u64 key = chunk >> COW_GROUP_SHIFT;
 	struct cow_leaf *leaf;
 
 	if (key >> COW_LEAF_SHIFT >= table->nr)
@@ -1074,12 +1075,14 @@ static void leaf_forget(struct cow_ctx *ctx, struct cow_leaf *leaf)
 	for (i = 0; i < ARRAY_SIZE(leaf->groups); i++) {
 		void *group = rcu_dereference_protected(leaf->groups[i], true);
 
-		if (!group || !group_forget(ctx, group))
+		if (!group)
+			continue;
+		cond_resched();
+		if (!group_forget(ctx, group))
 			continue;
 		RCU_INIT_POINTER(leaf->groups[i], NULL);
 		atomic_long_sub(group_bytes(group), &ctx->map.bytes);
 		group_kfree(group);
-		cond_resched();
 	}
 }
 
@@ -1100,10 +1103,11 @@ void cow_map_forget(struct cow_ctx *ctx)
 		leaf = rcu_dereference_protected(table->leaves[i], true);
 		if (leaf)
 			leaf_forget(ctx, leaf);
+		cond_resched();
 	}
 }
 
-static unsigned long leaves_for(const struct cow_ctx *ctx, u64 sectors)
+static u64 leaves_for(const struct cow_ctx *ctx, u64 sectors)
 {
 	return ((sectors - 1) >> ctx->chunk_shift >> COW_GROUP_SHIFT >>
 		COW_LEAF_SHIFT) + 1;
@@ -1118,7 +1122,7 @@ static unsigned long leaves_for(const struct cow_ctx *ctx, u64 sectors)
  */
 int cow_map_grow(struct cow_ctx *ctx, u64 sectors)
 {
-	unsigned long nr = leaves_for(ctx, sectors);
+	u64 nr = leaves_for(ctx, sectors);
 	struct cow_map *map = &ctx->map;
 	struct cow_table *old, *new;
 

@@ -17,11 +17,15 @@
 #include "compat.h"
 #include "dm-cow.h"
 
+/* MAJOR:MINOR, as in struct dm_dev. */
+#define COW_DEV_NAME	sizeof_field(struct dm_dev, name)
+
 static int line_add_device(struct cow_line *line, const char *path,
 			   enum cow_device_kind kind)
 {
 	struct dm_target *ti = line->ti;
 	bool writable = kind == COW_DEV_COW || kind == COW_DEV_DATA;
+	struct dm_dev *dev;
 	int r;
 
 	if (line->nr_devs == DM_COW_MAX_DEVICES) {
@@ -30,22 +34,43 @@ static int line_add_device(struct cow_line *line, const char *path,
 	}
 	r = dm_get_device(ti, path,
 			  writable ? dm_table_get_mode(ti->table) :
-				     COW_OPEN_READ,
-			  &line->devs[line->nr_devs]);
+				     COW_OPEN_READ, &dev);
 	if (r) {
 		ti->error = kind == COW_DEV_BASE ? "Cannot open the base" :
 			    kind == COW_DEV_COW ? "Cannot open the CoW device" :
 			    "Cannot open a device";
 		return r;
 	}
+	/* Not dev: it goes when a later line opens the device for writing. */
+	line->bdevs[line->nr_devs] = dev->bdev;
 	line->kinds[line->nr_devs++] = kind;
 	return 0;
+}
+
+/* As the core names a device in tables. */
+static const char *line_dev_name(const struct cow_line *line, unsigned int i,
+				 char name[COW_DEV_NAME])
+{
+	return format_dev_t(name, line->bdevs[i]->bd_dev);
+}
+
+static void line_put_device(struct cow_line *line, unsigned int i)
+{
+	char name[COW_DEV_NAME];
+	struct dm_dev *dev;
+
+	/* It is open, so this only finds what stands for it now. */
+	if (WARN_ON_ONCE(dm_get_device(line->ti, line_dev_name(line, i, name),
+				       COW_OPEN_READ, &dev)))
+		return;
+	dm_put_device(line->ti, dev);
+	dm_put_device(line->ti, dev);
 }
 
 static void line_put_devices(struct cow_line *line)
 {
 	while (line->nr_devs)
-		dm_put_device(line->ti, line->devs[--line->nr_devs]);
+		line_put_device(line, --line->nr_devs);
 }
 
 static bool line_writes(const struct cow_line *line, unsigned int dev)
@@ -61,7 +86,7 @@ static int line_check_devices(struct cow_line *line)
 
 	for (i = 0; i < line->nr_devs; i++) {
 		for (j = 0; j < i; j++) {
-			if (line->devs[i]->bdev == line->devs[j]->bdev &&
+			if (line->bdevs[i] == line->bdevs[j] &&
 			    (line_writes(line, i) || line_writes(line, j))) {
 				line->ti->error =
 					"A device that is written is given twice";
@@ -82,7 +107,7 @@ static int line_check_chunk(struct cow_line *line, u64 chunk)
 		return -EINVAL;
 	}
 	for (i = 0; i < line->nr_devs; i++) {
-		struct block_device *bdev = line->devs[i]->bdev;
+		struct block_device *bdev = line->bdevs[i];
 
 		if (chunk << SECTOR_SHIFT < bdev_logical_block_size(bdev)) {
 			ti->error = "Chunk is smaller than a logical block";
@@ -450,16 +475,17 @@ static unsigned int count_features(const struct cow_line *line)
 static void table_cow(struct cow_line *line, char *result, unsigned int maxlen)
 {
 	struct cow_ctx *ctx = line->ctx;
+	char base[COW_DEV_NAME], name[COW_DEV_NAME];
 	unsigned int sz = 0, i;
 
-	DMEMIT("%s %s %s %llu", ctx->ident, line->devs[0]->name,
-	       line->devs[1]->name, cow_chunk_sectors(ctx));
+	DMEMIT("%s %s %s %llu", ctx->ident, line_dev_name(line, 0, base),
+	       line_dev_name(line, 1, name), cow_chunk_sectors(ctx));
 	if (!count_features(line))
 		return;
 	DMEMIT(" %u", count_features(line));
 	for (i = 2; i < line->nr_devs; i++)
 		DMEMIT(" %s %s", line->kinds[i] == COW_DEV_LAYER ?
-		       "layer" : "data", line->devs[i]->name);
+		       "layer" : "data", line_dev_name(line, i, name));
 	emit_policy(line, result, maxlen, sz);
 }
 
@@ -467,11 +493,12 @@ static void table_userspace(struct cow_line *line, char *result,
 			    unsigned int maxlen)
 {
 	struct cow_ctx *ctx = line->ctx;
+	char name[COW_DEV_NAME];
 	unsigned int sz = 0, i;
 
 	DMEMIT("%s %llu %u", ctx->ident, cow_chunk_sectors(ctx), line->nr_devs);
 	for (i = 0; i < line->nr_devs; i++)
-		DMEMIT(" %s", line->devs[i]->name);
+		DMEMIT(" %s", line_dev_name(line, i, name));
 }
 
 static void status_ima(struct dm_target *ti, char *result, unsigned int maxlen)
@@ -538,16 +565,16 @@ static int cow_iterate_devices(struct dm_target *ti,
 	int r = 0;
 
 	for (i = 0; !r && i < line->nr_devs; i++) {
-		struct dm_dev *dev = line->devs[i];
+		struct dm_dev dev = { .bdev = line->bdevs[i] };
+		u64 size = bdev_nr_sectors(dev.bdev);
 
-		u64 size = bdev_nr_sectors(dev->bdev);
-
+		line_dev_name(line, i, dev.name);
 		/* A base may end early: zeros behind it. */
 		if (line->kinds[i] == COW_DEV_BASE &&
 		    ti->begin + ti->len <= size)
-			r = fn(ti, dev, ti->begin, ti->len, data);
+			r = fn(ti, &dev, ti->begin, ti->len, data);
 		else
-			r = fn(ti, dev, 0, size, data);
+			r = fn(ti, &dev, 0, size, data);
 	}
 	return r;
 }

@@ -470,7 +470,7 @@ struct cow_io {
  * @ident: its name
  * @md: the mapped device; under cow_registry
  * @lines: its table lines; under cow_registry
- * @nr_lines: their number; under cow_registry
+ * @nr_lines: their number; written under cow_registry
  * @orphan: it holds a reference to itself and to the module, because it has
  *	uncommitted places and no line; written under cow_registry and @lock
  * @userspace: target "userspace"
@@ -679,8 +679,8 @@ struct cow_ctx {
  * @policy_seconds: its seconds
  * @has_policy: no_controller was given
  * @noflush: the suspend under way is a noflush one
- * @nr_devs: length of @devs
- * @devs: its references to the devices, in the order of the context's
+ * @nr_devs: length of @bdevs
+ * @bdevs: the devices that it has open, in the order of the context's
  * @kinds: what each of them is
  */
 struct cow_line {
@@ -692,7 +692,7 @@ struct cow_line {
 	bool has_policy;
 	bool noflush;
 	unsigned int nr_devs;
-	struct dm_dev *devs[DM_COW_MAX_DEVICES];
+	struct block_device *bdevs[DM_COW_MAX_DEVICES];
 	enum cow_device_kind kinds[DM_COW_MAX_DEVICES];
 };
 

@@ -83,6 +83,13 @@ other 'Chunk is not a power of two' "0 65536 cow live $base $cow 128
 expect_fail rmmod dm-cow
 dmsetup remove live
 dmsetup remove many
+# A later line opens the base for writing, and the core has another record of it from then on.
+dmsetup create upgraded --table "0 1024 cow up $EXTRA1 $EXTRA2 8
+1024 1024 linear $EXTRA1 0"
+[ "$(dmsetup table upgraded | head -n 1)" = "0 1024 cow up $(number "$EXTRA1") $(number "$EXTRA2") 8" ] ||
+    fail "the table is $(dmsetup table upgraded)"
+dmsetup remove upgraded
+! dmesg | grep "not in table devices list" || fail "a device was not given back"
 losetup -d "$big"
 for device in "$base" "$cow" "$EXTRA1" "$EXTRA2" "$LOG_DISK"; do
     python3 -c 'import os, sys; os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)' "$device" ||
