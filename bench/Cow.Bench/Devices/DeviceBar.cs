@@ -17,25 +17,30 @@ internal sealed record DeviceBar(string Job, string Target, double AtLeast)
     /// <summary>Four processes lose at most so much of what they gain on dm-linear.</summary>
     private const double Scaling = 0.90;
 
+    /// <summary>Every kind of device that reads its map, whatever its chunk.</summary>
+    private static readonly string[] Ours = ["cow-8", "cow-128", "bitmap-128", "qcow2-128", "qcow2-sub"];
+
+    /// <summary>Those with chunks of 64 KiB.</summary>
+    private static readonly string[] Large = ["cow-128", "bitmap-128", "qcow2-128"];
+
     /// <summary>All of them.</summary>
     public static IReadOnlyList<DeviceBar> All { get; } =
     [
-        new(Read, "cow-8", 0.985), new(Read, "cow-128", 0.985), new(Read, "bitmap-128", 0.985),
-        new(Remapped, "cow-8", 0.985), new(Remapped, "cow-128", 0.985), new(Remapped, "bitmap-128", 0.985),
-        new(Remapped, "cow-128-collapsed", 0.99), new(Remapped, "bitmap-128-collapsed", 0.99),
-        new(Rewrite, "cow-8", 0.985), new(Rewrite, "cow-128", 0.985), new(Rewrite, "bitmap-128", 0.985),
-        new(Rewrite, "cow-128-collapsed", 0.99), new(Rewrite, "bitmap-128-collapsed", 0.99),
-        new(RandomFirst, "cow-8", 0.92), new(RandomFirst, "cow-128", 0.80), new(RandomFirst, "bitmap-128", 0.80),
-        new(SequentialFirst, "cow-8", 0.90), new(SequentialFirst, "cow-128", 0.96), new(SequentialFirst, "bitmap-128", 0.96),
-        new(SyncedFirst, "cow-8", 0.85), new(SyncedFirst, "cow-128", 0.78), new(SyncedFirst, "bitmap-128", 0.78),
+        .. Each([Read, Remapped, Rewrite], Ours, 0.985),
+        .. Each([Remapped, Rewrite], Ours.Select(static target => target + "-collapsed"), 0.99),
+        new(RandomFirst, "cow-8", 0.92), new(SequentialFirst, "cow-8", 0.90), new(SyncedFirst, "cow-8", 0.85),
+        .. Each([RandomFirst], Large, 0.80), .. Each([SequentialFirst], Large, 0.96), .. Each([SyncedFirst], Large, 0.78),
         new(RandomFirst, "cow-8-no-grants", 0.50), new(RandomFirst, "cow-128-no-grants", 0.78),
         new(SequentialFirst, "cow-128-no-grants", 0.82), new(SyncedFirst, "cow-8-no-grants", 0.50),
         new(Read, "chain-30", 0.985),
-        new(DeviceRuns.PairJob + Read, "cowctl", 10), new(DeviceRuns.PairJob + Remapped, "cowctl", 10),
-        new(DeviceRuns.PairJob + Rewrite, "cowctl", 10),
+        .. Each([DeviceRuns.PairJob + Read, DeviceRuns.PairJob + Remapped, DeviceRuns.PairJob + Rewrite], ["cowctl"], 10),
         new(DeviceRuns.PairJob + RandomFirst, "cowctl", 3),
-        .. from job in new[] { Read, Remapped, Rewrite, RandomFirst, SequentialFirst }
-           from target in new[] { "cow-8", "cow-128", "bitmap-128" }
-           select new DeviceBar(DeviceRuns.FourJobs + job, target, Scaling),
+        .. Each(
+            from job in (string[])[Read, Remapped, Rewrite, RandomFirst, SequentialFirst] select DeviceRuns.FourJobs + job,
+            ["cow-8", "cow-128", "bitmap-128"],
+            Scaling),
     ];
+
+    private static IEnumerable<DeviceBar> Each(IEnumerable<string> jobs, IEnumerable<string> targets, double atLeast) =>
+        from job in jobs from target in targets select new DeviceBar(job, target, atLeast);
 }
