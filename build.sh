@@ -182,7 +182,7 @@ bench() {
 # Settings of the guests' scripts that come from the environment.
 bench_settings() {
     local name value
-    for name in BENCH_ROUNDS BENCH_MIB BENCH_TARGETS PARALLEL_ROUNDS PARALLEL_MIB PARALLEL_TARGETS COSTS_DEVICES; do
+    for name in BENCH_ROUNDS BENCH_MIB BENCH_TARGETS PARALLEL_ROUNDS PARALLEL_MIB PARALLEL_TARGETS COSTS_CHUNKS COSTS_DEVICES; do
         value=COW_$name
         [ -z "${!value:-}" ] || echo "$name='${!value}'"
     done
@@ -190,8 +190,11 @@ bench_settings() {
 
 # guest_time KERNEL: in guests whose clock counts instructions, so a busy machine only takes longer.
 guest_time() {
-    COW_MEMORY=4G tests/vm/script --icount "$1" tests/vm/bench.sh tests/vm/bench.inc "$out/bench.conf"
-    COW_MEMORY=4G tests/vm/script --icount "$1" tests/vm/costs.sh "$out/bench.conf"
+    local script status=0
+    for script in bench costs; do
+        COW_MEMORY=4G tests/vm/script --icount "$1" "tests/vm/$script.sh" tests/vm/bench.inc "$out/bench.conf" || status=$?
+    done
+    return $status
 }
 
 # Both kernels at once; then one after the other what needs both processors.

@@ -7,11 +7,10 @@
 # shellcheck shell=bash
 set -euo pipefail
 
-SIZE=$((1 << 20)) # chunks of the maps that are weighed
+COSTS_CHUNKS=1000000 # of the maps that are weighed
 COSTS_DEVICES=1000
-[ ! -f /payload/bench.conf ] || . /payload/bench.conf
+. /payload/bench.inc
 
-die() { echo "costs: $*" >&2; exit 1; }
 cost() {
     [ -n "$2" ] || die "$1 was not measured"
     echo "COST $1 $2 $3"
@@ -32,6 +31,7 @@ latency() {
 # A write of a whole chunk copies nothing: what it takes more the first time, where nothing is granted, is the round trip.
 round_trip() {
     local first again
+    step "round trips"
     dd if=/dev/zero of=/dev/ram1 bs=1M count=2 oflag=direct status=none
     cowctl create c /dev/ram0 /dev/ram1 8 --no-grants >/dev/null
     # The first half is for the runtime to compile what it needs.
@@ -43,18 +43,24 @@ round_trip() {
     cowctl remove c
 }
 
-# With the daemon stopped all the while: places that it gave before are enough.
-stopped() {
-    local taken
+# The daemon stands still for 100 ms in the middle of first writes, one at a time: places that it gave before are to last so long.
+paused() {
+    local writer taken
+    step "first writes while the daemon is paused"
     dd if=/dev/zero of=/dev/ram1 bs=1M count=2 oflag=direct status=none
     cowctl create c /dev/ram0 /dev/ram1 8 >/dev/null
     latency /dev/mapper/c --rw=randwrite --bs=4k --size=2M >/dev/null
+    latency /dev/mapper/c --rw=randwrite --bs=4k --offset=32M --size=32M >/dev/null &
+    writer=$!
+    sleep 0.15
     kill -STOP "$(daemon)"
-    taken=$(timeout 60 fio --name=job --filename=/dev/mapper/c --direct=1 --ioengine=psync --disk_util=0 --rw=randwrite --bs=4k --offset=32M --size=2M \
-        --output-format=json | jq '.jobs[0].write.clat_ns | [.percentile["99.000000"], .max] | map(. / 1000 | tostring) | join(" ")' -r)
+    sleep 0.1
+    kill -0 $writer || die "the writer ended before the pause did"
     kill -CONT "$(daemon)"
-    cost first-write-daemon-stopped-p99 "${taken% *}" us
-    cost first-write-daemon-stopped-max "${taken#* }" us
+    wait $writer
+    taken=$(jq '.jobs[0].write.clat_ns | [.percentile["99.000000"], .max] | map(. / 1000 | tostring) | join(" ")' -r /tmp/fio.json)
+    cost first-write-daemon-paused-p99 "${taken% *}" us
+    cost first-write-daemon-paused-max "${taken#* }" us
     cowctl remove c
 }
 
@@ -62,9 +68,10 @@ stopped() {
 # has none, and is never flushed.
 lines() {
     local count=$1 sectors=8
+    step "a table of $count lines"
     seq 0 $((count - 1)) | awk -v s=$sectors '{ print $1 * s, s, "linear /dev/vdb", ($1 % 2 ? $1 - 1 : $1 + 1) * s }' >/tmp/table
     dmsetup create l /tmp/table
-    fio --name=job --filename=/dev/mapper/l --direct=1 --ioengine=psync --disk_util=0 --rw=write --bs=4k --size=$((sectors * 512)) --io_size=256k --fsync=1 \
+    fio --name=job --filename=/dev/mapper/l --direct=1 --ioengine=psync --disk_util=0 --rw=write --bs=4k --size=$((sectors * 512)) --io_size=64k --fsync=1 \
         --output-format=json --output=/tmp/fio.json >/dev/null
     cost "fsync-$count-lines" "$(jq '.jobs[0].sync.lat_ns.mean / 1000' /tmp/fio.json)" us
     dmsetup load l /tmp/table
@@ -72,9 +79,9 @@ lines() {
     dmsetup remove l
 }
 
-# store OUT STEP SHUFFLE: a dm-snapshot store of SIZE exceptions, every STEP-th chunk, its places in another order where asked.
+# store OUT STEP SHUFFLE: a dm-snapshot store of COSTS_CHUNKS exceptions, every STEP-th chunk, its places in another order where asked.
 store() {
-    python3 - "$@" $SIZE <<'P'
+    python3 - "$@" $COSTS_CHUNKS <<'P'
 import struct, sys
 out, step, factor, size = sys.argv[1], *map(int, sys.argv[2:5])
 CHUNK, PER = 4096, 256
@@ -94,12 +101,13 @@ P
 # weigh NAME STEP FACTOR BASE: bytes for each chunk of such a store, in the kernel and in the daemon.
 weigh() {
     local before store=/mnt/store-$1
+    step "a store of $COSTS_CHUNKS chunks, $1"
     store "$store" "$2" "$3"
     before=$(resident)
     cowctl create w "$4" "$store" 8 >/dev/null
-    [ "$(dmsetup status w | awk '{ split($4, a, "/"); print a[1] }')" = $SIZE ] || die "$1: $(dmsetup status w)"
-    cost "kernel-bytes-a-chunk-$1" "$(jq -n "$(kernel_bytes w) / $SIZE")" bytes
-    cost "daemon-bytes-a-chunk-$1" "$(jq -n "($(resident) - $before) / $SIZE")" bytes
+    [ "$(dmsetup status w | awk '{ split($4, a, "/"); print a[1] }')" = $COSTS_CHUNKS ] || die "$1: $(dmsetup status w)"
+    cost "kernel-bytes-a-chunk-$1" "$(jq -n "$(kernel_bytes w) / $COSTS_CHUNKS")" bytes
+    cost "daemon-bytes-a-chunk-$1" "$(jq -n "($(resident) - $before) / $COSTS_CHUNKS")" bytes
     cowctl remove w
     rm "$store"
 }
@@ -108,8 +116,8 @@ maps() {
     mkdir -p /mnt
     mkfs.ext4 -qF /dev/vdd
     mount /dev/vdd /mnt
-    truncate -s $((SIZE * 4096)) /mnt/dense
-    truncate -s $((SIZE * 4096 * 256)) /mnt/scattered
+    truncate -s $((COSTS_CHUNKS * 4096)) /mnt/dense
+    truncate -s $((COSTS_CHUNKS * 4096 * 256)) /mnt/scattered
     # The first one pays for what all of them share.
     weigh warm 1 1 /mnt/dense >/dev/null
     weigh dense 1 1 /mnt/dense
@@ -139,6 +147,7 @@ P
 # Small devices side by side, their files on a disk in memory: a wait for a disk would make the clock jump. Nothing of it is taken away again.
 many() {
     local count=$1 begun before
+    step "the first devices of $count"
     modprobe -r brd
     modprobe brd rd_nr=1 rd_size=$((2 << 20)) max_part=0
     mkfs.ext4 -qF /dev/ram0
@@ -155,7 +164,9 @@ many() {
     # As in all that is measured here: what happens only at first is not.
     create 2 50 >/dev/null
     cost create-device-100 "$(create 51 100)" us
+    step "all but the last devices of $count"
     create 101 $((count - 50)) >/dev/null
+    step "the last devices of $count"
     cost "create-device-$count" "$(create $((count - 49)) "$count")" us
     cost daemon-bytes-a-further-device $((($(resident) - before) / count)) bytes
 }
@@ -165,6 +176,7 @@ modprobe brd rd_nr=2 rd_size=$((96 * 1024)) max_part=0
 for disk in /dev/ram0 /dev/ram1; do dd if=/dev/zero of=$disk bs=1M count=96 oflag=direct status=none; done
 for count in 1 16 128 1024 8192; do lines $count; done
 round_trip
-stopped
+paused
 maps
 many "$COSTS_DEVICES"
+end_step

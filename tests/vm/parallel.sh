@@ -16,6 +16,7 @@ BENCH_MIB=$PARALLEL_MIB SECTORS=$((PARALLEL_MIB * 2048)) mib=$PARALLEL_MIB
 
 # An image on the CoW disk, whose other contents nobody reads.
 image() {
+    step "making an image"
     dd if=/dev/zero of="$COW" bs=1M count=2 oflag=direct status=none
     qemu-img create -q -f qcow2 -F raw -b "$BASE" "$COW" "${BENCH_MIB}M"
 }
@@ -32,11 +33,12 @@ pair() {
     image
     cowctl open b "$COW" >/dev/null
     pair_jobs cowctl /dev/mapper/b
-    cowctl remove b
+    down qcow2-128
     image
-    qemu-nbd --connect=/dev/nbd0 --format=qcow2 --cache=none --aio=native "$COW"
+    qemu-nbd --connect=/dev/nbd0 --socket=/run/qemu-nbd.sock --format=qcow2 --cache=none --aio=native "$COW"
     until [ "$(cat /sys/block/nbd0/size)" -gt 0 ]; do sleep 0.1; done
     pair_jobs qemu-nbd /dev/nbd0
+    step "detaching qemu-nbd"
     qemu-nbd --disconnect /dev/nbd0 >/dev/null
     while [ -e /sys/block/nbd0/pid ]; do sleep 0.1; done
 }
@@ -82,11 +84,13 @@ swaps() {
     # Every other chunk: more runs than there may be lines.
     fio --name=fill --filename=/dev/mapper/b --direct=1 --bs=4k --rw=write:4k --io_size=8M --output=/dev/null
     settle
+    step "compacting under reads"
     ours+=("$(pause compacted)")
     lines=$(dmsetup table b | wc -l)
     down cow-8
     up linear
     dmsetup load b --table "0 $SECTORS linear $COW 0"
+    step "swapping a linear line under reads"
     theirs+=("$(pause swap b)")
     down linear
 }
@@ -113,6 +117,7 @@ for round in $(seq 1 "$PARALLEL_ROUNDS"); do
     done
     swaps
 done
+end_step
 echo "COST reload-pause-$lines-lines $(median "${ours[@]}") us"
 echo "COST reload-pause-linear-line $(median "${theirs[@]}") us"
 echo "COST reload-pause-against-linear $(jq -n "$(median "${ours[@]}") / $(median "${theirs[@]}")") times"
