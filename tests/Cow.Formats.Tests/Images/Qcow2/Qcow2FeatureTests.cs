@@ -14,6 +14,31 @@ internal sealed class Qcow2FeatureTests
 
     private static readonly Qcow2Driver Driver = new();
 
+    /// <summary>Clusters of 512 bytes to 2 MiB, each with another width of refcounts, of 1 to 64 bits.</summary>
+    [Test]
+    public void EveryClusterSizeIsMadeAndWritten([Range(9, 21)] int clusterBits, [Values] bool byQemu)
+    {
+        Qemu.Require();
+        using ScratchFolder folder = new();
+        string settings = $"cluster_size={1 << clusterBits},refcount_bits={1 << (clusterBits % 7)}";
+        if (byQemu)
+        {
+            Qemu.Img(folder.Path, "create", "-q", "-f", "qcow2", "-o", settings, Image, $"{DiskBytes}");
+        }
+        else
+        {
+            Make(folder, settings);
+        }
+        byte[] content = WriteRaw(folder);
+        With(folder, writable: true, disk => disk.Write(0, content));
+        With(folder, writable: true, disk =>
+        {
+            content.AsSpan(DiskBytes / 2, 1024).Fill(9);
+            disk.Write(DiskBytes / 2, content.AsSpan(DiskBytes / 2, 1024));
+        });
+        RequireSound(folder, content);
+    }
+
     [TestCase("compression_type=zlib")]
     [TestCase("compression_type=zstd")]
     [TestCase("compression_type=zlib,cluster_size=512")]
