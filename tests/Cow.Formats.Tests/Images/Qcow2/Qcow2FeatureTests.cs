@@ -247,6 +247,40 @@ internal sealed class Qcow2FeatureTests
         Assert.That(() => OpenMemory(files.Reopened(), writable: false), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("encryption"));
     }
 
+    [Test]
+    public void AnUnknownIncompatibleFeatureIsRefusedByTheNameThatTheImageGivesIt()
+    {
+        MemoryFiles files = MemoryImage("", new byte[DiskBytes]);
+        // The table of names calls bit 21 what was the dirty bit's name.
+        int name = files.Bytes(Image).AsSpan(0, 4096).IndexOf("dirty bit"u8);
+        PatchHeader(files, header =>
+        {
+            header[name - 1] = 21;
+            header[Qcow2Header.IncompatibleAt + 5] = 1 << (21 - 16);
+        });
+        Assert.That(() => OpenMemory(files.Reopened(), writable: false), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("dirty bit"));
+    }
+
+    [Test]
+    public void UnknownAutoclearBitsAreClearedBeforeTheFirstWrite()
+    {
+        byte[] content = new byte[DiskBytes];
+        MemoryFiles files = MemoryImage("", content);
+        PatchHeader(files, header => header[Qcow2Header.AutoclearAt] = 0x40);
+        OpenMemory(files, writable: false).Dispose();
+        Assert.That((ulong)Header(files).Autoclear, Is.Not.Zero, "nothing is written");
+        OpenMemory(files, writable: true).Dispose();
+        Assert.That((ulong)Header(files).Autoclear, Is.Zero);
+        RequireClean(files, content);
+    }
+
+    private static void PatchHeader(MemoryFiles files, Action<byte[]> change)
+    {
+        byte[] header = files.Bytes(Image)[..4096];
+        change(header);
+        files.Source(Image).File.WriteAt(header, 0);
+    }
+
     private static byte[] WriteRaw(ScratchFolder folder)
     {
         byte[] content = new byte[DiskBytes];
