@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# timeout: 900
+# timeout: 1800
 # Disk images in place: a qcow2 chain with compressed clusters below, a VMDK, a VHD over a VHD. Verified writes while the daemon is killed ten times,
 # a clean close, and then QEMU's word: check, and compare with a twin that qemu-nbd wrote.
 require_module
