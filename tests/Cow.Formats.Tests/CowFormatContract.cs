@@ -2,10 +2,8 @@
 namespace Cow.Formats.Tests;
 
 /// <summary>What holds for every format. A format's fixture inherits it.</summary>
-internal abstract partial class CowFormatContract
+internal abstract partial class CowFormatContract : CowFixture
 {
-    protected abstract FormatUnderTest Format { get; }
-
     [Test]
     public void WhatIsWrittenIsReadBack()
     {
@@ -168,14 +166,6 @@ internal abstract partial class CowFormatContract
             disk.Store.Lookup(chunk, 1);
         }
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
-    }
-
-    protected CowDisk NewDisk(Io.IImageFile medium)
-    {
-        Format.Prepare(medium);
-        CowDisk disk = new(Format, medium);
-        disk.Create();
-        return disk;
     }
 
     /// <summary>The disk as a machine finds it that comes up again.</summary>

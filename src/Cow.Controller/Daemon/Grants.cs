@@ -9,13 +9,17 @@ namespace Cow.Controller.Daemon;
 /// </summary>
 /// <remarks>
 /// A pool is as large as the kernel's hunger: it doubles when it was half used up within a second, and halves when that took long. Every place in it
-/// is kept as one that was answered is: blocks of the file allocated, room for its metadata, too.
+/// is kept as one that was answered is: blocks of the file allocated, room for its metadata, too. Where free space is in many pieces the kernel gets the
+/// first of them, and the next ones when it has used half of those.
 /// </remarks>
 internal sealed class Grants
 {
     private const ulong MostPlaces = 1 << 16;
     private const ulong FewestPlaces = 2048;
     private const ulong MostBytes = 1 << 30;
+
+    /// <summary>Pieces that are handed out at once: an eighth of what the kernel takes, which counts them until what they served is committed.</summary>
+    private const int MostPieces = 2048;
 
     /// <summary>What a pool begins with on a device, all of which is there, and in a file, whose blocks it takes.</summary>
     private const ulong FirstBytes = 64 << 20;
@@ -30,6 +34,9 @@ internal sealed class Grants
     private readonly ulong _first;
     private readonly ulong _most;
     private ulong _target;
+
+    // Places that the kernel held when it had been given as many pieces as it shall have at once.
+    private ulong _crowded = ulong.MaxValue;
     private long _filled = long.MinValue / 2;
     private bool _served;
     private long? _scarceSince;
@@ -124,7 +131,7 @@ internal sealed class Grants
     /// <param name="now">Milliseconds of a clock that only goes forward.</param>
     public void TopUp(ReplyBuffer replies, long now)
     {
-        if (!_served || Revoking || _refused || Left > _target / 2 || IsScarce(now))
+        if (!_served || Revoking || _refused || Left > Math.Min(_target, _crowded) / 2 || IsScarce(now))
         {
             return;
         }
@@ -140,9 +147,13 @@ internal sealed class Grants
             _target = Math.Max(_target / 2, _first);
         }
 
-        while (Left < _target && Grant(replies))
+        int pieces = 0;
+        while (Left < _target && pieces < MostPieces && Grant(replies))
         {
+            pieces++;
         }
+
+        _crowded = pieces < MostPieces ? ulong.MaxValue : Left;
     }
 
     /// <summary>What was asked back, or refused, is not handed out at once again.</summary>

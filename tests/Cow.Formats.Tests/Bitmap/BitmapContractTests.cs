@@ -5,17 +5,5 @@ namespace Cow.Formats.Tests.Bitmap;
 [TestFixture]
 internal sealed class BitmapContractTests : CowFormatContract
 {
-    protected override FormatUnderTest Format { get; } = new OneDevice();
-
-    private sealed class OneDevice : FormatUnderTest
-    {
-        public override string Name => "bitmap";
-
-        public override uint ChunkSectors => 2;
-
-        // More than one sector of bitmap would make every history long; BitmapTests has a store with several.
-        public override long MediumBytes => 8192 + (long)DiskBytes;
-
-        public override int MetadataBytes => 4608;
-    }
+    protected override FormatUnderTest Format { get; } = new BitmapUnderTest();
 }

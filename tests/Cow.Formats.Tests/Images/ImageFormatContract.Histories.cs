@@ -175,8 +175,6 @@ internal abstract partial class ImageFormatContract
         }
     }
 
-    private static ulong ChunkBytes(ImageDisk disk) => (ulong)disk.Chain.Info.ChunkSectors * 512;
-
     private static DiskStep[] Draw(Random random, ImageVariant variant, ulong chunkBytes, int count) =>
         [.. Enumerable.Range(0, count).Select(_ => DiskStep.Draw(random, variant.DiskBytes, chunkBytes))];
 

@@ -304,8 +304,6 @@ internal abstract partial class ImageFormatContract
         }
     }
 
-    private static ulong Chunks(ImageDisk disk) => (disk.Length + ChunkBytes(disk) - 1) / ChunkBytes(disk);
-
     private static void LookUpAll(ImageChain chain, ulong chunks)
     {
         for (ulong chunk = 0; chunk < chunks; chunk++)

@@ -6,7 +6,7 @@ namespace Cow.Formats.Tests.Images;
 
 /// <summary>A valid image that mutants are made of.</summary>
 /// <param name="Variant">How it was made; of an image from elsewhere the backing format counts.</param>
-/// <param name="Files">Its files by name; the image is called <see cref="ImageFormatContract.Image"/>.</param>
+/// <param name="Files">Its files by name; the image is called <see cref="ImageFixture.Image"/>.</param>
 internal sealed record MutantSeed(ImageVariant Variant, IReadOnlyDictionary<string, byte[]> Files)
 {
     private const int Sector = 512;

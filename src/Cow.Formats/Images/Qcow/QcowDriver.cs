@@ -26,12 +26,12 @@ internal sealed class QcowDriver : IRepairingDriver
         return new QcowImage(source, options.Writable);
     }
 
-    /// <summary>What a killed process added to the end of the file, and nothing names, is cut off.</summary>
+    /// <summary>What a killed process added to the file, and nothing names, is given back.</summary>
     public CheckReport Repair(ImageSource source)
     {
         ArgumentNullException.ThrowIfNull(source);
         using QcowImage image = new(source, writable: true);
-        image.CutTail();
+        image.GiveBackUnnamed();
         image.Close();
         return image.Check();
     }

@@ -7,7 +7,7 @@ namespace Cow.Formats.Images.Qcow;
 /// <summary>An open qcow version 1 image.</summary>
 /// <remarks>The format records neither that it is open nor what is free: space is taken behind the end of the file, and there is nothing to repair
 /// after a crash but lost space. A chunk is a cluster, so that whoever places one brings all of it: what QEMU's own writer does not do.</remarks>
-internal sealed class QcowImage : IDiskImage
+internal sealed class QcowImage : IGrantingImage
 {
     private readonly CachedFile _file;
     private readonly TwoLevelMap _map;
@@ -40,11 +40,14 @@ internal sealed class QcowImage : IDiskImage
         if (writable)
         {
             Expect.That(Info.ReadOnlyReason is null, _file, 0, "an image that can be written", Info.ReadOnlyReason ?? "");
-            _store = new TailStore(_map, null, new TailSpace(_file, _chunkBytes, long.MaxValue / 2));
+            long least = (long)Math.Max(header.DirectoryAt + header.DirectoryBytes, header.BackingAt + header.BackingBytes);
+            _store = new TailStore(_map, null, new TailSpace(_file, _chunkBytes, long.MaxValue / 2, least));
         }
     }
 
     public ImageInfo Info { get; }
+
+    public bool Grants => _store?.Pool.Possible == true;
 
     public Usage Usage => new(
         _store?.Placed ?? 0, _store?.UsedBytes ?? _file.Length, _map.Metadata.TotalBytes, _file.CanGrow ? long.MaxValue : _file.Length);
@@ -69,6 +72,14 @@ internal sealed class QcowImage : IDiskImage
     }
 
     public void Abandon(ChunkRun run) => Store.Abandon(run.Chunk, run.Count);
+
+    public PlaceGrant ReservePool(ulong count) => Store.Pool.Reserve(count);
+
+    public void AdoptPool(PlaceGrant grant) => Store.Pool.Adopt(grant);
+
+    public ulong Take(PlacedRun run) => Store.Pool.Take(run);
+
+    public void Release(PlaceGrant grant) => Store.Pool.Release(grant);
 
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
@@ -103,14 +114,16 @@ internal sealed class QcowImage : IDiskImage
         TableCheck check = new();
         RangeSet used = new(1);
         check.Entries(_map, used, _chunks);
+        _store?.AddHeld(used);
+        _store?.AddFree(used);
         check.Holes(_file.Name, _map, used, DirectoryEnd, _file.Length);
         return check.Report();
     }
 
     public void Close() => Store.Close();
 
-    /// <summary>Ends the file, when it is closed, where its tables say that it ends: no other record says how far it is used.</summary>
-    public void CutTail()
+    /// <summary>Gives back, when it is closed, what its tables do not name: no other record says what is used.</summary>
+    public void GiveBackUnnamed()
     {
         TableCheck check = new();
         RangeSet used = new(1);
@@ -118,6 +131,7 @@ internal sealed class QcowImage : IDiskImage
         if (!check.Failed)
         {
             Store.KeepOnly(Math.Max(used.End, Math.Max(_map.Metadata.End, DirectoryEnd)));
+            Store.Survey();
         }
     }
 

@@ -8,4 +8,12 @@ internal sealed record NewTable(long At, long MirrorAt)
 {
     /// <summary>What is to be written; null while nothing in it is committed.</summary>
     public byte[]? Bytes { get; set; }
+
+    /// <summary>The bytes of both, and what lies between them.</summary>
+    /// <param name="length">Bytes of one.</param>
+    public ByteRange Range(long length)
+    {
+        long first = MirrorAt == 0 ? At : Math.Min(At, MirrorAt);
+        return new ByteRange(first, Math.Max(At, MirrorAt) + length - first);
+    }
 }

@@ -11,6 +11,8 @@ namespace Cow.Formats.Images.Tables;
 /// <see cref="PublishNewTables"/>. New tables are durable before the directory names them; the sectors that name data or a table may reach the disk
 /// in any order.</para>
 /// <para>A mirror, where the format has one, is written after the primary table of each run, and never read here.</para>
+/// <para>No record on the disk says what is free. So what came back unused is taken again first, and <see cref="Close"/> moves what lies last into
+/// the holes that are left (<see cref="HoleFiller"/>): then the file can end there.</para>
 /// </remarks>
 internal sealed class TailStore
 {
@@ -21,12 +23,15 @@ internal sealed class TailStore
     private readonly SectorWriter _writer;
     private readonly SectorWriter _mirrorWriter;
     private readonly RunMap _reserved = new();
-    private readonly SortedDictionary<ulong, NewTable> _newTables = [];
+    private readonly NewTables _newTables;
     private readonly uint _entries;
     private readonly int _entryBytes;
     private readonly long _chunkBytes;
     private readonly ulong _step;
-    private RangeSet? _taken;
+
+    // Units that could not be written, to themselves.
+    private readonly RunMap _lost = new();
+    private bool _surveyed;
 
     /// <summary>Makes a map writable.</summary>
     /// <param name="map">The map; its tables are claimed.</param>
@@ -46,7 +51,15 @@ internal sealed class TailStore
         _step = map.Codec.Encode(_chunkBytes);
         _writer = new SectorWriter(map.File);
         _mirrorWriter = new SectorWriter(map.File);
+        _newTables = new NewTables(map, mirror, space);
+        Pool = new TailPool(this, _newTables, map, space);
     }
+
+    /// <summary>Places for chunks that are not known yet.</summary>
+    public TailPool Pool { get; }
+
+    /// <summary>Whether a table fits where a chunk does: then every hole can be filled with whatever lies behind it.</summary>
+    public bool FillsHoles => _newTables.TableSpace <= _chunkBytes;
 
     /// <summary>Chunks placed since it was opened.</summary>
     public ulong Placed { get; private set; }
@@ -65,12 +78,12 @@ internal sealed class TailStore
         bool any = _reserved.TryAtOrAfter(chunk, out MapRun run);
         if (any && run.Key <= chunk)
         {
-            metadata = NewMetadata(table);
+            metadata = _newTables.RangeOf(table);
             return new PlacedChunks(chunk, Math.Min(count, run.End - chunk), (long)run.ValueOf(chunk) * _chunkBytes);
         }
         count = any ? Math.Min(count, run.Key - chunk) : count;
         metadata = default;
-        if (_map.TableAt(table) == 0 && !_newTables.ContainsKey(table) && !TryAddTable(table))
+        if (_newTables.Lacks(table) && !_newTables.TryAdd(table))
         {
             return new PlacedChunks(chunk, 0, 0);
         }
@@ -78,9 +91,8 @@ internal sealed class TailStore
         if (count > 0)
         {
             _reserved.Add(chunk, unit, count);
-            _taken?.TryAdd((long)unit * _chunkBytes, (long)count * _chunkBytes);
             Placed += count;
-            metadata = NewMetadata(table);
+            metadata = _newTables.RangeOf(table);
         }
         return new PlacedChunks(chunk, count, (long)unit * _chunkBytes);
     }
@@ -105,7 +117,69 @@ internal sealed class TailStore
     }
 
     /// <summary>See <see cref="IDiskImage.Abandon"/>.</summary>
-    public void Abandon(ulong chunk, ulong count) => Placed -= Forget(chunk, count);
+    public void Abandon(ulong chunk, ulong count)
+    {
+        ulong end = chunk + count;
+        while (chunk < end && _reserved.TryAtOrAfter(chunk, out MapRun run) && run.Key < end)
+        {
+            chunk = Math.Max(run.Key, chunk);
+            ulong unit = run.ValueOf(chunk);
+            ulong part = Math.Min(run.End, end) - chunk;
+            _lost.Add(unit, unit, part);
+            Placed -= Forget(chunk, part);
+            chunk += part;
+        }
+    }
+
+    /// <summary>Finds what nobody has, before anything new is taken: a process that was killed left it behind. Once is enough.</summary>
+    public void Survey()
+    {
+        if (!_surveyed)
+        {
+            _surveyed = true;
+            _space.FreeAllBut(TakenPlaces());
+        }
+    }
+
+    /// <summary>Adds what nothing names, and is held: given to somebody, or lost for good.</summary>
+    public void AddHeld(RangeSet places)
+    {
+        foreach (RunMap units in (RunMap[])[_reserved, _lost, Pool.Places])
+        {
+            for (ulong key = 0; units.TryAtOrAfter(key, out MapRun run); key = run.End)
+            {
+                places.TryAdd((long)run.Value * _chunkBytes, run.Count * _chunkBytes);
+            }
+        }
+        foreach (NewTable table in _newTables.All.Concat(Pool.Tables))
+        {
+            places.TryAdd(table.At, _newTables.TableSpace);
+            places.TryAdd(table.MirrorAt, table.MirrorAt == 0 ? 0 : _newTables.TableSpace);
+        }
+    }
+
+    /// <summary>Adds what nobody has, and Close will give back.</summary>
+    public void AddFree(RangeSet places) => _space.AddFree(places);
+
+    /// <summary>Whether this is the chunk's place, given out or committed.</summary>
+    public bool Has(ulong chunk, long offset) => TryKnown(chunk, out long known, out _) && known == offset;
+
+    /// <summary>Gives a chunk a place out of the pool. One that it was given before and that was never used is free again.</summary>
+    /// <exception cref="ImageFormatException">It has a committed one.</exception>
+    public void Give(ulong chunk, ulong unit)
+    {
+        if (TryKnown(chunk, out long known, out bool committed))
+        {
+            if (committed)
+            {
+                throw new ImageFormatException(_map.File.Name, known, $"chunk {chunk} where the image has it", $"byte {(long)unit * _chunkBytes}");
+            }
+            Placed -= Forget(chunk, 1);
+            _space.Return((ulong)(known / _chunkBytes), 1);
+        }
+        _reserved.Add(chunk, unit, 1);
+        Placed++;
+    }
 
     /// <summary>Puts the entries of chunks that have no table yet into a new one, in memory.</summary>
     public void Prepare(PlacedChunks run) => PrepareEntries(Entries(run));
@@ -114,15 +188,7 @@ internal sealed class TailStore
     public void WriteNewTables()
     {
         bool wrote = _beforePublish?.Invoke(_space.End) ?? false;
-        foreach (NewTable table in _newTables.Values)
-        {
-            if (table.Bytes is not null)
-            {
-                wrote = true;
-                _map.File.WriteAt(table.Bytes, table.At);
-                _mirror?.File.WriteAt(table.Bytes, table.MirrorAt);
-            }
-        }
+        wrote |= _newTables.Write();
         if (wrote)
         {
             _map.File.Flush();
@@ -140,20 +206,7 @@ internal sealed class TailStore
     /// <summary>Makes the directory name the new tables, and writes what <see cref="Publish"/> left pending.</summary>
     public void PublishNewTables()
     {
-        List<ulong> published = [];
-        foreach ((ulong number, NewTable table) in _newTables)
-        {
-            if (table.Bytes is not null)
-            {
-                PublishTable(_map, _writer, number, table.At);
-                if (_mirror is not null)
-                {
-                    PublishTable(_mirror, _mirrorWriter, number, table.MirrorAt);
-                }
-                published.Add(number);
-            }
-        }
-        published.ForEach(number => _newTables.Remove(number));
+        _newTables.Publish();
         _writer.Done();
         _mirrorWriter.Done();
     }
@@ -196,10 +249,18 @@ internal sealed class TailStore
     /// <summary>See <see cref="TailSpace.KeepOnly"/>.</summary>
     public void KeepOnly(long end) => _space.KeepOnly(end);
 
-    /// <summary>Flushes, and gives back what was reserved and not committed.</summary>
+    /// <summary>Flushes, gives back what was reserved and not committed, and ends the file behind what is used.</summary>
     public void Close()
     {
         Flush();
+        Pool.Clear();
+        while (_reserved.TryAtOrAfter(0, out MapRun run))
+        {
+            Forget(run.Key, run.Count);
+            _space.Return(run.Value, run.Count);
+        }
+        _newTables.Clear();
+        new HoleFiller(_map, _mirror, _space).Run();
         _space.GiveBack();
     }
 
@@ -213,7 +274,7 @@ internal sealed class TailStore
             done += part.Count;
             if (_map.TableAt(part.Chunk / _entries) == 0)
             {
-                Span<byte> table = TableToFill(part.Chunk / _entries)[((int)(part.Chunk % _entries) * _entryBytes)..];
+                Span<byte> table = _newTables.ToFill(part.Chunk / _entries)[((int)(part.Chunk % _entries) * _entryBytes)..];
                 for (ulong i = 0; i < part.Count; i++)
                 {
                     _map.Codec.Store(table[((int)i * _entryBytes)..], part.Entry + (i * part.Step));
@@ -250,60 +311,20 @@ internal sealed class TailStore
         }
     }
 
-    private void PublishTable(TwoLevelMap map, SectorWriter writer, ulong table, long at)
+    /// <summary>The place that a chunk has.</summary>
+    private bool TryKnown(ulong chunk, out long offset, out bool committed)
     {
-        map.Codec.Store(writer.Field(map.DirectoryEntryAt(table), _entryBytes), map.Codec.DirectoryEntry(at));
-        map.Metadata.TryAdd(at, map.TableBytes);
-        map.DirectoryChanged();
-        _space.Keep(at, TableSpace);
-    }
-
-    /// <summary>Bytes that a table is written with: whole sectors.</summary>
-    private long TableSpace => (_map.TableBytes + 511) / 512 * 512L;
-
-    private bool TryAddTable(ulong number)
-    {
-        long mirrorAt = 0;
-        bool room = TryPlaceTable(out long at) && (_mirror is null || TryPlaceTable(out mirrorAt));
-        if (room)
+        committed = false;
+        if (_reserved.TryAt(chunk, out MapRun run))
         {
-            _newTables.Add(number, new NewTable(at, mirrorAt));
+            offset = (long)run.ValueOf(chunk) * _chunkBytes;
+            return true;
         }
-        return room;
+        TableEntry entry = _map.EntryOf(chunk, out _);
+        committed = entry.Kind == TableEntryKind.Data;
+        offset = entry.Offset;
+        return committed;
     }
-
-    /// <summary>Finds a place for a table. A former process that was killed left the place of one behind: where places were adopted from it, and so
-    /// all that is used was gone through, that is used first.</summary>
-    private bool TryPlaceTable(out long at)
-    {
-        at = 0;
-        while (_taken is not null && at < _space.End)
-        {
-            at = _taken.Hole(at, _space.End, out long length);
-            long first = (at + _chunkBytes - 1) / _chunkBytes * _chunkBytes;
-            if (at + length - first >= TableSpace && _taken.TryAdd(first, TableSpace))
-            {
-                at = first;
-                return true;
-            }
-            at += Math.Max(length, 1);
-        }
-        return _space.TryTakeTail(TableSpace, out at) && (_taken?.TryAdd(at, TableSpace) ?? true);
-    }
-
-    private Span<byte> TableToFill(ulong number)
-    {
-        // A chunk that was adopted comes without a table.
-        if (!_newTables.ContainsKey(number) && !TryAddTable(number))
-        {
-            throw new IOException($"{_map.File.Name}: no room for another table");
-        }
-        return _newTables[number].Bytes ??= new byte[TableSpace];
-    }
-
-    private ByteRange NewMetadata(ulong table) => !_newTables.TryGetValue(table, out NewTable? pending)
-        ? default
-        : new ByteRange(pending.At, Math.Max(pending.At, pending.MirrorAt) + TableSpace - pending.At);
 
     private void AdoptOne(ulong chunk, long offset)
     {
@@ -311,11 +332,10 @@ internal sealed class TailStore
         {
             return;
         }
-        _taken ??= TakenPlaces();
+        Survey();
         bool free = offset > 0 && offset % _chunkBytes == 0
             && !_reserved.TryAt(chunk, out _)
-            && _space.TryTakeAt((ulong)(offset / _chunkBytes), 1)
-            && _taken.TryAdd(offset, _chunkBytes);
+            && _space.TryTakeAt((ulong)(offset / _chunkBytes));
         if (!free)
         {
             throw new ImageFormatException(_map.File.Name, offset, $"a free place, for chunk {chunk}", "one that is in use, or none at all");
@@ -324,7 +344,7 @@ internal sealed class TailStore
         Placed++;
     }
 
-    /// <summary>All that is used or reserved.</summary>
+    /// <summary>All that is used or held.</summary>
     private RangeSet TakenPlaces()
     {
         RangeSet places = new(512);
@@ -337,15 +357,7 @@ internal sealed class TailStore
             places.TryAdd(at, hole - at);
         }
         _map.ForEachTable((_, _, bytes) => AddPlaces(bytes, places));
-        for (ulong chunk = 0; _reserved.TryAtOrAfter(chunk, out MapRun run); chunk = run.End)
-        {
-            places.TryAdd((long)run.Value * _chunkBytes, run.Count * _chunkBytes);
-        }
-        foreach (NewTable table in _newTables.Values)
-        {
-            places.TryAdd(table.At, TableSpace);
-            places.TryAdd(table.MirrorAt, table.MirrorAt == 0 ? 0 : TableSpace);
-        }
+        AddHeld(places);
         return places;
     }
 

@@ -46,18 +46,22 @@ internal sealed class SparseExtent : VmdkExtent
     public override void StartWriting()
     {
         _parts.Mirror?.RequireSound();
-        TailSpace space = new(_map.File, _map.Geometry.ChunkBytes, GrainCodec.Limit);
+        TailSpace space = new(_map.File, _map.Geometry.ChunkBytes, GrainCodec.Limit, _parts.LeastBytes);
         if (Mark.Found)
         {
             _parts.Mirror?.Repair(space);
             RangeSet used = RequireSound();
             long end = Math.Max(used.End, _map.Metadata.End);
             Mark.Advance(end);
-            space.KeepOnly(Math.Max(end, _parts.LeastBytes));
+            space.KeepOnly(end);
         }
         Mark.Write(unclean: true);
         _map.File.Flush();
         _store = new TailStore(_map, _parts.Mirror?.Map, space, _parts.HasNextFree ? Mark.Advance : null);
+        if (Mark.Found)
+        {
+            _store.Survey();
+        }
     }
 
     public override bool TryZero(ulong grain, ulong count, bool hasParent) =>
@@ -84,6 +88,8 @@ internal sealed class SparseExtent : VmdkExtent
         }
         if (_parts.Packed is null && !_parts.IsForeign)
         {
+            _store?.AddHeld(used);
+            _store?.AddFree(used);
             check.Holes(_map.File.Name, _map, used, 0, Math.Min(_map.File.Length, Mark.NextFree));
         }
     }

@@ -42,6 +42,7 @@ internal static class SparseOpener
         bool mirrored = header.HasMirror && !header.IsPacked;
         Claim(file, metadata, header.MirrorAt, mirrored ? header.Tables * sizeof(uint) : 0);
 
+        long least = metadata.End;
         GrainCodec codec = new(grainBytes, (header.Flags & HostedFlags.Zeroed) != 0, header.IsPacked);
         TableGeometry geometry = new((long)header.DirectoryAt * 512, header.Tables, header.TableEntries, grainBytes, header.Capacity * 512);
         TwoLevelMap map = Map(file, fileIndex, codec, geometry, metadata);
@@ -50,7 +51,7 @@ internal static class SparseOpener
         {
             Mirror = mirror is null ? null : new TableMirror(map, mirror),
             HasZeroed = (header.Flags & HostedFlags.Zeroed) != 0,
-            LeastBytes = (long)header.Overhead * 512,
+            LeastBytes = Math.Max((long)header.Overhead * 512, least),
             Packed = header.IsPacked ? new PackedGrain(file, header) : null,
             Mark = new UncleanMark(file, HostedHeader.UncleanAt, header.Unclean != 0),
             ReadOnlyReason = header.IsPacked ? "its grains are compressed: streamOptimized is for transport"
@@ -65,12 +66,14 @@ internal static class SparseOpener
         RangeSet metadata = new(512);
         Claim(file, metadata, 0, CowdHeader.Bytes);
         Claim(file, metadata, header.DirectoryAt, header.Tables * (ulong)sizeof(uint));
+        long least = metadata.End;
         GrainCodec codec = new(grainBytes, zeroed: false, packed: false);
         TableGeometry geometry = new((long)header.DirectoryAt * 512, header.Tables, CowdHeader.TableEntries, grainBytes, header.Capacity * 512UL);
         return new SparseExtent(Map(file, fileIndex, codec, geometry, metadata), new SparseParts
         {
             Mark = new UncleanMark(file, CowdHeader.UncleanAt, header.Unclean != 0, CowdHeader.NextFreeAt, header.NextFree),
             HasNextFree = true,
+            LeastBytes = least,
             ReadOnlyReason = ReasonOf(file, grainBytes),
         });
     }

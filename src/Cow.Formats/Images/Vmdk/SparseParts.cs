@@ -6,7 +6,7 @@ namespace Cow.Formats.Images.Vmdk;
 /// <summary>What distinguishes one kind of sparse extent from another.</summary>
 internal sealed record SparseParts
 {
-    /// <summary>Bytes that the file has when it holds no grain: readers call a shorter one cut off.</summary>
+    /// <summary>Bytes that the file begins with whatever grains it holds: readers call a shorter one cut off.</summary>
     public long LeastBytes { get; init; }
 
     /// <summary>The redundant tables, or null.</summary>

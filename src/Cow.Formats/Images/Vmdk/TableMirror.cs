@@ -91,7 +91,7 @@ internal sealed class TableMirror
     private void AddCopy(ulong table, TailSpace space, SectorWriter writer)
     {
         byte[] bytes = new byte[(Map.TableBytes + 511) / 512 * 512];
-        if (!space.TryTakeTail(bytes.Length, out long at))
+        if (!space.TryTakeWhole(bytes.Length, out long at))
         {
             throw new IOException($"{Map.File.Name}: no room for a redundant grain table");
         }

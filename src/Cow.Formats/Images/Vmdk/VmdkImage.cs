@@ -5,7 +5,7 @@ using Cow.Formats.Io;
 namespace Cow.Formats.Images.Vmdk;
 
 /// <summary>An open VMDK image: a descriptor and extents.</summary>
-internal sealed class VmdkImage : IDiskImage
+internal sealed class VmdkImage : IGrantingImage
 {
     private readonly VmdkLayout _layout;
     private readonly CachedFile _file;
@@ -39,6 +39,9 @@ internal sealed class VmdkImage : IDiskImage
     }
 
     public ImageInfo Info { get; }
+
+    /// <summary>A place in one of several extents is only for chunks of that one, and the kernel does not know which those are.</summary>
+    public bool Grants => _layout.Extents is [{ Store.Pool.Possible: true }];
 
     public Usage Usage
     {
@@ -89,6 +92,14 @@ internal sealed class VmdkImage : IDiskImage
     }
 
     public void Abandon(ChunkRun run) => StoreOf(run.Chunk, out ulong first, out _, out _).Abandon(run.Chunk - first, run.Count);
+
+    public PlaceGrant ReservePool(ulong count) => Pool.Reserve(count);
+
+    public void AdoptPool(PlaceGrant grant) => Pool.Adopt(grant);
+
+    public ulong Take(PlacedRun run) => Pool.Take(run);
+
+    public void Release(PlaceGrant grant) => Pool.Release(grant);
 
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
@@ -149,6 +160,8 @@ internal sealed class VmdkImage : IDiskImage
     public void Dispose()
     {
     }
+
+    private TailPool Pool => StoreOf(0, out _, out _, out _).Pool;
 
     private static PlacedChunks ToLocal(PlacedRun run, ulong first) => new(run.Run.Chunk - first, run.Run.Count, (long)run.Place.Sector * 512);
 

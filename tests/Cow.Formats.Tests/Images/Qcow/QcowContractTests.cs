@@ -4,12 +4,17 @@ using Cow.Formats.Images.Qcow;
 
 namespace Cow.Formats.Tests.Images.Qcow;
 
-[TestFixture]
-internal sealed class QcowContractTests : ImageFormatContract
+/// <summary>What holds for every format; and once more with places from pools, in the variants whose tables are no longer than a cluster.</summary>
+[TestFixture(false)]
+[TestFixture(true)]
+internal sealed class QcowContractTests(bool pooled) : ImageFormatContract
 {
-    protected override IImageDriver Driver { get; } = new QcowDriver();
+    protected override IImageDriver Driver { get; } = pooled ? new PoolTakingDriver(new QcowDriver()) : new QcowDriver();
 
     protected override int FixturesOfFormat => 2;
+
+    // Where the places come from makes no difference to what is read.
+    protected override int Mutants => pooled ? 100 : base.Mutants;
 
     protected override bool QemuChecks => false;
 

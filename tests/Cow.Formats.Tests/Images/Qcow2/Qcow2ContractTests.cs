@@ -16,23 +16,7 @@ internal sealed class Qcow2ContractTests(bool pooled) : ImageFormatContract
     // Where the places come from makes no difference to what is read.
     protected override int Mutants => pooled ? 100 : base.Mutants;
 
-    protected override IReadOnlyList<ImageVariant> Variants { get; } =
-    [
-        new("", 3 << 20) { DiscardBytes = 65536 },
-        new("cluster_size=512", 700 * 512) { DiscardBytes = 512 },
-        new("cluster_size=512,refcount_bits=64", 2 << 20, 1 << 20) { DiscardBytes = 512 },
-        new("cluster_size=4K,refcount_bits=1", (1 << 20) + 1536) { DiscardBytes = 4096 },
-        new("cluster_size=2M", 5 << 20, 3 << 20) { DiscardBytes = 2 << 20 },
-        new("compat=0.10,cluster_size=4K", 1 << 20),
-        new("compat=0.10,cluster_size=4K", 1 << 20, 2 << 20),
-        new("cluster_size=16K,extended_l2=on", 3 << 20, 2 << 20) { DiscardBytes = 16384 },
-        new("cluster_size=64K,extended_l2=on", (3 << 20) + 512) { DiscardBytes = 65536 },
-        new("cluster_size=4K,lazy_refcounts=on", 1 << 20, 1 << 20, "qcow2") { SoundBeforeRepair = false, DiscardBytes = 4096 },
-        new("cluster_size=4K,refcount_bits=8,compression_type=zstd", 1 << 20, 700 * 512, "qcow2") { DiscardBytes = 4096 },
-        new("cluster_size=4K,refcount_bits=2", 1 << 20) { DiscardBytes = 4096 },
-        new("cluster_size=4K,data_file={image}.data", 1 << 20, 700 * 512) { QemuSettings = null },
-        new("cluster_size=4K,data_file={image}.data,data_file_raw=on", (1 << 20) + 512) { QemuSettings = null },
-    ];
+    protected override IReadOnlyList<ImageVariant> Variants => Qcow2Variants.All;
 
     /// <summary>One with a snapshot and compressed clusters.</summary>
     protected override IEnumerable<MutantSeed> FurtherSeeds => [SeedWithAll("cluster_size=4K"), SeedWithAll("cluster_size=16K,extended_l2=on,compression_type=zstd")];

@@ -14,6 +14,31 @@ internal sealed class Qcow2FeatureTests
 
     private static readonly Qcow2Driver Driver = new();
 
+    /// <summary>Clusters of 512 bytes to 2 MiB, each with another width of refcounts, of 1 to 64 bits.</summary>
+    [Test]
+    public void EveryClusterSizeIsMadeAndWritten([Range(9, 21)] int clusterBits, [Values] bool byQemu)
+    {
+        Qemu.Require();
+        using ScratchFolder folder = new();
+        string settings = $"cluster_size={1 << clusterBits},refcount_bits={1 << (clusterBits % 7)}";
+        if (byQemu)
+        {
+            Qemu.Img(folder.Path, "create", "-q", "-f", "qcow2", "-o", settings, Image, $"{DiskBytes}");
+        }
+        else
+        {
+            Make(folder, settings);
+        }
+        byte[] content = WriteRaw(folder);
+        With(folder, writable: true, disk => disk.Write(0, content));
+        With(folder, writable: true, disk =>
+        {
+            content.AsSpan(DiskBytes / 2, 1024).Fill(9);
+            disk.Write(DiskBytes / 2, content.AsSpan(DiskBytes / 2, 1024));
+        });
+        RequireSound(folder, content);
+    }
+
     [TestCase("compression_type=zlib")]
     [TestCase("compression_type=zstd")]
     [TestCase("compression_type=zlib,cluster_size=512")]
@@ -220,6 +245,40 @@ internal sealed class Qcow2FeatureTests
         MemoryFiles files = MemoryImage("", new byte[DiskBytes]);
         files.Source(Image).File.WriteAt([0, 0, 0, 2], 32);
         Assert.That(() => OpenMemory(files.Reopened(), writable: false), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("encryption"));
+    }
+
+    [Test]
+    public void AnUnknownIncompatibleFeatureIsRefusedByTheNameThatTheImageGivesIt()
+    {
+        MemoryFiles files = MemoryImage("", new byte[DiskBytes]);
+        // The table of names calls bit 21 what was the dirty bit's name.
+        int name = files.Bytes(Image).AsSpan(0, 4096).IndexOf("dirty bit"u8);
+        PatchHeader(files, header =>
+        {
+            header[name - 1] = 21;
+            header[Qcow2Header.IncompatibleAt + 5] = 1 << (21 - 16);
+        });
+        Assert.That(() => OpenMemory(files.Reopened(), writable: false), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("dirty bit"));
+    }
+
+    [Test]
+    public void UnknownAutoclearBitsAreClearedBeforeTheFirstWrite()
+    {
+        byte[] content = new byte[DiskBytes];
+        MemoryFiles files = MemoryImage("", content);
+        PatchHeader(files, header => header[Qcow2Header.AutoclearAt] = 0x40);
+        OpenMemory(files, writable: false).Dispose();
+        Assert.That((ulong)Header(files).Autoclear, Is.Not.Zero, "nothing is written");
+        OpenMemory(files, writable: true).Dispose();
+        Assert.That((ulong)Header(files).Autoclear, Is.Zero);
+        RequireClean(files, content);
+    }
+
+    private static void PatchHeader(MemoryFiles files, Action<byte[]> change)
+    {
+        byte[] header = files.Bytes(Image)[..4096];
+        change(header);
+        files.Source(Image).File.WriteAt(header, 0);
     }
 
     private static byte[] WriteRaw(ScratchFolder folder)

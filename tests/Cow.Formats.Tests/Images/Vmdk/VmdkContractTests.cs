@@ -4,12 +4,17 @@ using Cow.Formats.Images.Vmdk;
 
 namespace Cow.Formats.Tests.Images.Vmdk;
 
-[TestFixture]
-internal sealed class VmdkContractTests : ImageFormatContract
+/// <summary>What holds for every format; and once more with places from pools, in the variants that have one extent.</summary>
+[TestFixture(false)]
+[TestFixture(true)]
+internal sealed class VmdkContractTests(bool pooled) : ImageFormatContract
 {
-    protected override IImageDriver Driver { get; } = new VmdkDriver();
+    protected override IImageDriver Driver { get; } = pooled ? new PoolTakingDriver(new VmdkDriver()) : new VmdkDriver();
 
     protected override int FixturesOfFormat => 3;
+
+    // Where the places come from makes no difference to what is read.
+    protected override int Mutants => pooled ? 100 : base.Mutants;
 
     protected override IReadOnlyList<ImageVariant> Variants { get; } =
     [

@@ -104,6 +104,33 @@ internal sealed class VmdkQemuTests
         Qemu.Compare(folder.Path, "vmdk", "image.vmdk", "raw");
     }
 
+    [TestCase(true, true, TestName = "TheSpaceOfAZeroedGrainIsLostWhereQemuZeroesIt")]
+    [TestCase(true, false, TestName = "TheSpaceOfAZeroedGrainIsKeptWhereWeZeroIt")]
+    [TestCase(false, true, TestName = "TheSpaceOfAZeroedGrainIsKeptWhereTheHeaderAllowsNone")]
+    public void TheSpaceOfAZeroedGrain(bool allowed, bool byQemu)
+    {
+        Qemu.Require();
+        using ScratchFolder folder = new();
+        Qemu.Img(folder.Path, "create", "-q", "-f", "vmdk", "-o", $"zeroed_grain={(allowed ? "on" : "off")}", "image.vmdk", $"{Bytes}");
+        Qemu.Io(folder.Path, "vmdk", "image.vmdk", ["write -q -P 1 0 64k", "write -q -P 2 64k 64k"]);
+        if (byQemu)
+        {
+            Qemu.Io(folder.Path, "vmdk", "image.vmdk", ["write -q -z 0 64k"]);
+        }
+        else
+        {
+            using ImageDisk disk = Open(folder, writable: true);
+            disk.Zero(0, 65536);
+            disk.Close();
+        }
+        using ImageDisk zeroed = Open(folder, writable: false);
+        Assert.That(zeroed.Chain.Lookup(0, 1).Kind, Is.EqualTo(allowed && byQemu ? ExtentKind.Zero : ExtentKind.Overlay));
+        Assert.That(zeroed.Chain.Check().Leaks, Has.Count.EqualTo(allowed && byQemu ? 1 : 0));
+        byte[] content = new byte[65536];
+        zeroed.Read(0, content);
+        Assert.That(content.AsSpan().ContainsAnyExcept((byte)0), Is.False);
+    }
+
     private static byte[] Model()
     {
         byte[] model = new byte[Bytes];

@@ -4,11 +4,12 @@ using Cow.Formats.Io;
 
 namespace Cow.Formats.Tests.Images;
 
-/// <summary>What holds for an image that reserves places ahead. Random histories of such an image: <see cref="PoolTakingDriver"/>.</summary>
-internal abstract partial class ImageFormatContract
+/// <summary>What holds for a format of disk images that reserves places ahead. Its fixture inherits it, with variants that do. Random histories of such
+/// images: <see cref="PoolTakingDriver"/>.</summary>
+internal abstract class ImageGrantsContract : ImageFixture
 {
     [Test]
-    public void APooledPlaceIsGivenToNoChunkAndOnlyOnce() => WithEachGranting((disk, files) =>
+    public void APooledPlaceIsGivenToNoChunkAndOnlyOnce() => WithEach((disk, files) =>
     {
         PlaceGrant grant = Pool(disk, 4);
         for (ulong chunk = 0; chunk < Chunks(disk); chunk++)
@@ -22,7 +23,7 @@ internal abstract partial class ImageFormatContract
     });
 
     [Test]
-    public void APooledPlaceThatWasTakenIsCommittedAsAnyOther() => WithEachGranting((disk, files) =>
+    public void APooledPlaceThatWasTakenIsCommittedAsAnyOther() => WithEach((disk, files) =>
     {
         PlaceGrant grant = Pool(disk, 4);
         Assert.That(grant.IsPool, Is.True);
@@ -39,7 +40,7 @@ internal abstract partial class ImageFormatContract
     });
 
     [Test]
-    public void WhatIsReleasedIsReservedAgain() => WithEachGranting((disk, files) =>
+    public void WhatIsReleasedIsReservedAgain() => WithEach((disk, files) =>
     {
         PlaceGrant grant = Pool(disk, 4);
         Usage before = disk.Chain.Usage;
@@ -50,7 +51,7 @@ internal abstract partial class ImageFormatContract
 
     /// <summary>The answer to a write met a table swap, and the write came again.</summary>
     [Test]
-    public void APlaceThatWasGivenInVainIsFreeAgain() => WithEachGranting((disk, files) =>
+    public void APlaceThatWasGivenInVainIsFreeAgain() => WithEach((disk, files) =>
     {
         Place vain = disk.Chain.Allocate(new ChunkRun(0, 1)).Placed.Place;
         PlaceGrant grant = Pool(disk, 1);
@@ -62,7 +63,7 @@ internal abstract partial class ImageFormatContract
     });
 
     [Test]
-    public void AnAbandonedPooledPlaceIsGivenToNobody() => WithEachGranting((disk, files) =>
+    public void AnAbandonedPooledPlaceIsGivenToNobody() => WithEach((disk, files) =>
     {
         PlaceGrant grant = Pool(disk, 1);
         disk.Chain.Take(new PlacedRun(new ChunkRun(0, 1), grant.Place));
@@ -74,7 +75,7 @@ internal abstract partial class ImageFormatContract
     });
 
     [Test]
-    public void APlaceThatNobodyReservedIsNotTaken() => WithEachGranting((disk, files) =>
+    public void APlaceThatNobodyReservedIsNotTaken() => WithEach((disk, files) =>
     {
         PlaceGrant grant = Pool(disk, 1);
         PlacedRun taken = new(new ChunkRun(1, 1), grant.Place);
@@ -91,7 +92,7 @@ internal abstract partial class ImageFormatContract
     [Test]
     public void APoolOfAFormerProcessIsAdopted([Values] bool committed)
     {
-        foreach (ImageVariant variant in GrantingVariants())
+        foreach (ImageVariant variant in Variants)
         {
             MemoryFiles files = new();
             PlacedRun taken;
@@ -117,19 +118,24 @@ internal abstract partial class ImageFormatContract
                 Assert.That(() => disk.Chain.AdoptGrant(rest with { Count = ulong.MaxValue }), Throws.InstanceOf<ImageFormatException>());
                 Assert.That(() => disk.Chain.Adopt(new PlacedRun(new ChunkRun(2, 1), rest.Place)), Throws.InstanceOf<ImageFormatException>(), "any chunk may still take it");
                 Assert.That(disk.Chain.Take(new PlacedRun(new ChunkRun(2, 1), rest.Place)), Is.EqualTo(1));
+                Fill(disk, taken.Place, 1);
+                Fill(disk, rest.Place, 2);
                 disk.Chain.Commit([taken, new PlacedRun(new ChunkRun(2, 1), rest.Place)]);
+                Assert.That(disk.Chain.Lookup(1, 1).Place, Is.EqualTo(taken.Place));
+                Assert.That(disk.Chain.Lookup(2, 1).Place, Is.EqualTo(rest.Place));
                 disk.Close();
             }
+            // Whatever Close may have moved.
             using ImageDisk closed = Open(files.Reopened(), variant, writable: false);
-            Assert.That(closed.Chain.Lookup(1, 1).Place, Is.EqualTo(taken.Place));
-            Assert.That(closed.Chain.Lookup(2, 1).Place, Is.EqualTo(rest.Place));
+            RequireFilled(closed, 1);
+            RequireFilled(closed, 2);
             RequireSound(closed, $"{variant}, adopted", leaks: committed);
         }
     }
 
     /// <summary>The space keeper allocates the pool and what was told as its metadata. That is enough, wherever on the disk it is taken.</summary>
     [Test]
-    public void TheCommitOfAPoolWritesNothingThatWasNotTold() => WithEachGranting((disk, files) =>
+    public void TheCommitOfAPoolWritesNothingThatWasNotTold() => WithEach((disk, files) =>
     {
         PlaceGrant grant = Pool(disk, Chunks(disk));
         long kept = files.Bytes(Image).Length;
@@ -147,7 +153,7 @@ internal abstract partial class ImageFormatContract
     });
 
     [Test]
-    public void ClosingCutsOffWhatNobodyTook() => WithEachGranting((disk, files) =>
+    public void ClosingCutsOffWhatNobodyTook() => WithEach((disk, files) =>
     {
         long before = files.Bytes(Image).Length;
         Pool(disk, 4);
@@ -156,10 +162,36 @@ internal abstract partial class ImageFormatContract
         Assert.That(files.Bytes(Image), Has.Length.LessThanOrEqualTo(before));
     });
 
+    /// <summary>Places that nobody took, with what was written later behind them.</summary>
+    [Test]
+    public void ClosingLosesNoSpaceInTheMiddle()
+    {
+        foreach (ImageVariant variant in Variants)
+        {
+            MemoryFiles files = new();
+            byte[] model = FirstContent(variant);
+            using (ImageDisk disk = NewDisk(files, variant))
+            {
+                Pool(disk, 4);
+                foreach (int sector in (int[])[0, model.Length / 1024, (model.Length / 512) - 1])
+                {
+                    Span<byte> data = model.AsSpan(sector * 512, 512);
+                    Stamp.Of((ulong)sector, 9).CopyTo(data);
+                    disk.Write((ulong)sector * 512, data);
+                }
+                disk.Chain.Reserve(4);
+                disk.Close();
+            }
+            using ImageDisk closed = Open(files.Reopened(), variant, writable: false);
+            RequireEqual(ReadAll(closed), model, variant.ToString());
+            RequireSound(closed, $"{variant}, closed");
+        }
+    }
+
     [Test]
     public void NoMorePlacesAreReservedThanTheDiskHasChunks()
     {
-        foreach (ImageVariant variant in GrantingVariants())
+        foreach (ImageVariant variant in Variants)
         {
             MemoryFiles files = new();
             using (ImageDisk disk = NewDisk(files, variant))
@@ -188,35 +220,31 @@ internal abstract partial class ImageFormatContract
         return grant;
     }
 
+    private static void Fill(ImageDisk disk, Place place, byte value)
+    {
+        byte[] data = new byte[ChunkBytes(disk)];
+        data.AsSpan().Fill(value);
+        ((CachedFile)disk.Chain.Images[0].Info.Files[0]).Uncached.WriteAt(data, (long)place.Sector * 512);
+    }
+
+    private static void RequireFilled(ImageDisk disk, byte value)
+    {
+        byte[] data = new byte[Math.Min(ChunkBytes(disk), disk.Length - (value * ChunkBytes(disk)))];
+        disk.Read(value * ChunkBytes(disk), data);
+        Assert.That(data.AsSpan().ContainsAnyExcept(value), Is.False, $"chunk {value}");
+    }
+
     private static bool IsInside(ImageDisk disk, PlaceGrant grant, Place place) =>
         place.Device == grant.Place.Device && place.Sector >= grant.Place.Sector
         && place.Sector - grant.Place.Sector < grant.Count * disk.Chain.Info.ChunkSectors;
 
-    private IEnumerable<ImageVariant> GrantingVariants()
+    private void WithEach(Action<ImageDisk, MemoryFiles> test)
     {
-        bool any = false;
         foreach (ImageVariant variant in Variants)
-        {
-            using ImageDisk disk = NewDisk(new MemoryFiles(), variant);
-            if (disk.Chain.Grants)
-            {
-                any = true;
-                TestContext.Out.WriteLine(variant);
-                yield return variant;
-            }
-        }
-        if (!any)
-        {
-            Assert.Ignore("the format reserves nothing ahead");
-        }
-    }
-
-    private void WithEachGranting(Action<ImageDisk, MemoryFiles> test)
-    {
-        foreach (ImageVariant variant in GrantingVariants())
         {
             MemoryFiles files = new();
             using ImageDisk disk = NewDisk(files, variant);
+            TestContext.Out.WriteLine(variant);
             test(disk, files);
         }
     }
