@@ -38,7 +38,7 @@ block = mmap.mmap(-1, 256 << 10)
 for turn in range(3):
     expected = {}
     dice = random.Random(turn)
-    for n in range(48):
+    for n in range(24):
         pages = dice.randint(1, 64)
         first = turn * 2048 + dice.randrange(2048 - pages)
         data = dice.randbytes(pages * 4096)
@@ -48,7 +48,7 @@ for turn in range(3):
             block[:len(data)] = data
             if os.pwritev(fd, [memoryview(block)[:len(data)]], first * 4096) != len(data):
                 sys.exit("a short write")
-            if n % 16 == 15:
+            if n % 8 == 7:
                 os.fsync(fd)
     for page in expected if mode == "check" else ():
         os.preadv(fd, [memoryview(block)[:4096]], page * 4096)
