@@ -97,6 +97,6 @@ internal static partial class CMirror
     [GeneratedRegex("^<(.+)>k__BackingField$")]
     private static partial Regex BackingField();
 
-    [GeneratedRegex("([a-z0-9])([A-Z])")]
+    [GeneratedRegex("([a-z][0-9]*)([A-Z])")]
     private static partial Regex WordStart();
 }

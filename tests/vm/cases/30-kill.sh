@@ -14,7 +14,7 @@ load() {
     local turn=0
     while [ ! -e /tmp/stop ]; do
         turn=$((turn + 1))
-        stamp /dev/mapper/x $turn --offset=$((8 + turn % 7 * 8))M --size=8M --io_size=512k --fsync=32 --do_verify=1 --rate_iops=80,80
+        stamp /dev/mapper/x $turn --offset=$((8 + turn % 7 * 8))M --size=8M --io_size=1M --fsync=32 --do_verify=1 --rate_iops=80,80
     done
     echo "$turn" >/tmp/turns
 }
