@@ -88,7 +88,7 @@ passed=0 failed=0 skipped=0
 
 # Behind the guests, and in the time that they sleep.
 unit_tests() {
-    nice -n 19 dotnet test Cow.slnx -c Release --no-build --nologo -v quiet --logger "console;verbosity=minimal" |
+    nice -n 10 dotnet test Cow.slnx -c Release --no-build --nologo -v quiet --logger "console;verbosity=minimal" |
         tee "$ARTIFACTS/unit-tests.log"
 }
 
