@@ -8,7 +8,7 @@ namespace Cow.Formats;
 /// <param name="Value">Value of the first key; each further key has the next one.</param>
 /// <param name="Count">Keys in the run.</param>
 [StructLayout(LayoutKind.Sequential, Pack = 4)]
-internal readonly record struct MapRun(ulong Key, ulong Value, uint Count)
+internal record struct MapRun(ulong Key, ulong Value, uint Count)
 {
     /// <summary>First key behind the run.</summary>
     public ulong End => Key + Count;

@@ -7,10 +7,10 @@ namespace Cow.Formats;
 /// <summary>
 /// A sorted map of numbers to numbers that keeps runs, not single pairs: two levels, leaves of <see cref="LeafRuns"/> runs.
 /// </summary>
-/// <remarks>A run takes 20 bytes in a full leaf, some 29 after insertions in random order. Only the split of a leaf allocates.</remarks>
+/// <remarks>A run takes 21 bytes in a full leaf, some 30 after insertions in random order. Only the split of a leaf allocates.</remarks>
 internal sealed class RunMap
 {
-    private const int LeafRuns = 128;
+    private const int LeafRuns = 64;
 
     private readonly List<Leaf> _leaves = [new Leaf()];
 
@@ -99,45 +99,49 @@ internal sealed class RunMap
         return true;
     }
 
-    private void AddRun(MapRun run)
+    private void AddRun(in MapRun run)
     {
         (int leaf, int slot) = Locate(run.Key);
-        if (slot < _leaves[leaf].Count && _leaves[leaf].Runs[slot].Key < run.End)
+        ref MapRun next = ref At(leaf, slot);
+        if (!Unsafe.IsNullRef(ref next) && next.Key < run.End)
         {
             throw new InvalidOperationException($"keys {run.Key}+{run.Count} are in the map already");
         }
-        if (slot == 0 && leaf > 0)
-        {
-            leaf--;
-            slot = _leaves[leaf].Count;
-        }
 
-        if (slot > 0 && Joins(_leaves[leaf].Runs[slot - 1], run))
+        ref MapRun before = ref slot > 0 ? ref At(leaf, slot - 1) : ref LastBefore(leaf);
+        if (Joins(before, run))
         {
-            run = Joined(_leaves[leaf].Runs[slot - 1], run);
-            _leaves[leaf].Runs[--slot] = run;
+            before.Count += run.Count;
+            if (Joins(before, next))
+            {
+                before.Count += next.Count;
+                RemoveAt(leaf, slot);
+            }
+        }
+        else if (Joins(run, next))
+        {
+            next = run with { Count = run.Count + next.Count };
+        }
+        else if (slot == 0 && leaf > 0)
+        {
+            InsertAt(leaf - 1, _leaves[leaf - 1].Count, run);
         }
         else
         {
-            (leaf, slot) = InsertAt(leaf, slot, run);
-        }
-        JoinSuccessor(leaf, slot, run);
-    }
-
-    private void JoinSuccessor(int leaf, int slot, MapRun run)
-    {
-        (int nextLeaf, int nextSlot) = slot + 1 < _leaves[leaf].Count ? (leaf, slot + 1) : (leaf + 1, 0);
-        if (nextLeaf < _leaves.Count && Joins(run, _leaves[nextLeaf].Runs[nextSlot]))
-        {
-            _leaves[leaf].Runs[slot] = Joined(run, _leaves[nextLeaf].Runs[nextSlot]);
-            RemoveAt(nextLeaf, nextSlot);
+            InsertAt(leaf, slot, run);
         }
     }
 
-    private static bool Joins(MapRun first, MapRun second) =>
-        first.End == second.Key && first.Value + first.Count == second.Value && (ulong)first.Count + second.Count <= uint.MaxValue;
+    /// <summary>The run in a slot, or the null reference behind the last one.</summary>
+    private ref MapRun At(int leaf, int slot) =>
+        ref slot < _leaves[leaf].Count ? ref _leaves[leaf].Runs[slot] : ref Unsafe.NullRef<MapRun>();
 
-    private static MapRun Joined(MapRun first, MapRun second) => first with { Count = first.Count + second.Count };
+    /// <summary>The last run of the leaf before, or the null reference.</summary>
+    private ref MapRun LastBefore(int leaf) => ref leaf > 0 ? ref At(leaf - 1, _leaves[leaf - 1].Count - 1) : ref Unsafe.NullRef<MapRun>();
+
+    private static bool Joins(in MapRun first, in MapRun second) =>
+        !Unsafe.IsNullRef(in first) && !Unsafe.IsNullRef(in second)
+        && first.End == second.Key && first.Value + first.Count == second.Value && (ulong)first.Count + second.Count <= uint.MaxValue;
 
     /// <summary>The first run that ends behind <paramref name="key"/>; a slot equal to the leaf's count, in the last leaf, where none does.</summary>
     private (int Leaf, int Slot) Locate(ulong key)
@@ -154,7 +158,7 @@ internal sealed class RunMap
         return slot == leaves[leaf].Count && leaf + 1 < leaves.Length ? (leaf + 1, 0) : (leaf, slot);
     }
 
-    private (int Leaf, int Slot) InsertAt(int leaf, int slot, MapRun run)
+    private void InsertAt(int leaf, int slot, in MapRun run)
     {
         if (_leaves[leaf].Count == LeafRuns)
         {
@@ -167,7 +171,6 @@ internal sealed class RunMap
             }
         }
         _leaves[leaf].Insert(slot, run);
-        return (leaf, slot);
     }
 
     private void RemoveAt(int leaf, int slot)
@@ -202,7 +205,7 @@ internal sealed class RunMap
             return at < Count && Unsafe.Add(ref runs, at).End <= key ? at + 1 : at;
         }
 
-        public void Insert(int slot, MapRun run)
+        public void Insert(int slot, in MapRun run)
         {
             Runs.AsSpan(slot, Count - slot).CopyTo(Runs.AsSpan(slot + 1));
             Runs[slot] = run;
