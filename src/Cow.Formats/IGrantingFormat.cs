@@ -24,9 +24,10 @@ public interface IGrantingFormat : ICowFormat
 
     /// <summary>The kernel gave these chunks these places. Those of them that were allocated for the chunks are no news; others were reserved. Where
     /// a chunk was allocated another place before, that one is free again: the kernel never used it.</summary>
+    /// <param name="runs">The chunks and places: all that was told at once, for a busy device tells of thousands.</param>
     /// <returns>How many of the places were reserved until now.</returns>
-    /// <exception cref="ImageFormatException">A place was neither allocated for its chunk nor reserved.</exception>
-    ulong Take(PlacedRun run);
+    /// <exception cref="ImageFormatException">A place was neither allocated for its chunk nor reserved. The runs before it are taken.</exception>
+    ulong Take(ReadOnlySpan<PlacedRun> runs);
 
     /// <summary>Nobody took these places, and nobody will.</summary>
     void Release(PlaceGrant grant);

@@ -86,5 +86,5 @@ internal sealed class GrantsTests
         return (ulong)_replies.Count;
     }
 
-    private void Take(ulong places) => _grants.Took(new PlacedRun(new ChunkRun(0, places), default));
+    private void Take(ulong places) => _grants.Took([new PlacedRun(new ChunkRun(0, places), default)]);
 }

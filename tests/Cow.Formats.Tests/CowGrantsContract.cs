@@ -25,8 +25,8 @@ internal abstract class CowGrantsContract : CowFixture
         PlaceGrant grant = Reserve(disk, 5);
         PlacedRun taken = Taken(grant, 3, 2);
         var store = (IGrantingFormat)disk.Store;
-        Assert.That(store.Take(taken), Is.EqualTo(2));
-        Assert.That(store.Take(taken), Is.Zero, "it is no news");
+        Assert.That(store.Take([taken]), Is.EqualTo(2));
+        Assert.That(store.Take([taken]), Is.Zero, "it is no news");
         Assert.That(store.Usage.PlacedChunks, Is.EqualTo(2));
         store.Commit([taken]);
         store.Flush();
@@ -44,8 +44,8 @@ internal abstract class CowGrantsContract : CowFixture
         PlacedRun failed = Taken(grant, 3, 1);
         PlacedRun next = grant.IsPool ? failed with { Place = failed.Place with { Sector = failed.Place.Sector + Format.ChunkSectors } } : failed;
         var store = (IGrantingFormat)disk.Store;
-        store.Take(failed);
-        store.Take(next);
+        store.Take([failed]);
+        store.Take([next]);
         if (others)
         {
             store.Commit([store.Allocate(new ChunkRun(4, 1)).Placed]);
@@ -55,6 +55,39 @@ internal abstract class CowGrantsContract : CowFixture
         Assert.That(store.Lookup(3, 1), Is.EqualTo(new Extent(next.Run, ExtentKind.Overlay, next.Place)));
         Assert.That(store.Check().Clean, Is.True);
     }
+
+    /// <summary>Copies end in any order, and one of the chunks was answered a place before.</summary>
+    [Test]
+    public void WhatIsToldAtOnceIsTakenAsIfOneByOne([Range(1, 20)] int seed)
+    {
+        Assert.That(TakeAndCommit(seed, atOnce: true), Is.EqualTo(TakeAndCommit(seed, atOnce: false)));
+    }
+
+    private (ulong Taken, Usage Usage, string Map) TakeAndCommit(int seed, bool atOnce)
+    {
+        var random = new Random(seed);
+        MemoryFile medium = new(Format.MediumBytes);
+        CowDisk disk = NewDisk(medium);
+        var store = (IGrantingFormat)disk.Store;
+        PlaceGrant grant = Reserve(disk, 5);
+        PlacedRun allocated = store.Allocate(new ChunkRun(2, 1)).Placed;
+        PlacedRun[] runs = [.. Enumerable.Range(0, 5).Select(i => grant.IsPool ? PoolRun(grant, i, 4 - i) : Taken(grant, (ulong)i, 1))];
+        random.Shuffle(runs);
+        if (seed % 2 == 0)
+        {
+            runs[Array.FindIndex(runs, r => r.Run.Chunk == 2)] = allocated;
+        }
+
+        ulong taken = atOnce ? store.Take(runs) : runs.Aggregate(0UL, (sum, run) => sum + store.Take([run]));
+        store.Commit(runs.AsSpan(0, 3));
+        store.Commit(runs.AsSpan(3));
+        store.Flush();
+        Assert.That(store.Check().Clean, Is.True);
+        return (taken, store.Usage, string.Join(' ', Enumerable.Range(0, 6).Select(chunk => store.Lookup((ulong)chunk, 1))));
+    }
+
+    private PlacedRun PoolRun(PlaceGrant pool, int place, int chunk) =>
+        new(new ChunkRun((ulong)chunk, 1), pool.Place with { Sector = pool.Place.Sector + ((ulong)place * Format.ChunkSectors) });
 
     [Test]
     public void WhatIsReleasedIsReservedAgain()
@@ -77,7 +110,7 @@ internal abstract class CowGrantsContract : CowFixture
         using ICowFormat opened = Format.Driver.Open(Format.FilesOn(medium), new OpenOptions(Format.DiskBytes, null, ReadOnly: false));
         var store = (IGrantingFormat)opened;
         store.AdoptGrant(grant);
-        Assert.That(store.Take(Taken(grant, 1, 1)), Is.EqualTo(1));
+        Assert.That(store.Take([Taken(grant, 1, 1)]), Is.EqualTo(1));
         PlaceGrant other = store.Reserve(5);
         Assert.That(other.Count == 0 || !IsInside(grant, other.Place), Is.True);
         if (grant.IsPool)
@@ -95,10 +128,10 @@ internal abstract class CowGrantsContract : CowFixture
         PlaceGrant grant = Reserve(disk, 5);
         var store = (IGrantingFormat)disk.Store;
         PlacedRun taken = Taken(grant, 1, 1);
-        Assert.That(() => store.Take(taken with { Place = new Place(0, 0) }), Throws.InstanceOf<ImageFormatException>());
-        Assert.That(() => store.Take(taken with { Place = new Place(1, taken.Place.Sector) }), Throws.InstanceOf<ImageFormatException>());
-        store.Take(taken);
-        Assert.That(() => store.Take(new PlacedRun(new ChunkRun(2, 1), taken.Place)), Throws.InstanceOf<ImageFormatException>());
+        Assert.That(() => store.Take([taken with { Place = new Place(0, 0) }]), Throws.InstanceOf<ImageFormatException>());
+        Assert.That(() => store.Take([taken with { Place = new Place(1, taken.Place.Sector) }]), Throws.InstanceOf<ImageFormatException>());
+        store.Take([taken]);
+        Assert.That(() => store.Take([new PlacedRun(new ChunkRun(2, 1), taken.Place)]), Throws.InstanceOf<ImageFormatException>());
     }
 
     [Test]

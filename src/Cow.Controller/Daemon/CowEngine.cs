@@ -30,6 +30,7 @@ internal sealed class CowEngine
     private readonly HeldFaults _held = new();
     private readonly PlacedQueue _placed = new();
     private readonly List<ChunkRun> _picture = [];
+    private PlacedRun[] _told = new PlacedRun[16];
     private ulong _faults;
     private ulong _commits;
 
@@ -84,6 +85,25 @@ internal sealed class CowEngine
 
 #pragma warning disable CA1031 // A defect of a format is the error of one request, never the end of the daemon.
 
+    /// <summary>Adds the replies that events ask for, which were read at once.</summary>
+    public void Handle(ReadOnlySpan<CowEvent> events, ReplyBuffer replies)
+    {
+        while (!events.IsEmpty)
+        {
+            int placed = PlacedFirst(events);
+            if (placed > 1)
+            {
+                HandlePlaced(events[..placed]);
+            }
+            else
+            {
+                Handle(events[0], replies);
+            }
+
+            events = events[Math.Max(placed, 1)..];
+        }
+    }
+
     /// <summary>Adds the replies that an event asks for.</summary>
     public void Handle(in CowEvent e, ReplyBuffer replies)
     {
@@ -96,6 +116,18 @@ internal sealed class CowEngine
         {
             replies.Truncate(mark);
             AnswerFailure(e, x, replies);
+        }
+    }
+
+    private void HandlePlaced(ReadOnlySpan<CowEvent> events)
+    {
+        try
+        {
+            TakePlaced(events);
+        }
+        catch (Exception x)
+        {
+            Disagree(x);
         }
     }
 
@@ -175,7 +207,8 @@ internal sealed class CowEngine
                 _ = Adopt(e);
                 break;
             case CowEventType.Placed:
-                TakePlaced(e);
+                PlacedRun placed = Adopt(e);
+                _placed.Add(e.Number, new ReadOnlySpan<PlacedRun>(in placed));
                 break;
             case CowEventType.Failed:
                 TakeFailed(e);
@@ -329,28 +362,49 @@ internal sealed class CowEngine
         }
         else
         {
-            TookFromGrant(run);
+            TookFromGrants(new ReadOnlySpan<PlacedRun>(in run));
         }
 
         return run;
     }
 
     /// <summary>A store that is not written any more need not know.</summary>
-    private void TookFromGrant(PlacedRun run)
+    private void TookFromGrants(ReadOnlySpan<PlacedRun> runs)
     {
         if (Mode == EngineMode.ReadWrite)
         {
-            Grants.Took(run);
+            Grants.Took(runs);
         }
     }
 
-    private void TakePlaced(in CowEvent e)
+    /// <summary>How many events from the first one on are PLACED, and not of the picture.</summary>
+    private static int PlacedFirst(ReadOnlySpan<CowEvent> events)
     {
-        PlacedRun run = Adopt(e);
-        if (!_placed.Add(e.Number, run))
+        int count = 0;
+        while (count < events.Length && events[count] is { Type: CowEventType.Placed, Flags: CowEventFlags.None })
         {
-            throw new InvalidDataException($"place {e.Number} was told after place {_placed.Last}");
+            count++;
         }
+
+        return count;
+    }
+
+    /// <summary>A busy device tells of thousands, so these are taken together.</summary>
+    private void TakePlaced(ReadOnlySpan<CowEvent> events)
+    {
+        if (events.Length > _told.Length)
+        {
+            _told = new PlacedRun[events.Length];
+        }
+
+        for (int i = 0; i < events.Length; i++)
+        {
+            _told[i] = _indices.ToRun(events[i], _geometry);
+        }
+
+        ReadOnlySpan<PlacedRun> runs = _told.AsSpan(0, events.Length);
+        TookFromGrants(runs);
+        _placed.Add(events[0].Number, runs);
     }
 
     private void TakeFailed(in CowEvent e)
@@ -428,11 +482,13 @@ internal sealed class CowEngine
                 replies.Flushed(e.Number, Errno.EIO);
                 break;
             case CowEventType.Answered or CowEventType.Placed or CowEventType.Granted or CowEventType.Revoked or CowEventType.Failed:
-                _ladder.StepDown(EngineMode.Failed, $"the store and the kernel disagree: {x.Message}");
+                Disagree(x);
                 break;
             default:
                 _ladder.Trouble(x.Message);
                 break;
         }
     }
+
+    private void Disagree(Exception x) => _ladder.StepDown(EngineMode.Failed, $"the store and the kernel disagree: {x.Message}");
 }

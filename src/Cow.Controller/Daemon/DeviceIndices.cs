@@ -52,7 +52,7 @@ internal readonly record struct DeviceIndices(int Layers, int BaseLayer = -1)
 
     /// <summary>The run that ANSWERED or PLACED speaks of.</summary>
     /// <exception cref="InvalidDataException">It is not one of this device.</exception>
-    public PlacedRun ToRun(in CowEvent e, ChunkGeometry geometry) =>
+    public PlacedRun ToRun(in CowEvent e, in ChunkGeometry geometry) =>
         ToPlace(e.Device, e.Sector.Value) is { } place && geometry.Contains(e.Chunk, e.Count)
             ? new PlacedRun(new ChunkRun(e.Chunk, e.Count), place)
             : throw new InvalidDataException($"chunk {e.Chunk} on device {e.Device} is not of this device");

@@ -155,11 +155,7 @@ internal sealed class FaultLoop : IDisposable
         bool loading = Load();
         _channel.Wait(loading || (_engine.PictureComplete && !_work.IsEmpty) ? 0 : _timer.Timeout(_engine));
         int count = _channel.Read(_events);
-        for (int i = 0; i < count; i++)
-        {
-            _engine.Handle(_events[i], _replies);
-        }
-
+        _engine.Handle(_events.AsSpan(0, count), _replies);
         _timer.Saw(_events.AsSpan(0, count));
         if (count == _events.Length && count < MostEventsPerRead)
         {

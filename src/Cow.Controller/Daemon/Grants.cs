@@ -38,7 +38,9 @@ internal sealed class Grants
     // Places that the kernel held when it had been given as many pieces as it shall have at once.
     private ulong _crowded = ulong.MaxValue;
     private long _filled = long.MinValue / 2;
-    private bool _served;
+
+    // Ever. Before that all places are those that were answered, of which the format knows.
+    private bool _given;
     private long? _scarceSince;
     private bool _scarce;
     private bool _refused;
@@ -63,22 +65,26 @@ internal sealed class Grants
     /// <summary>What an attach asks for.</summary>
     public CowFeatures Wanted => _format is null ? CowFeatures.None : CowFeatures.Grant;
 
+    /// <summary>Whether the kernel may be given any.</summary>
+    public bool Served { get; private set; }
+
     /// <summary>What the attach was answered.</summary>
-    public void Serve(CowFeatures features) => _served = _format is not null && features.HasFlag(CowFeatures.Grant);
+    public void Serve(CowFeatures features) => Served = _format is not null && features.HasFlag(CowFeatures.Grant);
 
     /// <summary>The picture: a former controller of the ident gave these.</summary>
     public void Adopt(PlaceGrant grant)
     {
         RequireFormat().AdoptGrant(grant);
+        _given = true;
         Left += grant.Count;
     }
 
     /// <summary>The kernel gave chunks their places, perhaps of these.</summary>
-    public void Took(PlacedRun run)
+    public void Took(ReadOnlySpan<PlacedRun> runs)
     {
-        if (_format is not null)
+        if (_given)
         {
-            Left -= Math.Min(Left, _format.Take(run));
+            Left -= Math.Min(Left, _format!.Take(runs));
         }
     }
 
@@ -131,7 +137,7 @@ internal sealed class Grants
     /// <param name="now">Milliseconds of a clock that only goes forward.</param>
     public void TopUp(ReplyBuffer replies, long now)
     {
-        if (!_served || Revoking || _refused || Left > Math.Min(_target, _crowded) / 2 || IsScarce(now))
+        if (!Served || Revoking || _refused || Left > Math.Min(_target, _crowded) / 2 || IsScarce(now))
         {
             return;
         }
@@ -183,6 +189,7 @@ internal sealed class Grants
             return false;
         }
 
+        _given = true;
         Left += grant.Count;
         replies.Grant(grant);
         return true;

@@ -139,10 +139,13 @@ internal sealed class BitmapOverlay : IGrantingFormat
         _granted = true;
     }
 
-    public ulong Take(PlacedRun run)
+    public ulong Take(ReadOnlySpan<PlacedRun> runs)
     {
         ulong before = _pending.Total;
-        Adopt(run);
+        foreach (PlacedRun run in runs)
+        {
+            Adopt(run);
+        }
         return _pending.Total - before;
     }
 

@@ -26,7 +26,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
 
     // As _pending: reserved places that were taken. Nearly all of them are committed in the order in which they were taken before anybody asks for
     // one, so they are sorted only when somebody does.
-    private readonly Queue<PlacedRun> _taken = new();
+    private readonly UncommittedRuns _taken = new();
     private ulong _takenChunks;
     private ulong _abandoned;
     private bool _failed;
@@ -155,19 +155,25 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         _reserved.Add(first, first, grant.Count);
     }
 
-    public ulong Take(PlacedRun run)
+    public ulong Take(ReadOnlySpan<PlacedRun> runs)
     {
         RefuseIfNotWritable();
-        ulong place = FirstOf(run.Place);
-        if (TakeReserved(run, place))
-        {
-            return run.Run.Count;
-        }
-        SortTaken();
         ulong taken = 0;
-        for (ulong i = 0; i < run.Run.Count; i++)
+        while (!runs.IsEmpty)
         {
-            taken += TakeChunk(run.Run.Chunk + i, place + i);
+            int adjoining = Adjoining(runs, out ulong chunks);
+            if (adjoining > 0 && _reserved.TryRemove(FirstOf(runs[0].Place), chunks))
+            {
+                _taken.Add(runs[..adjoining]);
+                _takenChunks += chunks;
+                taken += chunks;
+            }
+            else
+            {
+                adjoining = 1;
+                taken += TakeChunks(runs[0]);
+            }
+            runs = runs[adjoining..];
         }
         return taken;
     }
@@ -184,7 +190,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         RefuseIfNotWritable();
         // Until all is written the store counts as damaged: an exception leaves it so.
         _failed = true;
-        foreach (PlacedRun run in runs)
+        foreach (ref readonly PlacedRun run in runs[CommitTaken(runs)..])
         {
             CommitRun(run);
         }
@@ -243,25 +249,51 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         _pending.Add(chunk, place, 1);
     }
 
-    /// <summary>The usual case: all places were reserved, and the chunks were allocated no others. Chunks that are in the list are met at the commit, which
-    /// refuses them.</summary>
-    private bool TakeReserved(in PlacedRun run, ulong place)
+    /// <summary>Runs from the first one on whose places follow each other, and whose chunks were allocated no others: a pool is used in order. Chunks that
+    /// are in the list are met at the commit, which refuses them.</summary>
+    /// <returns>How many of <paramref name="runs"/>; with none of their <paramref name="chunks"/>, where the first was allocated places.</returns>
+    private int Adjoining(ReadOnlySpan<PlacedRun> runs, out ulong chunks)
     {
-        (ulong chunk, ulong count) = run.Run;
-        if (_pending.HasAny(chunk, count) || !_reserved.TryRemove(place, count))
+        Place next = runs[0].Place;
+        chunks = 0;
+        int adjoining = 0;
+        foreach (ref readonly PlacedRun run in runs)
         {
-            return false;
+            if (run.Place != next || _pending.HasAny(run.Run.Chunk, run.Run.Count))
+            {
+                break;
+            }
+            chunks += run.Run.Count;
+            next = next with { Sector = next.Sector + (run.Run.Count * _geometry.ChunkSectors) };
+            adjoining++;
         }
-        _taken.Enqueue(run);
-        _takenChunks += count;
-        return true;
+        return adjoining;
+    }
+
+    private ulong TakeChunks(PlacedRun run)
+    {
+        SortTaken();
+        ulong place = FirstOf(run.Place);
+        ulong taken = 0;
+        for (ulong i = 0; i < run.Run.Count; i++)
+        {
+            taken += TakeChunk(run.Run.Chunk + i, place + i);
+        }
+        return taken;
     }
 
     private void SortTaken()
     {
-        while (_taken.TryDequeue(out PlacedRun run))
+        if (_taken.Count > 0)
         {
-            _takenChunks -= run.Run.Count;
+            SortAllTaken();
+        }
+    }
+
+    private void SortAllTaken()
+    {
+        foreach (PlacedRun run in _taken.Runs)
+        {
             ulong place = FirstOf(run.Place);
             // A copy failed, and the kernel took the next place.
             for (ulong i = 0; _pending.HasAny(run.Run.Chunk, run.Run.Count) && i < run.Run.Count; i++)
@@ -270,6 +302,8 @@ internal sealed class DmSnapshotStore : IGrantingFormat
             }
             _pending.Add(run.Run.Chunk, place, run.Run.Count);
         }
+        _taken.Drop(_taken.Count);
+        _takenChunks = 0;
     }
 
     /// <summary>The place that a chunk was allocated, if any, is free: the kernel uses another one.</summary>
@@ -300,17 +334,29 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         return 1;
     }
 
-    private void CommitRun(PlacedRun placed)
+    /// <summary>Commits runs as long as they are the oldest that were taken.</summary>
+    /// <returns>How many that were.</returns>
+    private int CommitTaken(ReadOnlySpan<PlacedRun> runs)
+    {
+        ReadOnlySpan<PlacedRun> taken = _taken.Runs;
+        int committed = 0;
+        ulong chunks = 0;
+        while (committed < Math.Min(runs.Length, taken.Length) && runs[committed] == taken[committed])
+        {
+            ref readonly PlacedRun run = ref runs[committed];
+            Append(run.Run.Chunk, run.Place.Sector / _geometry.ChunkSectors, run.Run.Count);
+            chunks += run.Run.Count;
+            committed++;
+        }
+        _taken.Drop(committed);
+        _takenChunks -= chunks;
+        return committed;
+    }
+
+    private void CommitRun(in PlacedRun placed)
     {
         ulong chunk = placed.Run.Chunk;
         ulong place = placed.Place.Sector / _geometry.ChunkSectors;
-        if (_taken.TryPeek(out PlacedRun oldest) && oldest == placed)
-        {
-            _ = _taken.Dequeue();
-            _takenChunks -= placed.Run.Count;
-            Append(chunk, place, placed.Run.Count);
-            return;
-        }
         SortTaken();
         while (chunk < placed.Run.End)
         {

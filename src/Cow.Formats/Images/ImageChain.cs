@@ -178,12 +178,17 @@ public sealed class ImageChain : IGrantingFormat
     public void AdoptGrant(PlaceGrant grant) => Granting.AdoptPool(grant);
 
     /// <inheritdoc/>
-    public ulong Take(PlacedRun run)
+    public ulong Take(ReadOnlySpan<PlacedRun> runs)
     {
         ulong chunks = (_bytes + _chunkBytes - 1) / _chunkBytes;
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(run.Run.Count, chunks);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(run.Run.Chunk, chunks - run.Run.Count);
-        return Granting.Take(run);
+        ulong taken = 0;
+        foreach (PlacedRun run in runs)
+        {
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(run.Run.Count, chunks);
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(run.Run.Chunk, chunks - run.Run.Count);
+            taken += Granting.Take(run);
+        }
+        return taken;
     }
 
     /// <inheritdoc/>

@@ -22,7 +22,16 @@ internal sealed class ScatteredPlaces : IGrantingFormat
         return new PlaceGrant(PlaceGrant.AnyChunk, any ? 1UL : 0, new Place(0, sector), default);
     }
 
-    public ulong Take(PlacedRun run) => run.Run.Count;
+    public ulong Take(ReadOnlySpan<PlacedRun> runs)
+    {
+        ulong taken = 0;
+        foreach (PlacedRun run in runs)
+        {
+            taken += run.Run.Count;
+        }
+
+        return taken;
+    }
 
     public void Release(PlaceGrant grant) => Assert.That(_free.Add(grant.Place.Sector), Is.True);
 

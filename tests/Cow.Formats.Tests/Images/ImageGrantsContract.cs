@@ -28,14 +28,14 @@ internal abstract class ImageGrantsContract : ImageFixture
         PlaceGrant grant = Pool(disk, 4);
         Assert.That(grant.IsPool, Is.True);
         PlacedRun taken = new(new ChunkRun(1, Math.Min(2, grant.Count)), grant.Place);
-        Assert.That(disk.Chain.Take(taken), Is.EqualTo(taken.Run.Count));
-        Assert.That(disk.Chain.Take(taken), Is.Zero, "it is no news");
+        Assert.That(disk.Chain.Take([taken]), Is.EqualTo(taken.Run.Count));
+        Assert.That(disk.Chain.Take([taken]), Is.Zero, "it is no news");
         Assert.That(disk.Chain.Allocate(taken.Run).Placed.Place, Is.EqualTo(taken.Place), "it has a place");
         Assert.That(disk.Chain.Images[0].Lookup(ChunkBytes(disk), 512).Kind, Is.Not.EqualTo(ImageExtentKind.Data), "it is not there yet");
         disk.Chain.Commit([taken]);
         disk.Chain.Flush();
         Assert.That(disk.Chain.Lookup(1, taken.Run.Count), Is.EqualTo(new Extent(taken.Run, ExtentKind.Overlay, taken.Place)));
-        Assert.That(disk.Chain.Take(taken), Is.Zero, "it is no news either");
+        Assert.That(disk.Chain.Take([taken]), Is.Zero, "it is no news either");
         RequireSound(disk, "committed");
     });
 
@@ -56,7 +56,7 @@ internal abstract class ImageGrantsContract : ImageFixture
         Place vain = disk.Chain.Allocate(new ChunkRun(0, 1)).Placed.Place;
         PlaceGrant grant = Pool(disk, 1);
         PlacedRun taken = new(new ChunkRun(0, 1), grant.Place);
-        Assert.That(disk.Chain.Take(taken), Is.EqualTo(1));
+        Assert.That(disk.Chain.Take([taken]), Is.EqualTo(1));
         Assert.That(disk.Chain.Allocate(new ChunkRun(0, 1)).Placed, Is.EqualTo(taken));
         Assert.That(disk.Chain.Allocate(new ChunkRun(1, 1)).Placed.Place, Is.EqualTo(vain));
         RequireSound(disk, "taken");
@@ -66,7 +66,7 @@ internal abstract class ImageGrantsContract : ImageFixture
     public void AnAbandonedPooledPlaceIsGivenToNobody() => WithEach((disk, files) =>
     {
         PlaceGrant grant = Pool(disk, 1);
-        disk.Chain.Take(new PlacedRun(new ChunkRun(0, 1), grant.Place));
+        disk.Chain.Take([new PlacedRun(new ChunkRun(0, 1), grant.Place)]);
         disk.Chain.Abandon(new ChunkRun(0, 1));
         for (ulong chunk = 0; chunk < Chunks(disk); chunk++)
         {
@@ -79,13 +79,13 @@ internal abstract class ImageGrantsContract : ImageFixture
     {
         PlaceGrant grant = Pool(disk, 1);
         PlacedRun taken = new(new ChunkRun(1, 1), grant.Place);
-        Assert.That(() => disk.Chain.Take(taken with { Place = new Place(0, 0) }), Throws.InstanceOf<ImageFormatException>());
-        Assert.That(() => disk.Chain.Take(taken with { Place = taken.Place with { Device = 99 } }), Throws.InstanceOf<ImageFormatException>());
-        disk.Chain.Take(taken);
-        Assert.That(() => disk.Chain.Take(taken with { Run = new ChunkRun(0, 1) }), Throws.InstanceOf<ImageFormatException>(), "it is chunk 1's");
+        Assert.That(() => disk.Chain.Take([taken with { Place = new Place(0, 0) }]), Throws.InstanceOf<ImageFormatException>());
+        Assert.That(() => disk.Chain.Take([taken with { Place = taken.Place with { Device = 99 } }]), Throws.InstanceOf<ImageFormatException>());
+        disk.Chain.Take([taken]);
+        Assert.That(() => disk.Chain.Take([taken with { Run = new ChunkRun(0, 1) }]), Throws.InstanceOf<ImageFormatException>(), "it is chunk 1's");
         disk.Chain.Commit([taken]);
         PlaceGrant other = Pool(disk, 1);
-        Assert.That(() => disk.Chain.Take(taken with { Place = other.Place }), Throws.InstanceOf<ImageFormatException>(), "chunk 1 has a place");
+        Assert.That(() => disk.Chain.Take([taken with { Place = other.Place }]), Throws.InstanceOf<ImageFormatException>(), "chunk 1 has a place");
     });
 
     /// <summary>Whoever was killed had given the kernel a pool, of which some was taken; with and without a commit that counted all of it.</summary>
@@ -117,7 +117,7 @@ internal abstract class ImageGrantsContract : ImageFixture
                 Assert.That(() => disk.Chain.AdoptGrant(rest with { Place = default }), Throws.InstanceOf<ImageFormatException>(), "the header lies there");
                 Assert.That(() => disk.Chain.AdoptGrant(rest with { Count = ulong.MaxValue }), Throws.InstanceOf<ImageFormatException>());
                 Assert.That(() => disk.Chain.Adopt(new PlacedRun(new ChunkRun(2, 1), rest.Place)), Throws.InstanceOf<ImageFormatException>(), "any chunk may still take it");
-                Assert.That(disk.Chain.Take(new PlacedRun(new ChunkRun(2, 1), rest.Place)), Is.EqualTo(1));
+                Assert.That(disk.Chain.Take([new PlacedRun(new ChunkRun(2, 1), rest.Place)]), Is.EqualTo(1));
                 Fill(disk, taken.Place, 1);
                 Fill(disk, rest.Place, 2);
                 disk.Chain.Commit([taken, new PlacedRun(new ChunkRun(2, 1), rest.Place)]);
@@ -144,7 +144,7 @@ internal abstract class ImageGrantsContract : ImageFixture
         {
             ulong chunk = (i + 1) * (Chunks(disk) - 1) / grant.Count;
             taken.Add(new PlacedRun(new ChunkRun(chunk, 1), grant.Place with { Sector = grant.Place.Sector + (i * disk.Chain.Info.ChunkSectors) }));
-            Assert.That(disk.Chain.Take(taken[^1]), Is.EqualTo(1));
+            Assert.That(disk.Chain.Take([taken[^1]]), Is.EqualTo(1));
         }
         disk.Chain.Commit([.. taken]);
         disk.Chain.Flush();

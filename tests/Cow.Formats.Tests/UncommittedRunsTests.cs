@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+namespace Cow.Formats.Tests;
+
+internal sealed class UncommittedRunsTests
+{
+    /// <summary>Against a plain queue: batches come and go, small and large ones.</summary>
+    [Test]
+    public void WhatIsAddedIsThereUntilItIsDropped([Range(1, 10)] int seed)
+    {
+        var random = new Random(seed);
+        UncommittedRuns runs = new();
+        Queue<PlacedRun> model = new();
+        for (int step = 0; step < 2000; step++)
+        {
+            PlacedRun[] added = [.. Enumerable.Range(0, random.Next(random.Next(2) * 300)).Select(_ => Draw(random))];
+            runs.Add(added);
+            Array.ForEach(added, model.Enqueue);
+            int dropped = random.Next(4) == 0 ? model.Count : random.Next(model.Count + 1) / 2;
+            runs.Drop(dropped);
+            for (int i = 0; i < dropped; i++)
+            {
+                model.Dequeue();
+            }
+
+            Assert.That(runs.Count, Is.EqualTo(model.Count));
+            Assert.That(runs.Runs.SequenceEqual(model.ToArray()), Is.True, $"step {step}");
+        }
+
+        Assert.That(() => runs.Drop(runs.Count + 1), Throws.InstanceOf<ArgumentOutOfRangeException>());
+    }
+
+    private static PlacedRun Draw(Random random) =>
+        new(new ChunkRun((ulong)random.Next(), 1), new Place(random.Next(3), (ulong)random.Next()));
+}
