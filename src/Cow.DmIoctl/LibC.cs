@@ -60,6 +60,9 @@ internal static unsafe partial class LibC
     [LibraryImport("libc", EntryPoint = "setrlimit", SetLastError = true)]
     internal static partial int SetRLimit(int resource, RLimit* limit);
 
+    [LibraryImport("libc", EntryPoint = "sched_setscheduler", SetLastError = true)]
+    internal static partial int SchedSetScheduler(int thread, int policy, int* priority);
+
     [LibraryImport("libc", EntryPoint = "execve", SetLastError = true)]
     internal static partial int ExecVE(byte* path, byte** arguments, byte** environment);
 
