@@ -175,7 +175,7 @@ static int ctx_attach(struct cow_chan *chan, struct cow_ctx *ctx,
 	int r = 0;
 
 	mutex_lock(&ctx->control);
-	known = cow_map_all_known(ctx);
+	known = cow_known_all(ctx);
 	spin_lock_irq(&ctx->lock);
 	arg->owner = __ctx_owner(ctx);
 	if (ctx->chan && !(arg->flags & DM_COW_ATTACH_TAKEOVER))

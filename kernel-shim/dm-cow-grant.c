@@ -258,6 +258,19 @@ static unsigned long pool_index(const struct cow_ctx *ctx,
 	return (sector - pool->first) >> ctx->chunk_shift;
 }
 
+static inline void __pool_mark(struct cow_ctx *ctx, struct cow_grant *pool,
+			       const struct cow_span *span, bool taken)
+{
+	unsigned long bit = pool_index(ctx, pool, span->sector);
+
+	if (span->count == 1)
+		__assign_bit(bit, pool->taken, taken);
+	else if (taken)
+		bitmap_set(pool->taken, bit, span->count);
+	else
+		bitmap_clear(pool->taken, bit, span->count);
+}
+
 /* Are places in [sector, end) taken from the pool, and not committed? */
 static bool pool_holds(const struct cow_ctx *ctx, const struct cow_grant *pool,
 		       u64 sector, u64 end)
@@ -364,11 +377,8 @@ static bool __grant_give(struct cow_ctx *ctx, struct cow_grant *grant,
 	if (!grant->busy)
 		__holder_add(ctx, grant);
 	grant->busy += span->count;
-	if (is_pool(grant) && span->count == 1)
-		__set_bit(pool_index(ctx, grant, span->sector), grant->taken);
-	else if (is_pool(grant))
-		bitmap_set(grant->taken, pool_index(ctx, grant, span->sector),
-			   span->count);
+	if (is_pool(grant))
+		__pool_mark(ctx, grant, span, true);
 	__grant_use(ctx, grant, span->count);
 	ctx->nr_taken++;
 	return true;
@@ -497,12 +507,8 @@ void __cow_grant_release(struct cow_ctx *ctx, const struct cow_span *span)
 	struct cow_grant *grant = span->grant;
 
 	lockdep_assert_held(&ctx->lock);
-	if (is_pool(grant) && span->count == 1)
-		__clear_bit(pool_index(ctx, grant, span->sector), grant->taken);
-	else if (is_pool(grant))
-		bitmap_clear(grant->taken,
-			     pool_index(ctx, grant, span->sector),
-			     span->count);
+	if (is_pool(grant))
+		__pool_mark(ctx, grant, span, false);
 	grant->busy -= span->count;
 	if (grant->busy)
 		return;

@@ -6,8 +6,7 @@
  * leads to: its leaves are pages of pointers.  A group is thin, a short array of
  * entries in no order, or full, one entry for each chunk.  Dense maps cost 8
  * bytes a chunk, a lone chunk 41 and its part of a leaf.  Chunks without a place
- * are known by ranges: few, since a controller usually says "all the rest is in
- * the base".
+ * are known by ranges (dm-cow-known.c).
  *
  * Readers take no lock.  An entry is one word, so that it is seen whole; a
  * thin group only grows at its end; a group that must become larger is
@@ -28,13 +27,12 @@
 #include <linux/slab.h>
 
 #include "dm-cow.h"
+#include "dm-cow-known.h"
 
 #define COW_GROUP_SHIFT	8
 #define COW_GROUP	BIT(COW_GROUP_SHIFT)
 /* Entries of the largest thin group; a full one costs no more per chunk. */
 #define COW_THIN_MAX	31
-/* Ranges; beyond that all but the newest are forgotten and asked for again. */
-#define COW_MAX_RANGES	4096
 
 /* An entry: index in the group, state, device, sector. */
 #define COW_E_INDEX_SHIFT	56
@@ -247,34 +245,6 @@ static u64 map_gap(struct cow_ctx *ctx, u64 chunk, u64 max)
 	return at - chunk;
 }
 
-static const struct cow_range *range_find(const struct cow_known *known,
-					  u64 chunk)
-{
-	unsigned int low = 0, high = known ? known->nr : 0;
-
-	while (low < high) {
-		unsigned int mid = low + (high - low) / 2;
-		const struct cow_range *range = &known->ranges[mid];
-
-		if (chunk < range->chunk)
-			high = mid;
-		else if (chunk >= range->end)
-			low = mid + 1;
-		else
-			return range;
-	}
-	return NULL;
-}
-
-/* Where a chunk of a range reads from; zeros are everywhere alike. */
-static u64 range_sector(const struct cow_ctx *ctx,
-			const struct cow_range *range, u64 chunk)
-{
-	if (range->dev == DM_COW_DEV_ZERO)
-		return 0;
-	return range->sector + ((chunk - range->chunk) << ctx->chunk_shift);
-}
-
 /* Chunks from chunk on whose entries continue the first one. */
 static u64 map_run(struct cow_ctx *ctx, u64 chunk, u64 max, u64 first)
 {
@@ -314,11 +284,11 @@ static bool map_find(struct cow_ctx *ctx, u64 chunk, bool write, bool fua,
 	}
 	if (write || entry_state(entry))
 		return false;
-	range = range_find(known, chunk);
+	range = cow_range_find(known, chunk);
 	if (!range || range->dev == DM_COW_DEV_ZERO)
 		return false;
 	*dev = range->dev;
-	*sector = range_sector(ctx, range, chunk);
+	*sector = cow_range_sector(ctx, range, chunk);
 	return true;
 }
 
@@ -378,14 +348,14 @@ void cow_map_lookup(struct cow_ctx *ctx, u64 chunk, u64 max,
 	memset(ext, 0, sizeof(*ext));
 	ext->count = 1;
 	rcu_read_lock();
-	range = range_find(rcu_dereference(ctx->map.known), chunk);
-	/* Ranges before places; pairs with the release in publish_known(). */
+	range = cow_range_find(rcu_dereference(ctx->map.known), chunk);
+	/* Ranges before places; pairs with the release in known_publish(). */
 	smp_rmb();
 	entry = map_entry(ctx, chunk);
 	if (range) {
 		ext->sourced = true;
 		ext->source_dev = range->dev;
-		ext->source_sector = range_sector(ctx, range, chunk);
+		ext->source_sector = cow_range_sector(ctx, range, chunk);
 		max = min(max, range->end - chunk);
 	}
 	ext->barred = entry_state(entry) == COW_BARRED;
@@ -777,7 +747,7 @@ bool cow_map_vacant(struct cow_ctx *ctx, u64 chunk, u64 max,
 	const struct cow_range *range;
 
 	lockdep_assert_held(&ctx->lock);
-	range = range_find(map_dereference(ctx, ctx->map.known), chunk);
+	range = cow_range_find(map_dereference(ctx, ctx->map.known), chunk);
 	if (!range)
 		return false;
 	max = min3(max, range->end - chunk, cow_map_group_rest(chunk));
@@ -940,112 +910,6 @@ void cow_map_commit_range(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 	}
 }
 
-static bool ranges_join(const struct cow_ctx *ctx, const struct cow_range *a,
-			const struct cow_range *b)
-{
-	return a->end == b->chunk && a->dev == b->dev &&
-	       range_sector(ctx, a, b->chunk) == b->sector;
-}
-
-static void range_append(const struct cow_ctx *ctx, struct cow_known *known,
-			 const struct cow_range *range)
-{
-	struct cow_range *last = known->ranges + known->nr - 1;
-
-	if (range->chunk >= range->end)
-		return;
-	if (known->nr && ranges_join(ctx, last, range))
-		last->end = range->end;
-	else
-		known->ranges[known->nr++] = *range;
-}
-
-/* The part of a range that starts at chunk. */
-static struct cow_range range_tail(const struct cow_ctx *ctx,
-				   const struct cow_range *range, u64 chunk)
-{
-	struct cow_range tail = *range;
-
-	tail.chunk = max(chunk, range->chunk);
-	tail.sector = tail.chunk < range->end ?
-		range_sector(ctx, range, tail.chunk) : 0;
-	return tail;
-}
-
-static void publish_known(struct cow_ctx *ctx, struct cow_known *new)
-{
-	struct cow_map *map = &ctx->map;
-	struct cow_known *old;
-
-	old = rcu_dereference_protected(map->known, true);
-	/* After all places in it; pairs with the barrier of the lookup. */
-	rcu_assign_pointer(map->known, new);
-	if (new)
-		atomic_long_add(struct_size(new, ranges, new->nr),
-				&map->bytes);
-	if (old) {
-		atomic_long_sub(struct_size(old, ranges, old->nr),
-				&map->bytes);
-		kvfree_rcu(old, rcu);
-	}
-}
-
-/**
- * cow_map_known - chunks of this range without a place read from there
- * @ctx: the context; its control mutex is held
- * @range: the range; it replaces what older ones say
- *
- * Context: process; may sleep.
- * Return: 0 or -ENOMEM.
- */
-int cow_map_known(struct cow_ctx *ctx, const struct cow_range *range)
-{
-	struct cow_known *old, *new;
-	unsigned int i, nr;
-
-	old = rcu_dereference_protected(ctx->map.known, true);
-	nr = old && old->nr < COW_MAX_RANGES ? old->nr : 0;
-	new = kvzalloc(struct_size(new, ranges, nr + 2),
-		       GFP_KERNEL | __GFP_NOWARN);
-	if (!new)
-		return -ENOMEM;
-	for (i = 0; i < nr && old->ranges[i].chunk < range->chunk; i++) {
-		struct cow_range head = old->ranges[i];
-
-		head.end = min(head.end, range->chunk);
-		range_append(ctx, new, &head);
-	}
-	range_append(ctx, new, range);
-	/* The one before may reach beyond the new range on both sides. */
-	for (i = i ? i - 1 : 0; i < nr; i++) {
-		struct cow_range tail;
-
-		tail = range_tail(ctx, &old->ranges[i], range->end);
-		range_append(ctx, new, &tail);
-	}
-	publish_known(ctx, new);
-	return 0;
-}
-
-/**
- * cow_map_all_known - do the ranges cover the whole device?
- * @ctx: the context; its control mutex is held
- */
-bool cow_map_all_known(struct cow_ctx *ctx)
-{
-	struct cow_known *known;
-	unsigned int i;
-	u64 end = 0;
-
-	known = rcu_dereference_protected(ctx->map.known, true);
-	for (i = 0; known && i < known->nr; i++) {
-		if (known->ranges[i].chunk != end)
-			return false;
-		end = known->ranges[i].end;
-	}
-	return end >= cow_nr_chunks(ctx);
-}
-
 /* Takes committed entries away; true when nothing is left. */
 static bool group_forget(struct cow_ctx *ctx, void *group)
 {
@@ -1095,7 +959,7 @@ void cow_map_forget(struct cow_ctx *ctx)
 	struct cow_table *table;
 	unsigned long i;
 
-	publish_known(ctx, NULL);
+	cow_known_forget(ctx);
 	table = rcu_dereference_protected(ctx->map.table, true);
 	for (i = 0; i < table->nr; i++) {
 		struct cow_leaf *leaf;

@@ -148,7 +148,7 @@ static int reply_known(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 
 	if (!chunks_valid(ctx, r) || !source_valid(ctx, r->device, r->sector))
 		return -EINVAL;
-	err = cow_map_known(ctx, &range);
+	err = cow_known_tell(ctx, &range);
 	if (!err)
 		cow_fault_told(ctx, r->chunk, r->count, false);
 	return err;

@@ -7,6 +7,7 @@
  *   dm-cow-target.c   the two target types: constructor, map, suspend, status
  *   dm-cow-context.c  idents: who shares one, who may open what, when it ends
  *   dm-cow-map.c      chunk -> where it reads from; lookup without a lock
+ *   dm-cow-known.c    where chunks without a place read from
  *   dm-cow-fault.c    accesses that wait for the controller
  *   dm-cow-grant.c    places that it gave in advance
  *   dm-cow-direct.c   first writes that need neither it nor a copy
@@ -152,7 +153,7 @@ struct cow_table;
 /**
  * struct cow_map - where the chunks are
  * @table: groups of COW_GROUP chunks that have places; see dm-cow-map.c
- * @known: the ranges for those that have none
+ * @known: the ranges for those that have none; see dm-cow-known.c
  * @bytes: memory in use
  * @promise: first chunk of those that the controller has reserved room for
  * @promise_end: chunk behind them
@@ -817,9 +818,12 @@ void cow_map_commit_range(struct cow_ctx *ctx, const struct dm_cow_reply *r);
 void cow_map_set(struct cow_ctx *ctx, const struct cow_span *span,
 		 enum cow_state state);
 bool cow_map_leads_to(struct cow_ctx *ctx, u64 chunk, u32 dev, u64 sector);
-int cow_map_known(struct cow_ctx *ctx, const struct cow_range *range);
-bool cow_map_all_known(struct cow_ctx *ctx);
 void cow_map_forget(struct cow_ctx *ctx);
+
+/* dm-cow-known.c */
+int cow_known_tell(struct cow_ctx *ctx, const struct cow_range *range);
+bool cow_known_all(struct cow_ctx *ctx);
+void cow_known_forget(struct cow_ctx *ctx);
 
 /* dm-cow-fault.c */
 int cow_map_io(struct cow_io *io, bool in_map);
