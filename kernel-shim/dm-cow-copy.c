@@ -576,10 +576,12 @@ static bool copy_piece(struct cow_ctx *ctx, struct cow_fault *fault,
 		       struct cow_run *run, u64 end)
 {
 	struct cow_buf *buf = buf_get(ctx, fault);
-	u64 at = fault->cursor;
+	u64 at;
 
+	/* Then somebody else may go on with the fault already. */
 	if (!buf)
 		return false;
+	at = fault->cursor;
 	buf->run = run;
 	buf->sector = at;
 	buf->sectors = min_t(u64, end - at, COW_BUF_SECTORS);

@@ -60,6 +60,9 @@ internal static unsafe partial class LibC
     [LibraryImport("libc", EntryPoint = "setrlimit", SetLastError = true)]
     internal static partial int SetRLimit(int resource, RLimit* limit);
 
+    [LibraryImport("libc", EntryPoint = "sched_getscheduler", SetLastError = true)]
+    internal static partial int SchedGetScheduler(int thread);
+
     [LibraryImport("libc", EntryPoint = "sched_setscheduler", SetLastError = true)]
     internal static partial int SchedSetScheduler(int thread, int policy, int* priority);
 

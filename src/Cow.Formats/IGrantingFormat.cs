@@ -24,7 +24,7 @@ public interface IGrantingFormat : ICowFormat
 
     /// <summary>The kernel gave these chunks these places. Those of them that were allocated for the chunks are no news; others were reserved. Where
     /// a chunk was allocated another place before, that one is free again: the kernel never used it.</summary>
-    /// <param name="runs">The chunks and places: all that was told at once, for a busy device tells of thousands.</param>
+    /// <param name="runs">The chunks and places: all that was told at once.</param>
     /// <returns>How many of the places were reserved until now.</returns>
     /// <exception cref="ImageFormatException">A place was neither allocated for its chunk nor reserved. The runs before it are taken.</exception>
     ulong Take(ReadOnlySpan<PlacedRun> runs);

@@ -11,8 +11,8 @@ namespace Cow.Formats;
 internal record struct MapRun(ulong Key, ulong Value, uint Count)
 {
     /// <summary>First key behind the run.</summary>
-    public ulong End => Key + Count;
+    public readonly ulong End => Key + Count;
 
     /// <summary>Value of a key inside the run.</summary>
-    public ulong ValueOf(ulong key) => Value + (key - Key);
+    public readonly ulong ValueOf(ulong key) => Value + (key - Key);
 }

@@ -164,6 +164,8 @@ internal sealed class RunMap
         {
             // Runs that come in order leave full leaves behind them.
             int kept = slot == LeafRuns ? LeafRuns : LeafRuns / 2;
+            // Without memory nothing is to happen: a leaf that is cut and not in the list would be forgotten.
+            _leaves.EnsureCapacity(_leaves.Count + 1);
             _leaves.Insert(leaf + 1, _leaves[leaf].SplitOff(kept));
             if (slot > kept || slot == LeafRuns)
             {

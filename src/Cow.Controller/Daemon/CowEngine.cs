@@ -30,7 +30,7 @@ internal sealed class CowEngine
     private readonly HeldFaults _held = new();
     private readonly PlacedQueue _placed = new();
     private readonly List<ChunkRun> _picture = [];
-    private PlacedRun[] _told = new PlacedRun[16];
+    private PlacedRun[] _told = [];
     private ulong _faults;
     private ulong _commits;
 
@@ -389,9 +389,14 @@ internal sealed class CowEngine
         return count;
     }
 
-    /// <summary>A busy device tells of thousands, so these are taken together.</summary>
+    /// <summary>A busy device tells of nothing else, so these are taken together.</summary>
     private void TakePlaced(ReadOnlySpan<CowEvent> events)
     {
+        if (events[^1].Number != events[0].Number + (ulong)events.Length - 1)
+        {
+            throw new InvalidDataException($"{events.Length} places from {events[0].Number} on end with {events[^1].Number}");
+        }
+
         if (events.Length > _told.Length)
         {
             _told = new PlacedRun[events.Length];

@@ -5,6 +5,9 @@ namespace Cow.DmIoctl.Abi;
 [CConstants("sched.h", "")]
 internal static class SchedulingNumbers
 {
+    [CName("SCHED_OTHER")]
+    public const int Other = 0;
+
     [CName("SCHED_BATCH")]
     public const int Batch = 3;
 }

@@ -284,16 +284,12 @@ internal sealed class DmSnapshotStore : IGrantingFormat
 
     private void SortTaken()
     {
-        if (_taken.Count > 0)
+        while (_taken.Count > 0)
         {
-            SortAllTaken();
-        }
-    }
-
-    private void SortAllTaken()
-    {
-        foreach (PlacedRun run in _taken.Runs)
-        {
+            PlacedRun run = _taken.Runs[0];
+            // First: whatever fails below, no place is given back twice.
+            _taken.Drop(1);
+            _takenChunks -= run.Run.Count;
             ulong place = FirstOf(run.Place);
             // A copy failed, and the kernel took the next place.
             for (ulong i = 0; _pending.HasAny(run.Run.Chunk, run.Run.Count) && i < run.Run.Count; i++)
@@ -302,8 +298,6 @@ internal sealed class DmSnapshotStore : IGrantingFormat
             }
             _pending.Add(run.Run.Chunk, place, run.Run.Count);
         }
-        _taken.Drop(_taken.Count);
-        _takenChunks = 0;
     }
 
     /// <summary>The place that a chunk was allocated, if any, is free: the kernel uses another one.</summary>
