@@ -180,7 +180,9 @@ static int ctx_alloc_io(struct cow_ctx *ctx)
 {
 	int r;
 
-	ctx->wq = alloc_workqueue("dm-cow-%s", WQ_MEM_RECLAIM, 0, ctx->ident);
+	/* It starts what somebody waits for and waits for nothing itself. */
+	ctx->wq = alloc_workqueue("dm-cow-%s", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0,
+				  ctx->ident);
 	if (!ctx->wq)
 		return -ENOMEM;
 	r = bioset_init(&ctx->clones, 16, 0, BIOSET_NEED_BVECS);
