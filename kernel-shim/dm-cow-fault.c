@@ -783,9 +783,9 @@ bool __cow_place_in_use(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count)
 	       __cow_grant_holds(ctx, dev, sector, count);
 }
 
-static struct cow_run *run_make(const struct dm_cow_reply *r)
+static struct cow_run *run_make(const struct dm_cow_reply *r, gfp_t gfp)
 {
-	struct cow_run *run = cow_run_alloc(GFP_KERNEL | __GFP_NOWARN);
+	struct cow_run *run = cow_run_alloc(gfp);
 
 	if (!run)
 		return NULL;
@@ -828,7 +828,6 @@ static int __fault_answer(struct cow_ctx *ctx, struct cow_fault *fault,
 	fault->started = true;
 	ctx->nr_started++;
 	list_move_tail(&fault->queue, &ctx->ready);
-	cow_queue(ctx);
 	return 0;
 }
 
@@ -836,10 +835,13 @@ static int __fault_answer(struct cow_ctx *ctx, struct cow_fault *fault,
  * cow_fault_place - PLACE: a fault, or the next part of it, has its place
  * @ctx: the context; its control mutex is held
  * @r: the record, whose ranges were checked
+ * @gfp: how to allocate
  *
- * Return: 0 or the errno of PROTOCOL.md.
+ * Who carries the replies out lets the worker start the copies.
+ * Return: 0 or the errno of PROTOCOL.md; after -ENOMEM it may be tried again.
  */
-int cow_fault_place(struct cow_ctx *ctx, const struct dm_cow_reply *r)
+int cow_fault_place(struct cow_ctx *ctx, const struct dm_cow_reply *r,
+		    gfp_t gfp)
 {
 	struct cow_fault *fault;
 	struct cow_page *page;
@@ -849,15 +851,14 @@ int cow_fault_place(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 	/* Long before it is locked, and bounded: hostile counts cost nothing. */
 	if (r->count > COW_MAX_FAULT)
 		return -EINVAL;
-	err = cow_map_reserve(ctx, r->chunk, r->count);
+	err = cow_map_reserve(ctx, r->chunk, r->count, gfp);
 	if (err)
 		return err;
-	run = run_make(r);
+	run = run_make(r, gfp);
 	if (!run)
 		return -ENOMEM;
 	do {
-		err = cow_journal_prepare(ctx, &page,
-					  GFP_KERNEL | __GFP_NOWARN);
+		err = cow_journal_prepare(ctx, &page, gfp);
 		if (err)
 			break;
 		spin_lock_irq(&ctx->lock);

@@ -438,9 +438,6 @@ static size_t group_bytes(void *group)
 	return thin_bytes(thin->room);
 }
 
-/* Without it a small allocation never fails, however much a reply asks for. */
-#define COW_GFP_MAP	(GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
-
 /* A group with room for that many entries; the rooms fill kmalloc's sizes. */
 static void *group_alloc(unsigned int entries, gfp_t gfp)
 {
@@ -703,14 +700,14 @@ bool cow_map_make_room(struct cow_ctx *ctx, u64 chunk, u64 count,
 	return true;
 }
 
-static int group_reserve(struct cow_ctx *ctx, u64 chunk, u64 count)
+static int group_reserve(struct cow_ctx *ctx, u64 chunk, u64 count, gfp_t gfp)
 {
 	struct cow_room *room;
 	bool made;
 	int r;
 
 	do {
-		r = cow_map_prepare(ctx, chunk, count, &room, COW_GFP_MAP);
+		r = cow_map_prepare(ctx, chunk, count, &room, gfp);
 		if (r)
 			return r;
 		spin_lock_irq(&ctx->lock);
@@ -726,13 +723,14 @@ static int group_reserve(struct cow_ctx *ctx, u64 chunk, u64 count)
  * @ctx: the context; its control mutex is held
  * @chunk: first chunk
  * @count: chunks
+ * @gfp: how to allocate
  *
  * The room is the caller's until the next call.
  * Context: process; may sleep.
  * Return: 0, -ENOMEM or -EINTR; then some room may have been made, nothing
  * else.
  */
-int cow_map_reserve(struct cow_ctx *ctx, u64 chunk, u64 count)
+int cow_map_reserve(struct cow_ctx *ctx, u64 chunk, u64 count, gfp_t gfp)
 {
 	u64 end = chunk + count;
 
@@ -742,7 +740,7 @@ int cow_map_reserve(struct cow_ctx *ctx, u64 chunk, u64 count)
 	spin_unlock_irq(&ctx->lock);
 	while (chunk < end) {
 		u64 group_end = min(end, (chunk | (COW_GROUP - 1)) + 1);
-		int r = group_reserve(ctx, chunk, group_end - chunk);
+		int r = group_reserve(ctx, chunk, group_end - chunk, gfp);
 
 		if (r)
 			return r;

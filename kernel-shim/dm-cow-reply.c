@@ -128,7 +128,7 @@ static int reply_map(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 	if (!err && cow_fault_forbids_map(ctx, r->chunk, r->count))
 		err = -EEXIST;
 	if (!err)
-		err = cow_map_reserve(ctx, r->chunk, r->count);
+		err = cow_map_reserve(ctx, r->chunk, r->count, COW_GFP_REPLY);
 	if (err)
 		return err;
 	cow_map_commit_range(ctx, r);
@@ -154,12 +154,29 @@ static int reply_known(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 	return err;
 }
 
+/*
+ * The worker starts the copies of faults that were answered in full.  Once for
+ * all replies: then writers that asked together go on together.
+ */
+static void start_answered(struct cow_ctx *ctx)
+{
+	if (!list_empty(&ctx->ready))
+		cow_queue(ctx);
+}
+
 static int reply_place(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 {
+	int err;
+
 	if (ctx->userspace || !chunks_valid(ctx, r) || !place_valid(ctx, r) ||
 	    !fill_valid(ctx, r))
 		return -EINVAL;
-	return cow_fault_place(ctx, r);
+	err = cow_fault_place(ctx, r, COW_GFP_MAP_IO);
+	if (err != -ENOMEM)
+		return err;
+	/* Memory may come free only when these copies are through. */
+	start_answered(ctx);
+	return cow_fault_place(ctx, r, COW_GFP_REPLY);
 }
 
 /* The places of a pool are good for any chunk, so all are there in full. */
@@ -222,6 +239,9 @@ static int reply_with_devices(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 	spin_unlock_irq(&ctx->lock);
 	if (gone)
 		return -ENODEV;
+	/* The others wait for memory. */
+	if (r->op != DM_COW_OP_PLACE)
+		start_answered(ctx);
 	switch (r->op) {
 	case DM_COW_OP_MAP:
 		return reply_map(ctx, r);
@@ -340,5 +360,6 @@ size_t cow_replies_write(struct cow_chan *chan, const char __user *from,
 					 done * sizeof(struct dm_cow_reply),
 					 batch, err);
 	}
+	start_answered(chan->ctx);
 	return done;
 }

@@ -75,6 +75,8 @@
 #define COW_SUSPEND_WAIT	5000
 /* How map() allocates: without waiting, and not from what reclaim lives on. */
 #define COW_GFP_MAP_IO	(GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
+/* How a reply does: without the last an allocation of a page never fails. */
+#define COW_GFP_REPLY	(GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
 /**
  * enum cow_state - what the map says about a chunk
@@ -799,7 +801,7 @@ bool cow_map_short(struct cow_ctx *ctx, struct bio *bio);
 void cow_map_lookup(struct cow_ctx *ctx, u64 chunk, u64 max,
 		    struct cow_extent *ext);
 bool cow_map_has_place(struct cow_ctx *ctx, u64 chunk);
-int cow_map_reserve(struct cow_ctx *ctx, u64 chunk, u64 count);
+int cow_map_reserve(struct cow_ctx *ctx, u64 chunk, u64 count, gfp_t gfp);
 int cow_map_prepare(struct cow_ctx *ctx, u64 chunk, u64 count,
 		    struct cow_room **room, gfp_t gfp);
 bool cow_map_make_room(struct cow_ctx *ctx, u64 chunk, u64 count,
@@ -831,7 +833,8 @@ void cow_redo(struct cow_ctx *ctx);
 struct cow_fault *cow_fault_make(struct cow_io *io, u64 count);
 u64 cow_fault_gap(struct cow_ctx *ctx, u64 chunk, u64 max);
 struct cow_fault *cow_fault_by_id(struct cow_ctx *ctx, u64 id);
-int cow_fault_place(struct cow_ctx *ctx, const struct dm_cow_reply *r);
+int cow_fault_place(struct cow_ctx *ctx, const struct dm_cow_reply *r,
+		    gfp_t gfp);
 int cow_fault_error(struct cow_ctx *ctx, u64 id, int error);
 int cow_fault_hold(struct cow_ctx *ctx, u64 id);
 bool cow_fault_forbids_map(struct cow_ctx *ctx, u64 chunk, u64 count);
