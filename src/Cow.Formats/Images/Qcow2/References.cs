@@ -194,6 +194,8 @@ internal sealed class References
         catch (ImageFormatException e)
         {
             _findings.Error(e.Message);
+            // Where all is garbage, enough has been said.
+            _unpackable = _findings.IsFull ? 0 : _unpackable;
         }
     }
 
