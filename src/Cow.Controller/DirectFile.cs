@@ -19,11 +19,12 @@ internal static class DirectFile
     [SuppressMessage("Reliability", "CA2000", Justification = "The image file takes the handle over.")]
     public static IImageFile Open(string path, bool write)
     {
-        bool device = BlockDevice.IsBlockDevice(path);
-        if (!device && (!File.Exists(path) || File.GetAttributes(path).HasFlag(FileAttributes.Device)))
+        if (!BlockDevice.IsFileOrBlockDevice(path))
         {
             throw new FileNotFoundException($"{path} is no file or block device", path);
         }
+
+        bool device = BlockDevice.IsBlockDevice(path);
 
         SafeFileHandle handle = OpenHandle(path, write, out bool direct);
         try

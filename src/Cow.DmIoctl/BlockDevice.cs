@@ -55,6 +55,10 @@ public static class BlockDevice
     /// <param name="path">Any path; false where there is nothing.</param>
     public static bool IsBlockDevice(string path) => FileStatus.Find(path, follow: true) is { IsBlock: true };
 
+    /// <summary>There is a regular file or a block device at the path, links followed: opening anything else may wait for somebody.</summary>
+    /// <param name="path">Any path; false where there is nothing.</param>
+    public static bool IsFileOrBlockDevice(string path) => FileStatus.Find(path, follow: true) is { IsBlock: true } or { IsRegular: true };
+
     /// <summary>The number of the device that a node stands for.</summary>
     /// <param name="path">A block device node; <see cref="ArgumentException"/> for anything else.</param>
     public static DeviceNumber NumberOf(string path)

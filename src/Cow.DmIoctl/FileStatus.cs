@@ -14,6 +14,9 @@ internal readonly record struct FileStatus(uint Mode, DeviceNumber Node, DeviceN
     /// <summary>It is a block device.</summary>
     public bool IsBlock => (Mode & StatNumbers.TypeMask) == StatNumbers.Block;
 
+    /// <summary>It is a regular file.</summary>
+    public bool IsRegular => (Mode & StatNumbers.TypeMask) == StatNumbers.Regular;
+
     /// <summary>It is a symbolic link (only when links were not followed).</summary>
     public bool IsLink => (Mode & StatNumbers.TypeMask) == StatNumbers.SymbolicLink;
 

@@ -20,4 +20,7 @@ public sealed class ImageFormatException(string file, long offset, string expect
 
     /// <summary>What is there.</summary>
     public string Found { get; } = found;
+
+    /// <summary>What the operator can do, where it is not damage that was found; else null.</summary>
+    public string? Advice { get; init; }
 }

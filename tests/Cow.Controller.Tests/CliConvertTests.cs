@@ -127,6 +127,32 @@ internal sealed class CliConvertTests : IDisposable
         }
     }
 
+    /// <summary>Where there is no hole, chunks adjoin over the borders of blocks, tables and extents.</summary>
+    [TestCase("qcow2", "cluster_size=512")]
+    [TestCase("qcow", "cluster_size=512")]
+    [TestCase("vmdk", "subformat=vmfsSparse")]
+    [TestCase("vhd", "subformat=dynamic")]
+    [TestCase("vhdx", "block_size=1M")]
+    public void ADiskWithoutHolesSurvives(string format, string settings)
+    {
+        byte[] content = new byte[(3 << 20) + 1536];
+        new Random(7).NextBytes(content);
+        File.WriteAllBytes(_world.In("disk"), content);
+        _world.Done([.. Words("image", format), "-o", settings]);
+        Assert.That(_world.Run("check", _world.In("image")), Is.EqualTo(ExitCode.Done), _world.Out + _world.Error);
+        _world.Done("convert", _world.In("image"), _world.In("back"), "--format", "raw");
+        SameDisk(_world.In("disk"), _world.In("back"));
+    }
+
+    [Test]
+    public void ADiskThatNoFileCanHoldIsRefused()
+    {
+        CliImageWorld.Require("qcow2");
+        string image = _world.In("image");
+        CliImageWorld.Qemu("create", "-q", "-f", "qcow2", "-o", "cluster_size=2M", image, "1024T");
+        Assert.That(_world.Run("convert", image, _world.In("copy"), "--format", "raw"), Is.AnyOf(ExitCode.NoSpace, ExitCode.Done), _world.Error);
+    }
+
     [TestCase(null)]
     [TestCase("compression_type=zstd")]
     [TestCase("cluster_size=4096")]

@@ -64,6 +64,19 @@ internal sealed class CliInfoTests : IDisposable
     }
 
     [Test]
+    public void APipeThatAnImageNamesIsNotWaitedFor()
+    {
+        using System.Diagnostics.Process mkfifo = System.Diagnostics.Process.Start("mkfifo", [_world.In("pipe")]);
+        mkfifo.WaitForExit();
+        string image = _world.In("a.vmdk");
+        File.WriteAllText(image, "# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\nRW 1 FLAT \"pipe\" 0\n");
+        Assert.That(_world.Run("map", image), Is.EqualTo(ExitCode.BadStore));
+        Assert.That(_world.Run("check", _world.In("pipe")), Is.EqualTo(ExitCode.BadStore));
+        Assert.That(_world.Run("format", _world.In("pipe"), "--size", "1M"), Is.EqualTo(ExitCode.BadStore));
+        Assert.That(() => DirectFile.Open(_world.In("pipe"), write: false), Throws.InstanceOf<IOException>());
+    }
+
+    [Test]
     public void TheChainIsShownWhereItIsAskedFor()
     {
         CliImageWorld.Require("qcow2");

@@ -15,7 +15,7 @@ internal static class Failures
             ExitCode.BadStore,
             e.File,
             $"at byte {e.Offset}: expected {e.Expected}, found {e.Found}",
-            "it is damaged or of another format; try --format, or restore it from a copy"),
+            e.Advice ?? "it is damaged or of another format; try --format, or restore it from a copy"),
         LinuxException e => OfKernel(e),
         UnauthorizedAccessException e => new Failure(ExitCode.Permission, "cowctl", e.Message.TrimEnd('.'), "run it with sudo"),
         FileNotFoundException { FileName: { } file } => new Failure(ExitCode.NotFound, file, "there is no such file or device", "check the path"),

@@ -59,7 +59,10 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
         ArgumentNullException.ThrowIfNull(name);
         string home = Path.GetDirectoryName(Path.GetFullPath(imagePath)) ?? "/";
         ImageFormatException Refuse(string found) => new(
-            imagePath, nameOffset, $"the name of a file in {home} or in a directory given with --backing-dir", $"'{Printable(name, 120)}', {Printable(found, 400)}");
+            imagePath, nameOffset, $"the name of a file in {home} or in a directory given with --backing-dir", $"'{Printable(name, 120)}', {Printable(found, 400)}")
+        {
+            Advice = "if you trust the image, allow the directory of that file with --backing-dir; protocols are never opened",
+        };
 
         if (name.Length == 0 || name.Contains('\0', StringComparison.Ordinal))
         {

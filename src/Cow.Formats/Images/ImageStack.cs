@@ -179,7 +179,10 @@ public static class ImageStack
     private sealed class NoOpener(string childPath) : IImageOpener
     {
         public static ImageFormatException Refusal(string path, long offset, string childPath) => new(
-            path, offset, "an image that needs no other file, since its format is a guess", $"one that names a file; {childPath} does not say its format: give it with --backing-format");
+            path, offset, "an image that needs no other file, since its format is a guess", $"one that names a file; {childPath} does not say its format: give it with --backing-format")
+        {
+            Advice = "do so if you trust the image",
+        };
 
         public OpenedFile OpenNamed(string name, string imagePath, long nameOffset, bool writable) => throw Refusal(imagePath, nameOffset, childPath);
     }

@@ -121,6 +121,34 @@ internal abstract partial class ImageFormatContract
         }
     }
 
+    /// <summary>Places that adjoin may come back as one run, wherever the format has its borders: blocks, tables, extents.</summary>
+    [Test]
+    public void RunsThatAdjoinMayBeJoined()
+    {
+        foreach (ImageVariant variant in Variants)
+        {
+            TestContext.Out.WriteLine(variant);
+            MemoryFiles files = new();
+            byte[] model = FirstContent(variant);
+            List<PlacedRun> joined = [];
+            using (ImageDisk disk = NewDisk(files, variant))
+            {
+                WriteAll(disk, joined, model);
+            }
+            files = files.Reopened();
+            using (ImageDisk disk = Open(files, variant))
+            {
+                joined.ForEach(disk.Chain.Adopt);
+                disk.Chain.Commit([.. joined]);
+                disk.Chain.Flush();
+                joined.ForEach(disk.Chain.Adopt);
+                RequireEqual(ReadAll(disk), model, variant.ToString());
+                disk.Close();
+            }
+            RequireUntouched(files, variant, model, variant.ToString());
+        }
+    }
+
     [Test]
     public void APlaceOfSomethingElseIsNotAdopted() => WithEach((disk, files) =>
     {
@@ -278,6 +306,31 @@ internal abstract partial class ImageFormatContract
             content[..512].Fill(0x5a);
             FileOf(disk, answer.Placed.Place.Device).WriteAt(content, (long)answer.Placed.Place.Sector * 512);
             given.Add(answer.Placed);
+        }
+    }
+
+    /// <summary>Writes every chunk of the disk to its place, uncommitted, and joins what adjoins.</summary>
+    private static void WriteAll(ImageDisk disk, List<PlacedRun> joined, byte[] model)
+    {
+        new Random(5).NextBytes(model);
+        ulong chunkBytes = ChunkBytes(disk);
+        for (ulong chunk = 0; chunk < Chunks(disk);)
+        {
+            PlacedRun placed = disk.Chain.Allocate(new ChunkRun(chunk, Math.Min(7, Chunks(disk) - chunk))).Placed;
+            int start = (int)(chunk * chunkBytes);
+            int length = (int)Math.Min((ulong)(model.Length - start), placed.Run.Count * chunkBytes);
+            FileOf(disk, placed.Place.Device).WriteAt(model.AsSpan(start, length), (long)placed.Place.Sector * 512);
+            bool adjoins = joined is [.., PlacedRun last] && last.Place.Device == placed.Place.Device
+                && last.Place.Sector + (last.Run.Count * chunkBytes / 512) == placed.Place.Sector;
+            if (adjoins)
+            {
+                joined[^1] = joined[^1] with { Run = joined[^1].Run with { Count = joined[^1].Run.Count + placed.Run.Count } };
+            }
+            else
+            {
+                joined.Add(placed);
+            }
+            chunk = placed.Run.End;
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using Cow.Controller.Cli.Real;
 using Cow.Controller.Daemon;
+using Cow.DmIoctl;
 using Cow.Formats.Images;
 using Cow.Formats.Io;
 
@@ -103,7 +104,8 @@ internal sealed class ImageSession : IDisposable
 
     private PlainFile OpenFile(string path, bool writable)
     {
-        if (_locks)
+        // A pipe would be waited for; it is refused below.
+        if (_locks && BlockDevice.IsFileOrBlockDevice(path))
         {
             Lock(path, writable);
         }

@@ -58,7 +58,15 @@ internal sealed class PlainFile : IImageFile
             throw new NotSupportedException($"{Name} is a device: its length is fixed");
         }
 
-        RandomAccess.SetLength(_handle, bytes);
+        try
+        {
+            RandomAccess.SetLength(_handle, bytes);
+        }
+        catch (ArgumentOutOfRangeException)
+        {
+            throw new CliException(ExitCode.NoSpace, Name, $"cannot have {bytes} bytes on this file system", "take another format, or another file system");
+        }
+
         Volatile.Write(ref _length, bytes);
     }
 

@@ -41,6 +41,7 @@ internal sealed class StoreFiles(DaemonPaths paths) : IStoreFiles
             new FileStream(path, FileMode.CreateNew, FileAccess.Write).Dispose();
         }
 
+        RequirePresent(path);
         StoreUsers.RequireNone(paths, path);
         return Open(path, write: true);
     }
@@ -61,6 +62,11 @@ internal sealed class StoreFiles(DaemonPaths paths) : IStoreFiles
         if (!File.Exists(path))
         {
             throw new CliException(ExitCode.NotFound, path, "there is no such device or file", "check the path");
+        }
+
+        if (!BlockDevice.IsFileOrBlockDevice(path))
+        {
+            throw new CliException(ExitCode.BadStore, path, "is neither a regular file nor a block device", "name one");
         }
     }
 

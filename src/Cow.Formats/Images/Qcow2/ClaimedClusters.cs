@@ -21,18 +21,29 @@ internal sealed class ClaimedClusters(string file, Qcow2Layout layout)
     /// <exception cref="ImageFormatException">Some of it is claimed already.</exception>
     public void Claim(ulong offset, ulong bytes, ulong pointerAt, string what)
     {
+        if (!TryClaim(offset, bytes))
+        {
+            throw Conflict(offset, pointerAt, what);
+        }
+    }
+
+    /// <summary>As <see cref="Claim"/>, where many may fail.</summary>
+    /// <returns>False where some of it is claimed already: then nothing was done.</returns>
+    public bool TryClaim(ulong offset, ulong bytes)
+    {
         ulong first = offset >> layout.ClusterBits;
         ulong count = layout.Clusters(bytes);
-        if (count == 0)
+        if (count > 0 && Overlaps(first, count))
         {
-            return;
-        }
-        if (Overlaps(first, count))
-        {
-            throw new ImageFormatException(file, (long)pointerAt, $"a place of its own for {what}", $"clusters of other metadata at {offset}");
+            return false;
         }
         _claimed.Add(first, first, count);
+        return true;
     }
+
+    /// <summary>What a claim meets that fails.</summary>
+    public ImageFormatException Conflict(ulong offset, ulong pointerAt, string what) =>
+        new(file, (long)pointerAt, $"a place of its own for {what}", $"clusters of other metadata at {offset}");
 
     /// <summary>Gives a claim back.</summary>
     public void Release(ulong offset, ulong bytes) => _claimed.Remove(offset >> layout.ClusterBits, layout.Clusters(bytes));

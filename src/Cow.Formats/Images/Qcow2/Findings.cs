@@ -14,6 +14,9 @@ internal sealed class Findings
     /// <summary>There is an error.</summary>
     public bool AnyError => _errors.Count > 0;
 
+    /// <summary>Further errors are only counted.</summary>
+    public bool IsFull => _errors.Count == Most;
+
     /// <summary>Something that can return wrong data.</summary>
     public void Error(string sentence) => Add(_errors, ref _moreErrors, sentence);
 

@@ -31,7 +31,10 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
         if (snapshot is not null)
         {
             _snapshot = store.Snapshots.Find(snapshot)
-                ?? throw new ImageFormatException(store.File.Name, Qcow2Header.SnapshotsAt, $"a snapshot {snapshot}", $"{store.Snapshots.Entries.Count} others");
+                ?? throw new ImageFormatException(store.File.Name, Qcow2Header.SnapshotsAt, $"a snapshot {snapshot}", $"{store.Snapshots.Entries.Count} others")
+                {
+                    Advice = "take one of those that \"cowctl info\" lists",
+                };
             _snapshot.Validate(store.File, _layout, store.Header.Size);
             _snapshotL1 = store.File.ReadTable(_snapshot.L1Offset, _snapshot.L1Entries);
         }

@@ -68,8 +68,8 @@ internal sealed class Qcow2Store
 
     public ClusterAllocator Allocator { get; private set; }
 
-    /// <summary>Bytes of the disk in whole sectors.</summary>
-    public static ulong WholeSectors(ulong size) => (size + 511) & ~511UL;
+    /// <summary>Bytes of a disk in whole sectors; a snapshot may claim any.</summary>
+    public static ulong WholeSectors(ulong size) => (Math.Min(size, ulong.MaxValue - 511) + 511) & ~511UL;
 
     /// <summary>Changes fields of the header, all of them in its first sector; not yet durable.</summary>
     public void ChangeHeader(Qcow2Header header)

@@ -34,14 +34,18 @@ internal sealed class Refcounts
 
     /// <summary>Byte offset of a block, 0 where there is none. Every cluster it would count is free.</summary>
     /// <exception cref="ImageFormatException">It is nowhere where a block can be.</exception>
-    public ulong Block(ulong index)
+    public ulong Block(ulong index) => TryBlock(index, out ulong block)
+        ? block
+        : throw new ImageFormatException(_file.Name, (long)(Offset + (index * 8)), "a refcount block that begins a cluster of the file", $"{block:x}");
+
+    /// <summary>As <see cref="Block"/>, where many may be nowhere.</summary>
+    /// <param name="index">Its number.</param>
+    /// <param name="block">What the table says.</param>
+    /// <returns>False where a block cannot be there.</returns>
+    public bool TryBlock(ulong index, out ulong block)
     {
-        ulong entry = index < (ulong)_blocks.Length ? _blocks[index] : 0;
-        if (entry != 0 && (entry % _layout.ClusterBytes != 0 || !_file.Reaches(entry)))
-        {
-            throw new ImageFormatException(_file.Name, (long)(Offset + (index * 8)), "a refcount block that begins a cluster of the file", $"{entry:x}");
-        }
-        return entry;
+        block = index < (ulong)_blocks.Length ? _blocks[index] : 0;
+        return block == 0 || (block % _layout.ClusterBytes == 0 && _file.Reaches(block));
     }
 
     /// <summary>The first number of a block, from one on, that the table names one for; tables are large and mostly empty.</summary>

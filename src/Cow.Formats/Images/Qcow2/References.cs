@@ -70,13 +70,14 @@ internal sealed class References
         Claim(_store.Refcounts.Offset, _store.Refcounts.Bytes, Qcow2Header.RefcountTableAt, "the refcount table");
         for (ulong i = 0; _store.Refcounts.TryNext(ref i); i++)
         {
-            try
+            ulong pointerAt = _store.Refcounts.Offset + (i * 8);
+            if (_store.Refcounts.TryBlock(i, out ulong block))
             {
-                Claim(_store.Refcounts.Block(i), _layout.ClusterBytes, _store.Refcounts.Offset + (i * 8), "a refcount block");
+                Claim(block, _layout.ClusterBytes, pointerAt, "a refcount block");
             }
-            catch (ImageFormatException e)
+            else
             {
-                _findings.Error(e.Message);
+                _findings.Error($"{_store.File.Name}: at byte {pointerAt}: expected a refcount block that begins a cluster of the file, found {block:x}");
             }
         }
     }
@@ -193,6 +194,8 @@ internal sealed class References
         catch (ImageFormatException e)
         {
             _findings.Error(e.Message);
+            // Where all is garbage, enough has been said.
+            _unpackable = _findings.IsFull ? 0 : _unpackable;
         }
     }
 
@@ -227,15 +230,11 @@ internal sealed class References
         {
             Counts.Add((offset >> _layout.ClusterBits) + i);
         }
-        try
+        bool apart = _claims.TryClaim(offset, bytes);
+        if (!apart)
         {
-            _claims.Claim(offset, bytes, pointerAt, what);
-            return true;
+            _findings.Error(_claims.Conflict(offset, pointerAt, what).Message);
         }
-        catch (ImageFormatException e)
-        {
-            _findings.Error(e.Message);
-            return false;
-        }
+        return apart;
     }
 }

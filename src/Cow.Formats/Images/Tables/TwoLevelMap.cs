@@ -13,6 +13,9 @@ internal sealed class TwoLevelMap
     private const int BatchBytes = 512;
     private const int DirectoryBatchBytes = 64 * 1024;
 
+    /// <summary>Tables at most, since each may take 20 bytes of memory: 8 TiB with tables for 2 MiB, as qcow and COWD have them, 128 with VMDK's.</summary>
+    private const ulong MostTables = 4 << 20;
+
     private readonly TableCodec _codec;
     private readonly TableGeometry _geometry;
     private readonly int _chunkShift;
@@ -136,6 +139,7 @@ internal sealed class TwoLevelMap
     {
         byte[] batch = new byte[(int)Math.Min(DirectoryBatchBytes, _geometry.Tables * (ulong)_entryBytes)];
         ulong perBatch = (ulong)(batch.Length / _entryBytes);
+        ulong claimed = 0;
         for (ulong table = 0; table < _geometry.Tables; table += perBatch)
         {
             int count = (int)Math.Min(perBatch, _geometry.Tables - table);
@@ -143,6 +147,10 @@ internal sealed class TwoLevelMap
             for (int i = 0; i < count; i++)
             {
                 ulong entry = _codec.LoadDirectory(batch.AsSpan(i * _entryBytes));
+                if (entry != 0 && claimed++ == MostTables)
+                {
+                    throw Expect.Error(File, DirectoryEntryAt(table + (ulong)i), $"{MostTables} tables at most", entry);
+                }
                 if (entry != 0)
                 {
                     Claim(entry, DirectoryEntryAt(table + (ulong)i), problem);

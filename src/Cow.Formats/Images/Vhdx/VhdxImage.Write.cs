@@ -57,22 +57,15 @@ internal sealed partial class VhdxImage
     {
         RefuseIfNotWritable();
         ulong chunks = ((_metadata.VirtualBytes - 1) / (Info.ChunkSectors * (ulong)Sector)) + 1;
-        bool inside = run.Run.Chunk < chunks && run.Run.Count > 0 && run.Run.Count <= Math.Min(chunks - run.Run.Chunk, ChunksPerBlock - (run.Run.Chunk % ChunksPerBlock));
-        if (!inside || run.Place.Device != 0 || run.Place.Sector >= (ulong)_file.Length / Sector)
+        bool inside = run.Run.Chunk < chunks && run.Run.Count > 0 && run.Run.Count <= chunks - run.Run.Chunk;
+        if (!inside || run.Place.Device != 0)
         {
-            throw NotTheirs(run, $"chunks of one block in the file of {_file.Length} bytes");
+            throw NotTheirs(run, $"chunks of a disk of {chunks}, in file 0");
         }
-        ulong block = run.Run.Chunk / ChunksPerBlock;
-        long place = ((long)run.Place.Sector * Sector) - WithinBlock(run.Run.Chunk);
-        if (!TryPlaceOf(block, out long known))
+        foreach (PlacedRun part in ByBlock(run))
         {
-            AdoptBlock(run, block, place);
+            AdoptPart(part);
         }
-        else if (known != place)
-        {
-            throw NotTheirs(run, $"chunks of the block at {known}");
-        }
-        AddAbsent(run.Run);
     }
 
     public void Abandon(ChunkRun run)
@@ -93,13 +86,11 @@ internal sealed partial class VhdxImage
         SortedDictionary<long, byte[]> pages = [];
         foreach (PlacedRun run in runs)
         {
-            ulong block = run.Run.Chunk / ChunksPerBlock;
-            if (!TryPlaceOf(block, out long place) || run.Place != PlaceIn(place, run.Run.Chunk))
+            foreach (PlacedRun part in ByBlock(run))
             {
-                throw new InvalidOperationException($"chunk {run.Run.Chunk} was never given the place at sector {run.Place.Sector}");
+                CommitPart(part, pages);
+                Write(pages, GatheredPages);
             }
-            Settle(run.Run, block, place, pages);
-            Write(pages, GatheredPages);
         }
         Write(pages, 1);
         _failed = false;
@@ -164,6 +155,49 @@ internal sealed partial class VhdxImage
         }
         VhdxMedium medium = new(_file, replay: null);
         return parts with { Medium = medium, Replay = null, Table = new VhdxTable(medium, parts.Regions, parts.Metadata) };
+    }
+
+    /// <summary>A run, cut where blocks end: new ones adjoin in the file, so runs of several may come back as one.</summary>
+    private IEnumerable<PlacedRun> ByBlock(PlacedRun run)
+    {
+        while (run.Run.Count > 0)
+        {
+            ulong count = Math.Min(run.Run.Count, ChunksPerBlock - (run.Run.Chunk % ChunksPerBlock));
+            yield return run with { Run = run.Run with { Count = count } };
+            Place next = run.Place with { Sector = run.Place.Sector + (count * Info.ChunkSectors) };
+            run = new PlacedRun(new ChunkRun(run.Run.Chunk + count, run.Run.Count - count), next);
+        }
+    }
+
+    /// <summary>Takes over the places of chunks of one block.</summary>
+    private void AdoptPart(PlacedRun part)
+    {
+        if (part.Place.Sector >= (ulong)_file.Length / Sector)
+        {
+            throw NotTheirs(part, $"a place in the file of {_file.Length} bytes");
+        }
+        ulong block = part.Run.Chunk / ChunksPerBlock;
+        long place = ((long)part.Place.Sector * Sector) - WithinBlock(part.Run.Chunk);
+        if (!TryPlaceOf(block, out long known))
+        {
+            AdoptBlock(part, block, place);
+        }
+        else if (known != place)
+        {
+            throw NotTheirs(part, $"chunks of the block at {known}");
+        }
+        AddAbsent(part.Run);
+    }
+
+    /// <summary>Names the places of chunks of one block, in gathered pages.</summary>
+    private void CommitPart(PlacedRun part, SortedDictionary<long, byte[]> pages)
+    {
+        ulong block = part.Run.Chunk / ChunksPerBlock;
+        if (!TryPlaceOf(block, out long place) || part.Place != PlaceIn(place, part.Run.Chunk))
+        {
+            throw new InvalidOperationException($"chunk {part.Run.Chunk} was never given the place at sector {part.Place.Sector}");
+        }
+        Settle(part.Run, block, place, pages);
     }
 
     /// <summary>The first chunks of a run that are in one block, up to one whose place cannot be written.</summary>

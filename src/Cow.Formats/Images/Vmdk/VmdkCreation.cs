@@ -89,7 +89,7 @@ internal sealed class VmdkCreation
         {
             extent.File.SetLength((long)bytes);
             extent.File.Flush();
-            return $"RW {bytes / 512} FLAT \"{name}\" 0";
+            return _settings.IsVmfs ? $"RW {bytes / 512} VMFS \"{name}\"" : $"RW {bytes / 512} FLAT \"{name}\" 0";
         }
         if (_settings.IsCowd)
         {
@@ -102,7 +102,7 @@ internal sealed class VmdkCreation
 
     private string NameOf(string stem, int number) => _settings.Subformat switch
     {
-        "monolithicFlat" => $"{stem}-flat.vmdk",
+        "monolithicFlat" or "vmfs" => $"{stem}-flat.vmdk",
         "vmfsSparse" => $"{stem}-delta.vmdk",
         "twoGbMaxExtentFlat" => $"{stem}-f{number:d3}.vmdk",
         _ => $"{stem}-s{number:d3}.vmdk",

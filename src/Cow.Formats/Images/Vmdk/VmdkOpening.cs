@@ -68,7 +68,6 @@ internal sealed class VmdkOpening(ImageSource source, bool writable, Dictionary<
         VmdkDescriptor descriptor = VmdkDescriptor.Read(source.File, 0, source.File.Length);
         RequireType(descriptor, _typesWithExtentFiles);
         TakeReasons(descriptor);
-        Expect.That(descriptor.Extents.Count > 0, source.File, 0, "at least one extent", "none");
         ulong sectors = 0;
         foreach (ExtentLine line in descriptor.Extents)
         {
@@ -76,6 +75,7 @@ internal sealed class VmdkOpening(ImageSource source, bool writable, Dictionary<
             Expect.That(sectors <= VmdkDescriptor.MostSectors, source.File, line.At, $"{VmdkDescriptor.MostSectors} sectors altogether at most", sectors);
             _extents.Add(OpenLine(line));
         }
+        Expect.That(_files.Count > 0, source.File, 0, "at least one extent in a file", "none");
         return descriptor;
     }
 

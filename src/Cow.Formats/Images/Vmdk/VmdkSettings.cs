@@ -7,7 +7,7 @@ namespace Cow.Formats.Images.Vmdk;
 /// <summary>What a new VMDK image is to be, from the settings that qemu-img knows.</summary>
 internal sealed record VmdkSettings
 {
-    private static readonly string[] _subformats = ["monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat", "vmfsSparse"];
+    private static readonly string[] _subformats = ["monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat", "vmfs", "vmfsSparse"];
     private const string StreamSubformat = "streamOptimized";
 
     private static readonly string[] _adapters = ["ide", "buslogic", "lsilogic", "legacyESX"];
@@ -27,8 +27,11 @@ internal sealed record VmdkSettings
     /// <summary>Whether it is an extent of ESX.</summary>
     public bool IsCowd => Subformat == "vmfsSparse";
 
+    /// <summary>Whether it is a flat disk of ESX.</summary>
+    public bool IsVmfs => Subformat == "vmfs";
+
     /// <summary>Whether sectors are as they are, without grains.</summary>
-    public bool IsFlat => Subformat is "monolithicFlat" or "twoGbMaxExtentFlat";
+    public bool IsFlat => Subformat is "monolithicFlat" or "twoGbMaxExtentFlat" || IsVmfs;
 
     /// <summary>Whether there is an extent for every 2 GiB.</summary>
     public bool IsSplit => Subformat is "twoGbMaxExtentSparse" or "twoGbMaxExtentFlat";

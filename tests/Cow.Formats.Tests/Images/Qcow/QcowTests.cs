@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using Cow.Formats.Images;
 using Cow.Formats.Images.Qcow;
+using Cow.Formats.Io;
 using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace Cow.Formats.Tests.Images.Qcow;
@@ -126,6 +127,14 @@ internal sealed class QcowTests
         Assert.That(Errors(image), Is.Not.Empty);
     }
 
+    /// <summary>A file of 16 GiB, nearly all holes, with a table in every second sector: where each is must fit memory.</summary>
+    [Test]
+    public void MoreTablesThanFitMemoryAreRefused()
+    {
+        ImageSource source = new MemoryFiles(static _ => new FileOfTables()).New("image");
+        Assert.That(() => Driver.Open(source, new ImageOpenOptions(false)), Throws.InstanceOf<ImageFormatException>().With.Property("Expected").Contains("tables at most"));
+    }
+
     [TestCase(32, (byte)8)]
     [TestCase(32, (byte)17)]
     [TestCase(33, (byte)5)]
@@ -212,5 +221,42 @@ internal sealed class QcowTests
         byte[] content = new byte[disk.Length];
         disk.Read(0, content);
         return content;
+    }
+
+    /// <summary>A header, a first-level table without a hole, and zeros.</summary>
+    private sealed class FileOfTables : IImageFile
+    {
+        private const int DirectoryAt = 512;
+        private const ulong TablesAt = 1 << 28;
+
+        public string Name => "image";
+
+        public long Length => 1L << 34;
+
+        public void ReadAt(Span<byte> buffer, long offset)
+        {
+            buffer.Clear();
+            if (offset < DirectoryAt)
+            {
+                byte[] header = new byte[DirectoryAt];
+                new QcowHeader(0, 0, QcowHeader.MostTables << 15, 9, 6, 0, DirectoryAt, null).Write(header, 0);
+                header.AsSpan((int)offset, (int)Math.Min(buffer.Length, DirectoryAt - offset)).CopyTo(buffer);
+                return;
+            }
+            for (int i = 0; i + 8 <= buffer.Length && offset < 1 << 27; i += 8)
+            {
+                WriteUInt64BigEndian(buffer[i..], TablesAt + ((ulong)(offset - DirectoryAt + i) / 8 * 1024));
+            }
+        }
+
+        public void WriteAt(ReadOnlySpan<byte> data, long offset) => throw new NotSupportedException();
+
+        public void Flush()
+        {
+        }
+
+        public void Dispose()
+        {
+        }
     }
 }

@@ -274,6 +274,26 @@ internal sealed class Qcow2FeatureTests
         RequireClean(files, content);
     }
 
+    [Test]
+    public void ASnapshotThatClaimsEveryByteIsListedAndNotOpened()
+    {
+        MemoryFiles files = MemoryImage("", new byte[DiskBytes]);
+        using (ISnapshotImage image = (ISnapshotImage)Driver.Open(files.Source(Image, writable: true), new ImageOpenOptions(Writable: true)))
+        {
+            image.TakeSnapshot("all");
+            image.Close();
+        }
+        long diskBytesAt = (long)Header(files).SnapshotsOffset + 48;
+        files.Source(Image).File.WriteAt([.. Enumerable.Repeat((byte)0xff, 8)], diskBytesAt);
+        using (ImageDisk disk = OpenMemory(files.Reopened(), writable: false))
+        {
+            Assert.That(disk.Chain.Images[0].Info.Snapshots[0].Name, Is.EqualTo("all"));
+            Assert.That(disk.Chain.Check().Errors, Is.Not.Empty);
+        }
+        Assert.That(
+            () => Driver.Open(files.Reopened().Source(Image), new ImageOpenOptions(Writable: false, "all")), Throws.InstanceOf<ImageFormatException>());
+    }
+
     private static void PatchHeader(MemoryFiles files, Action<byte[]> change)
     {
         byte[] header = files.Bytes(Image)[..4096];

@@ -74,11 +74,18 @@ internal sealed class ToyImage : IDiskImage
     public void Adopt(PlacedRun run)
     {
         ulong chunk = run.Run.Chunk;
-        if (run.Run.Count != 1 || chunk >= Chunks || run.Place.Device != 0 || run.Place.Sector > 1 << 30)
+        if (chunk >= Chunks || run.Run.Count > Chunks - chunk || run.Place.Device != 0 || run.Place.Sector > 1 << 30)
         {
-            throw Wrong("a place of one chunk", $"{run.Run.Count} chunks at {run.Place}");
+            throw Wrong("places of chunks of the disk", $"{run.Run.Count} chunks at {run.Place}");
         }
-        ulong place = run.Place.Sector * 512;
+        for (ulong i = 0; i < run.Run.Count; i++)
+        {
+            AdoptOne(chunk + i, (run.Place.Sector * 512) + (i * ChunkBytes));
+        }
+    }
+
+    private void AdoptOne(ulong chunk, ulong place)
+    {
         if ((Entry(chunk) == place && place > ZeroEntry) || (_reserved.TryGetValue(chunk, out ulong had) && had == place))
         {
             return;

@@ -43,6 +43,7 @@ internal sealed class VmdkDescriptorTests
     [TestCase("RW 8 FLAT \"flat\" 0", "RW 8 FLAT \"flat\" 0\nRW 8 FLAT \"flat\" 0")]
     [TestCase("RW 8 FLAT \"flat\" 0", "RW 8 FLAT \"flat\" 0\nRW 8 SPARSE \"flat\"")]
     [TestCase("RW 8 FLAT \"flat\" 0", "RW 8 SPARSE \"flat\"")]
+    [TestCase("RW 8 FLAT \"flat\" 0", "RW 8 ZERO")]
     [TestCase("RW 8 FLAT \"flat\" 0", "RW 9007199254740992 ZERO\nRW 9007199254740992 ZERO")]
     [TestCase("monolithicFlat", "monolithicSparse")]
     [TestCase("monolithicFlat", "vmfsRaw")]

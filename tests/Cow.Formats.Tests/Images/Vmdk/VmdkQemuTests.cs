@@ -40,6 +40,7 @@ internal sealed class VmdkQemuTests
     [TestCase("monolithicFlat")]
     [TestCase("twoGbMaxExtentSparse")]
     [TestCase("twoGbMaxExtentFlat")]
+    [TestCase("vmfs")]
     [TestCase("vmfsSparse")]
     public void WhatWeMakeQemuReads(string subformat)
     {
