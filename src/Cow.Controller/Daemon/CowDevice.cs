@@ -230,18 +230,7 @@ internal sealed class CowDevice : IDisposable
         return _lastStatus;
     }
 
-    private CowListEntry? InKernel()
-    {
-        foreach (CowListEntry entry in CowChannel.List())
-        {
-            if (entry.Ident == Name)
-            {
-                return entry;
-            }
-        }
-
-        return null;
-    }
+    private CowListEntry? InKernel() => CowChannel.Find(Name);
 
     private ulong KernelHolds() => InKernel()?.Uncommitted ?? 0;
 
