@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using System.Globalization;
+using System.IO.Enumeration;
 using System.Text;
 using Cow.DmIoctl.Abi;
 
@@ -32,13 +33,13 @@ internal static class LoopSysfs
     /// <summary>The devices that the kernel has, in order, with a file behind them or without.</summary>
     public static IEnumerable<int> All()
     {
-        const string root = "/sys/block";
-        return !Directory.Exists(root) ? [] : Directory.EnumerateFileSystemEntries(root, "loop*")
-            .Select(path => int.TryParse(
-                Path.GetFileName(path.AsSpan())["loop".Length..], NumberStyles.None, CultureInfo.InvariantCulture,
-                out int index) ? index : -1)
-            .Where(index => index >= 0)
-            .Order();
+        // Where the links of /sys/block lead: the runtime would look up each of thousands to see what kind of thing it is.
+        const string root = "/sys/devices/virtual/block";
+        return !Directory.Exists(root) ? [] : new FileSystemEnumerable<int>(
+            root, static (ref entry) => IndexOf(entry.FileName), new EnumerationOptions { AttributesToSkip = 0 })
+        {
+            ShouldIncludePredicate = static (ref entry) => IndexOf(entry.FileName) >= 0,
+        }.Order();
     }
 
     /// <summary>Makes the node of a device that the kernel has.</summary>
@@ -68,4 +69,8 @@ internal static class LoopSysfs
         var bytes = Encoding.UTF8.GetBytes(path).AsSpan();
         bytes[..Math.Min(bytes.Length, room.Length - 1)].CopyTo(room);
     }
+
+    private static int IndexOf(ReadOnlySpan<char> name) =>
+        name.StartsWith("loop", StringComparison.Ordinal)
+        && int.TryParse(name["loop".Length..], NumberStyles.None, CultureInfo.InvariantCulture, out int index) ? index : -1;
 }
