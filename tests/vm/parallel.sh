@@ -70,7 +70,7 @@ shared_jobs() {
 pause() {
     local reader
     fio --name=load --filename=/dev/mapper/b --direct=1 --ioengine=libaio --iodepth=4 --rw=randread --bs=4k --size="${mib}M" --time_based --runtime=60 \
-        --output=/dev/null &
+        --eta=never --output=/dev/null &
     reader=$!
     sleep 1
     "$@"
@@ -84,7 +84,7 @@ compacted() { cowctl compact b --json | jq '.pauseMilliseconds * 1000'; }
 swaps() {
     up cow-8
     # Every other chunk: more runs than there may be lines.
-    fio --name=fill --filename=/dev/mapper/b --direct=1 --bs=4k --rw=write:4k --io_size=8M --output=/dev/null
+    fio --name=fill --filename=/dev/mapper/b --direct=1 --bs=4k --rw=write:4k --io_size=8M --eta=never --output=/dev/null
     settle
     step "compacting under reads"
     ours+=("$(pause compacted)")
