@@ -14,6 +14,7 @@ PARALLEL_ROUNDS=5 PARALLEL_TARGETS="linear cow-8 cow-128 bitmap-128" PARALLEL_MI
 . /payload/bench.inc
 BENCH_MIB=$PARALLEL_MIB SECTORS=$((PARALLEL_MIB * 2048))
 # This clock goes on while a busy machine lets the guest stand.
+# shellcheck disable=SC2034  # bench.inc reads it
 LIMIT=900
 
 # An image on the CoW disk, whose other contents nobody reads.
@@ -66,13 +67,17 @@ shared_jobs() {
     down "$target"
 }
 
-# pause COMMAND...: what it prints, while somebody reads the device.
+# Reads that /dev/mapper/b has served.
+reads() { awk '{ print $1 }' "/sys/block/dm-$(dmsetup info -c --noheadings -o minor b)/stat"; }
+
+# pause COMMAND...: what it prints, while somebody reads the device: not before that has begun, which takes fio seconds here.
 pause() {
-    local reader
-    fio --name=load --filename=/dev/mapper/b --direct=1 --ioengine=libaio --iodepth=4 --rw=randread --bs=4k --size="${mib}M" --time_based --runtime=60 \
+    local reader begun
+    begun=$(($(reads) + 1000))
+    fio --name=load --filename=/dev/mapper/b --direct=1 --ioengine=libaio --iodepth=4 --rw=randread --bs=4k --size="${mib}M" --time_based --runtime=600 \
         --eta=never --output=/dev/null &
     reader=$!
-    sleep 1
+    until [ "$(reads)" -gt "$begun" ]; do sleep 0.1; done
     "$@"
     kill "$reader"
     wait "$reader" || true
