@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 using System.Globalization;
-using System.IO.Enumeration;
 using System.Text;
 using Cow.DmIoctl.Abi;
 
@@ -31,15 +30,19 @@ internal static class LoopSysfs
     }
 
     /// <summary>The devices that the kernel has, in order, with a file behind them or without.</summary>
-    public static IEnumerable<int> All()
+    public static IReadOnlyList<int> All()
     {
-        // Where the links of /sys/block lead: the runtime would look up each of thousands to see what kind of thing it is.
-        const string root = "/sys/devices/virtual/block";
-        return !Directory.Exists(root) ? [] : new FileSystemEnumerable<int>(
-            root, static (ref entry) => IndexOf(entry.FileName), new EnumerationOptions { AttributesToSkip = 0 })
+        var all = new List<int>();
+        DirectoryNames.ForEach("/sys/block", name =>
         {
-            ShouldIncludePredicate = static (ref entry) => IndexOf(entry.FileName) >= 0,
-        }.Order();
+            if (name.StartsWith("loop"u8)
+                && int.TryParse(name["loop"u8.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out int index))
+            {
+                all.Add(index);
+            }
+        });
+        all.Sort();
+        return all;
     }
 
     /// <summary>Makes the node of a device that the kernel has.</summary>
@@ -69,8 +72,4 @@ internal static class LoopSysfs
         var bytes = Encoding.UTF8.GetBytes(path).AsSpan();
         bytes[..Math.Min(bytes.Length, room.Length - 1)].CopyTo(room);
     }
-
-    private static int IndexOf(ReadOnlySpan<char> name) =>
-        name.StartsWith("loop", StringComparison.Ordinal)
-        && int.TryParse(name["loop".Length..], NumberStyles.None, CultureInfo.InvariantCulture, out int index) ? index : -1;
 }
