@@ -45,6 +45,9 @@ internal static unsafe partial class LibC
     [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
     internal static partial long LSeek(SafeFileHandle fd, long offset, int whence);
 
+    [LibraryImport("libc", EntryPoint = "getdents64", SetLastError = true)]
+    internal static partial nint GetDents64(SafeFileHandle fd, void* entries, nuint bytes);
+
     [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
     internal static partial int FAllocate(SafeFileHandle fd, int mode, long offset, long length);
 

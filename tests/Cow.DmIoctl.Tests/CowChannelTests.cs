@@ -175,6 +175,20 @@ internal sealed class CowChannelTests
     }
 
     [Test]
+    public void TheNextIdentInByteOrderIsTheOneThatIsLookedFor()
+    {
+        string[] idents = ["d", "d1", "d11", "d11~", "d11" + new string('~', 124), "d12", "d120", "d13", "c~", "D12", "+"];
+        byte[] before = new byte[128];
+        foreach (string ident in idents)
+        {
+            CowChannel.WriteBefore(ident, before);
+            string? next = idents.Where(other => AsBytes(other).AsSpan().SequenceCompareTo(before) > 0)
+                .MinBy(AsBytes, Comparer<byte[]>.Create(static (a, b) => a.AsSpan().SequenceCompareTo(b)));
+            Assert.That(next, Is.EqualTo(ident));
+        }
+    }
+
+    [Test]
     public void AnIdentThatDoesNotFitIsRefused()
     {
         Assert.That(() => _channel.Attach("", false), Throws.ArgumentException);
@@ -188,6 +202,13 @@ internal sealed class CowChannelTests
         Assert.That(() => _channel.Attach("ident", false), Throws.TypeOf<LinuxException>()
             .With.Message.StartsWith("ident: DM_COW_IOC_ATTACH: ").And.Property("Errno").EqualTo(Errno.ENOTTY));
         Assert.That(_channel.Owner, Is.Zero);
+    }
+
+    private static byte[] AsBytes(string ident)
+    {
+        byte[] room = new byte[128];
+        CText.Write(ident, room);
+        return room;
     }
 
     // A pipe gives the reply back: 72 bytes, of which an event takes 64 and the next read the rest.

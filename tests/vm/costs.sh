@@ -3,7 +3,7 @@
 #
 #   COST name value unit
 #
-# Times are those of a clock that counts instructions, two to the nanosecond.
+# Times are those of a clock that counts instructions, two nanoseconds each.
 # shellcheck shell=bash
 set -euo pipefail
 

@@ -12,7 +12,9 @@ set -euo pipefail
 
 PARALLEL_ROUNDS=5 PARALLEL_TARGETS="linear cow-8 cow-128 bitmap-128" PARALLEL_MIB=32
 . /payload/bench.inc
-BENCH_MIB=$PARALLEL_MIB SECTORS=$((PARALLEL_MIB * 2048)) mib=$PARALLEL_MIB
+# The limit: this clock goes on while a busy machine lets the guest stand.
+# shellcheck disable=SC2034  # bench.inc reads them
+BENCH_MIB=$PARALLEL_MIB SECTORS=$((PARALLEL_MIB * 2048)) LIMIT=900
 
 # An image on the CoW disk, whose other contents nobody reads.
 image() {
@@ -64,13 +66,17 @@ shared_jobs() {
     down "$target"
 }
 
-# pause COMMAND...: what it prints, while somebody reads the device.
+# Reads that /dev/mapper/b has served.
+reads() { awk '{ print $1 }' "/sys/block/dm-$(dmsetup info -c --noheadings -o minor b)/stat"; }
+
+# pause COMMAND...: what it prints, while somebody reads the device: not before that has begun, which takes fio seconds here.
 pause() {
-    local reader
-    fio --name=load --filename=/dev/mapper/b --direct=1 --ioengine=libaio --iodepth=4 --rw=randread --bs=4k --size="${mib}M" --time_based --runtime=60 \
-        --output=/dev/null &
+    local reader begun
+    begun=$(($(reads) + 1000))
+    fio --name=load --filename=/dev/mapper/b --direct=1 --ioengine=libaio --iodepth=4 --rw=randread --bs=4k --size="${mib}M" --time_based --runtime=600 \
+        --eta=never --output=/dev/null &
     reader=$!
-    sleep 1
+    until [ "$(reads)" -gt "$begun" ]; do sleep 0.1; done
     "$@"
     kill "$reader"
     wait "$reader" || true
@@ -78,21 +84,34 @@ pause() {
 
 compacted() { cowctl compact b --json | jq '.pauseMilliseconds * 1000'; }
 
+# Ten swaps for the table that is there already, by the call that cowctl makes. One swap waits for up to two grace periods of SRCU, each of which is over
+# at once or comes with the timer: that is luck, not the table.
+swapped() {
+    local i
+    dmsetup table b >/tmp/table
+    for ((i = 0; i < 10; i++)); do
+        dmsetup load b /tmp/table
+        swap b
+    done
+}
+
+compacted_and_swapped() { compacted && swapped; }
+
 # How long I/O stands still while a table is swapped: for one of the default number of lines, and for a single linear line.
 swaps() {
     up cow-8
     # Every other chunk: more runs than there may be lines.
-    fio --name=fill --filename=/dev/mapper/b --direct=1 --bs=4k --rw=write:4k --io_size=8M --output=/dev/null
+    fio --name=fill --filename=/dev/mapper/b --direct=1 --bs=4k --rw=write:4k --io_size=8M --eta=never --output=/dev/null
     settle
     step "compacting under reads"
-    ours+=("$(pause compacted)")
+    mapfile -t -O ${#ours[@]} ours < <(pause compacted_and_swapped)
     lines=$(dmsetup table b | wc -l)
     down cow-8
     up linear
-    dmsetup load b --table "0 $SECTORS linear $COW 0"
     step "swapping a linear line under reads"
-    theirs+=("$(pause swap b)")
+    mapfile -t -O ${#theirs[@]} theirs < <(pause swapped)
     down linear
+    [ "${#ours[@]} ${#theirs[@]}" = "$((round * 11)) $((round * 10))" ] || die "not every swap succeeded"
 }
 
 median() { printf '%s\n' "$@" | sort -g | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
@@ -101,20 +120,24 @@ modprobe dm-cow
 modprobe nbd nbds_max=1
 disks
 # Warm, as in bench.sh.
-round=warm
+round=warm mib=$((PARALLEL_MIB / 4))
 for target in $PARALLEL_TARGETS; do
     echo "parallel: warming up with $target"
     shared_jobs one 1 "$target" >/dev/null
 done
+echo "parallel: warming up with cowctl and qemu-nbd"
 pair >/dev/null
+mib=$PARALLEL_MIB
 ours=() theirs=() lines=0
 for round in $(seq 1 "$PARALLEL_ROUNDS"); do
-    echo "parallel: round $round of $PARALLEL_ROUNDS"
+    echo "parallel: round $round of $PARALLEL_ROUNDS, cowctl and qemu-nbd"
     pair
     for target in $PARALLEL_TARGETS; do
+        echo "parallel: round $round of $PARALLEL_ROUNDS, $target"
         shared_jobs one 1 "$target"
         shared_jobs four 4 "$target"
     done
+    echo "parallel: round $round of $PARALLEL_ROUNDS, swaps"
     swaps
 done
 end_step

@@ -45,11 +45,12 @@ internal sealed class Collapse(DmControl dm, DmName name, DeviceTable table, Chu
     /// <summary>The line that serves a sector.</summary>
     public PlannedLine LineOf(ulong sector) => _lines.Find(line => sector >= line.Start && sector < line.End);
 
-    /// <summary>Whether an automatic reload may pay: enough was placed since the last plan, and it is long enough ago.</summary>
+    /// <summary>Whether an automatic reload is possible: the last one is long enough ago, and there is something left to turn into lines.</summary>
+    public bool Due => DateTime.UtcNow - _last >= Apart && !AllLinear;
+
+    /// <summary>Whether one may pay: enough was placed since the last plan.</summary>
     public bool MayPay(ulong placedChunks) =>
-        DateTime.UtcNow - _last >= Apart
-        && !AllLinear
-        && placedChunks > _placedAtPlan
+        placedChunks > _placedAtPlan
         && (placedChunks - _placedAtPlan >= Math.Max(1, geometry.Chunks / WorthPart) || placedChunks >= geometry.Chunks);
 
     /// <summary>Plans, and swaps the table if the plan is better by enough.</summary>

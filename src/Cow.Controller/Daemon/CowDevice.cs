@@ -20,6 +20,7 @@ internal sealed class CowDevice : IDisposable
     private readonly ILogger _log;
     private DeviceState _state;
     private EngineStatus _lastStatus;
+    private long _judgedAt = -1;
     private bool _buried;
 
     public CowDevice(DmControl dm, StateStore states, DeviceState state, DeviceRuntime runtime, ILogger log)
@@ -80,19 +81,23 @@ internal sealed class CowDevice : IDisposable
         }
     }
 
-    /// <summary>Now and then: collapses when it pays.</summary>
+    /// <summary>Now and then: collapses when it pays. Where nothing happened since it did not, the loop's thread is not woken: there may be a thousand.</summary>
     public void Tick()
     {
         lock (_gate)
         {
-            if (!_runtime.Loop.Ended.IsCompleted && _state.Phase == DevicePhase.Active && !_state.Spec.ReadOnly)
+            if (_runtime.Loop.Ended.IsCompleted || _state.Phase != DevicePhase.Active || _state.Spec.ReadOnly
+                || !_collapse.Due || _runtime.Loop.Handled == _judgedAt)
             {
-                EngineStatus engine = Ask();
-                if (engine.Mode == EngineMode.ReadWrite && _collapse.MayPay(engine.PlacedChunks - Math.Min(engine.PlacedChunks, engine.UncommittedChunks)))
-                {
-                    CompactReport report = _collapse.Run(_runtime.Loop, force: false);
-                    DaemonLog.Collapsed(_log, Name, report.LinesBefore, report.LinesAfter, report.PauseMilliseconds);
-                }
+                return;
+            }
+
+            _judgedAt = _runtime.Loop.Handled;
+            EngineStatus engine = Ask();
+            if (engine.Mode == EngineMode.ReadWrite && _collapse.MayPay(engine.PlacedChunks - Math.Min(engine.PlacedChunks, engine.UncommittedChunks)))
+            {
+                CompactReport report = _collapse.Run(_runtime.Loop, force: false);
+                DaemonLog.Collapsed(_log, Name, report.LinesBefore, report.LinesAfter, report.PauseMilliseconds);
             }
         }
     }
@@ -193,7 +198,7 @@ internal sealed class CowDevice : IDisposable
     {
         try
         {
-            if (_lastStatus.Mode == EngineMode.ReadWrite)
+            if (Ask().Mode == EngineMode.ReadWrite)
             {
                 _runtime.Close();
             }
@@ -230,18 +235,7 @@ internal sealed class CowDevice : IDisposable
         return _lastStatus;
     }
 
-    private CowListEntry? InKernel()
-    {
-        foreach (CowListEntry entry in CowChannel.List())
-        {
-            if (entry.Ident == Name)
-            {
-                return entry;
-            }
-        }
-
-        return null;
-    }
+    private CowListEntry? InKernel() => CowChannel.Find(Name);
 
     private ulong KernelHolds() => InKernel()?.Uncommitted ?? 0;
 

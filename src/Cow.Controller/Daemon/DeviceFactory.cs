@@ -57,7 +57,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         var locks = new ImageLocks();
         undo.Add("unlock the images", locks.Dispose);
         var name = new DmName(state.Spec.Name);
-        bool known = CowChannel.List().Any(entry => entry.Ident == state.Spec.Name);
+        bool known = CowChannel.Find(state.Spec.Name) is not null;
         if (!known)
         {
             // All lines are linear, and nobody held the context: an inactive line brings it back, for as long as we hold it then.

@@ -35,6 +35,7 @@ internal sealed class FaultLoop : IDisposable
     private BulkLoader? _loader;
     private bool _loaderMade;
     private bool _toldGone;
+    private long _handled;
     private volatile bool _stopping;
 
     public FaultLoop(IFaultChannel channel, CowEngine engine, ICowFormat format, FaultLoopOptions options, ILogger log)
@@ -58,6 +59,9 @@ internal sealed class FaultLoop : IDisposable
 
     /// <summary>Ends with the thread; faulted when the channel was lost.</summary>
     public Task Ended => _ended.Task;
+
+    /// <summary>Events that were handled: while it stays the same, nothing happened to the device. Any thread.</summary>
+    public long Handled => Volatile.Read(ref _handled);
 
     public void Start() => _thread.Start();
 
@@ -178,6 +182,7 @@ internal sealed class FaultLoop : IDisposable
         Send();
         CompleteWork();
         TellGone();
+        Volatile.Write(ref _handled, _handled + count);
     }
 
     /// <summary>Not before its replies were sent, and not if the stop kept them from it: an ABANDON that was overtaken by the end of the channel would be

@@ -64,7 +64,8 @@ internal sealed class FingerprintGuard(DaemonPaths paths)
     {
         SafeFileHandle handle = BlockDevice.OpenDirect(device, write: false);
         long bytes = checked((long)BlockDevice.SizeBytes(handle));
-        using var file = new ImageFile(handle, device, checked((int)BlockDevice.LogicalBlockSize(handle)), () => bytes);
+        int alignment = checked((int)BlockDevice.LogicalBlockSize(handle));
+        using var file = new ImageFile(handle, device, alignment, () => bytes, Math.Max(BlockBytes, alignment));
         var samples = new List<FingerprintSample>();
         byte[] block = new byte[Math.Min(BlockBytes, bytes)];
         for (int i = 0; i < Blocks && bytes > 0; i++)

@@ -83,7 +83,7 @@ internal sealed class Recovery(DmControl dm, StateStore states, DeviceFactory fa
     private CowDevice? Adopted(DeviceState state)
     {
         bool mapped = dm.Find(new DmName(state.Spec.Name)) is not null;
-        bool held = CowChannel.List().Any(entry => entry.Ident == state.Spec.Name);
+        bool held = CowChannel.Find(state.Spec.Name) is not null;
         if (!mapped && !held)
         {
             // Removed by hand, with everything committed.

@@ -79,7 +79,8 @@ internal static class StoreOpener
             return;
         }
 
-        string? foreign = SignatureProbe.Find(store.Data) ?? SignatureProbe.Find(store.Head)
+        string? foreign = SignatureProbe.Find(store.Data)
+            ?? (ReferenceEquals(store.Head, store.Data) ? null : SignatureProbe.Find(store.Head))
             ?? FormatRegistry.Probe(store.Data)?.Name;
         if (foreign is not null)
         {

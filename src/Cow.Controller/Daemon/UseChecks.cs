@@ -22,9 +22,13 @@ internal sealed class UseChecks(DmControl dm)
                 ExitCode.InUse, path, $"is mounted read-write at {where}", "unmount it, or mount it read-only: a base must not change");
         }
 
-        foreach (DeviceNumber holder in BlockDevice.Holders(number))
+        // Once for all holders: a golden image may have a thousand.
+        IReadOnlyList<DeviceNumber> holders = BlockDevice.Holders(number);
+        Dictionary<DeviceNumber, string> mapped = holders.Count == 0 ? [] : dm.List().ToDictionary(entry => entry.Number, entry => entry.Name);
+        foreach (DeviceNumber holder in holders)
         {
-            if (Writes(holder, number))
+            // One that is not mapped (RAID, bcache): nobody knows.
+            if (!mapped.TryGetValue(holder, out string? name) || Writes(name, number))
             {
                 throw new RefusedException(
                     ExitCode.InUse, path, $"is in use for writing by {BlockDevice.PathOf(holder)}", "remove that device first: a base must not change");
@@ -66,21 +70,8 @@ internal sealed class UseChecks(DmControl dm)
         }
     }
 
-    private bool Writes(DeviceNumber holder, DeviceNumber device)
-    {
-        foreach (DmListEntry entry in dm.List())
-        {
-            if (entry.Number == holder)
-            {
-                return !DmName.TryParse(entry.Name, out DmName? name)
-                    || (dm.Find(name) is not { IsReadOnly: true }
-                        && dm.Table(name).Any(line => LineWrites(line, device.ToString())));
-            }
-        }
-
-        // Not a mapped device (RAID, bcache): nobody knows.
-        return true;
-    }
+    private bool Writes(string holder, DeviceNumber device) => !DmName.TryParse(holder, out DmName? name)
+        || (dm.Find(name) is not { IsReadOnly: true } && dm.Table(name).Any(line => LineWrites(line, device.ToString())));
 
     private static bool LineWrites(in TargetLine line, string device)
     {

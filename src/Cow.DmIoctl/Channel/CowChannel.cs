@@ -29,28 +29,31 @@ public sealed class CowChannel : IDisposable
     public static CowChannel Open() => new(OpenNode());
 
     /// <summary>All idents that the module holds. Opens the node for itself.</summary>
-    public static unsafe IReadOnlyList<CowListEntry> List()
+    public static IReadOnlyList<CowListEntry> List()
     {
         using var node = OpenNode();
         var entries = new List<CowListEntry>();
         var record = default(CowList);
-        while (true)
+        while (Next(node, ref record) is { } entry)
         {
-            int result;
-            do
-            {
-                result = LibC.Ioctl(node, CowNumbers.List, &record);
-            }
-            while (Syscall.Interrupted(result));
-            if (result < 0 && Syscall.LastError == Errno.ENOENT)
-            {
-                return entries;
-            }
-
-            Syscall.Check(result, "DM_COW_IOC_LIST", NodePath);
-            entries.Add(new CowListEntry(
-                CText.Read(record.Ident), record.State, record.Owner, record.Uncommitted));
+            entries.Add(entry);
         }
+
+        return entries;
+    }
+
+    /// <summary>
+    /// What the module holds under an ident; null where it has none of that name. However many others there are, it is
+    /// one call. Opens the node for itself.
+    /// </summary>
+    /// <param name="ident">1 to 127 bytes.</param>
+    public static CowListEntry? Find(string ident)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(ident);
+        using var node = OpenNode();
+        var record = default(CowList);
+        WriteBefore(ident, record.Ident);
+        return Next(node, ref record) is { } entry && entry.Ident == ident ? entry : null;
     }
 
     /// <summary>
@@ -174,6 +177,39 @@ public sealed class CowChannel : IDisposable
 
     private static SafeFileHandle OpenNode() => FileOpen.Open(
         NodePath, FileNumbers.ReadWrite | FileNumbers.NonBlock, "load the module: modprobe dm-cow");
+
+    /// <summary>The last of all idents that come before another one, in the byte order in which the module walks them.</summary>
+    internal static void WriteBefore(string ident, Span<byte> room)
+    {
+        CText.Write(ident, room);
+        int last = room.IndexOf((byte)0) - 1;
+        if (--room[last] > 0)
+        {
+            room[(last + 1)..^1].Fill(byte.MaxValue);
+        }
+    }
+
+    // In: the ident before, or none. Null behind the last.
+    private static unsafe CowListEntry? Next(SafeFileHandle node, ref CowList record)
+    {
+        int result;
+        fixed (CowList* argument = &record)
+        {
+            do
+            {
+                result = LibC.Ioctl(node, CowNumbers.List, argument);
+            }
+            while (Syscall.Interrupted(result));
+        }
+
+        if (result < 0 && Syscall.LastError == Errno.ENOENT)
+        {
+            return null;
+        }
+
+        Syscall.Check(result, "DM_COW_IOC_LIST", NodePath);
+        return new CowListEntry(CText.Read(record.Ident), record.State, record.Owner, record.Uncommitted);
+    }
 
     private unsafe void Handshake(ref CowAttach record, string ident)
     {

@@ -30,15 +30,19 @@ internal static class LoopSysfs
     }
 
     /// <summary>The devices that the kernel has, in order, with a file behind them or without.</summary>
-    public static IEnumerable<int> All()
+    public static IReadOnlyList<int> All()
     {
-        const string root = "/sys/block";
-        return !Directory.Exists(root) ? [] : Directory.EnumerateFileSystemEntries(root, "loop*")
-            .Select(path => int.TryParse(
-                Path.GetFileName(path.AsSpan())["loop".Length..], NumberStyles.None, CultureInfo.InvariantCulture,
-                out int index) ? index : -1)
-            .Where(index => index >= 0)
-            .Order();
+        var all = new List<int>();
+        DirectoryNames.ForEach("/sys/block", name =>
+        {
+            if (name.StartsWith("loop"u8)
+                && int.TryParse(name["loop"u8.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out int index))
+            {
+                all.Add(index);
+            }
+        });
+        all.Sort();
+        return all;
     }
 
     /// <summary>Makes the node of a device that the kernel has.</summary>
