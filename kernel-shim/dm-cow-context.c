@@ -180,7 +180,7 @@ static int ctx_alloc_io(struct cow_ctx *ctx)
 {
 	int r;
 
-	/* It starts what somebody waits for and waits for nothing itself. */
+	/* It only starts things, copies and flushes, that others wait for. */
 	ctx->wq = alloc_workqueue("dm-cow-%s", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0,
 				  ctx->ident);
 	if (!ctx->wq)

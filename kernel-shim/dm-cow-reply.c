@@ -157,6 +157,9 @@ static int reply_known(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 /*
  * The worker starts the copies of faults that were answered in full.  Once for
  * all replies: then writers that asked together go on together.
+ *
+ * The look without ctx->lock sees what this thread put there; what others did
+ * they queue themselves.
  */
 static void start_answered(struct cow_ctx *ctx)
 {

@@ -105,19 +105,7 @@ internal abstract partial class ImageFormatContract
             {
                 WriteUncommitted(disk, given, model);
             }
-            files = files.Reopened();
-            using (ImageDisk disk = Open(files, variant))
-            {
-                given.ForEach(disk.Chain.Adopt);
-                given.ForEach(disk.Chain.Adopt);
-                Assert.That(disk.Chain.Allocate(given[0].Run with { Count = 1 }).Placed.Place, Is.EqualTo(given[0].Place), variant.ToString());
-                disk.Chain.Commit([.. given]);
-                disk.Chain.Flush();
-                given.ForEach(disk.Chain.Adopt);
-                RequireEqual(ReadAll(disk), model, variant.ToString());
-                disk.Close();
-            }
-            RequireUntouched(files, variant, model, variant.ToString());
+            RequireTakenOver(files.Reopened(), variant, given, model);
         }
     }
 
@@ -135,18 +123,25 @@ internal abstract partial class ImageFormatContract
             {
                 WriteAll(disk, joined, model);
             }
-            files = files.Reopened();
-            using (ImageDisk disk = Open(files, variant))
-            {
-                joined.ForEach(disk.Chain.Adopt);
-                disk.Chain.Commit([.. joined]);
-                disk.Chain.Flush();
-                joined.ForEach(disk.Chain.Adopt);
-                RequireEqual(ReadAll(disk), model, variant.ToString());
-                disk.Close();
-            }
-            RequireUntouched(files, variant, model, variant.ToString());
+            RequireTakenOver(files.Reopened(), variant, joined, model);
         }
+    }
+
+    /// <summary>Adopted, adopted again, committed, and read by whoever comes next.</summary>
+    private void RequireTakenOver(MemoryFiles files, ImageVariant variant, List<PlacedRun> given, byte[] model)
+    {
+        using (ImageDisk disk = Open(files, variant))
+        {
+            given.ForEach(disk.Chain.Adopt);
+            given.ForEach(disk.Chain.Adopt);
+            Assert.That(disk.Chain.Allocate(given[0].Run with { Count = 1 }).Placed.Place, Is.EqualTo(given[0].Place), variant.ToString());
+            disk.Chain.Commit([.. given]);
+            disk.Chain.Flush();
+            given.ForEach(disk.Chain.Adopt);
+            RequireEqual(ReadAll(disk), model, variant.ToString());
+            disk.Close();
+        }
+        RequireUntouched(files, variant, model, variant.ToString());
     }
 
     [Test]

@@ -36,7 +36,11 @@ internal sealed class Refcounts
     /// <exception cref="ImageFormatException">It is nowhere where a block can be.</exception>
     public ulong Block(ulong index) => TryBlock(index, out ulong block)
         ? block
-        : throw new ImageFormatException(_file.Name, (long)(Offset + (index * 8)), "a refcount block that begins a cluster of the file", $"{block:x}");
+        : throw Misplaced(index, block);
+
+    /// <summary>What the table says of a block that cannot be there.</summary>
+    public ImageFormatException Misplaced(ulong index, ulong block) =>
+        new(_file.Name, (long)(Offset + (index * 8)), "a refcount block that begins a cluster of the file", $"{block:x}");
 
     /// <summary>As <see cref="Block"/>, where many may be nowhere.</summary>
     /// <param name="index">Its number.</param>

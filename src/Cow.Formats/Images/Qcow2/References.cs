@@ -77,7 +77,7 @@ internal sealed class References
             }
             else
             {
-                _findings.Error($"{_store.File.Name}: at byte {pointerAt}: expected a refcount block that begins a cluster of the file, found {block:x}");
+                _findings.Error(_store.Refcounts.Misplaced(i, block).Message);
             }
         }
     }
