@@ -14,6 +14,9 @@ internal sealed class RunMap
 
     private readonly List<Leaf> _leaves = [new Leaf()];
 
+    /// <summary>Of each leaf the key of its first run; any of an empty leaf, which is the only one. Beside them, for a search to look at nothing else.</summary>
+    private readonly List<ulong> _firsts = [0];
+
     /// <summary>Keys in the map.</summary>
     public ulong Total { get; private set; }
 
@@ -89,6 +92,7 @@ internal sealed class RunMap
         if (before == 0)
         {
             _leaves[leaf].Runs[slot] = rest;
+            BeginsAnew(leaf);
             return true;
         }
         _leaves[leaf].Runs[slot] = run with { Count = before };
@@ -102,6 +106,15 @@ internal sealed class RunMap
     private void AddRun(in MapRun run)
     {
         (int leaf, int slot) = Locate(run.Key);
+        if (!_leaves[leaf].TryInsertApart(slot, run))
+        {
+            AddBeside(leaf, slot, run);
+        }
+    }
+
+    /// <summary>Adds a run that may join others, or lies at the edge of a leaf, which may be full.</summary>
+    private void AddBeside(int leaf, int slot, in MapRun run)
+    {
         ref MapRun next = ref At(leaf, slot);
         if (!Unsafe.IsNullRef(ref next) && next.Key < run.End)
         {
@@ -121,6 +134,7 @@ internal sealed class RunMap
         else if (Joins(run, next))
         {
             next = run with { Count = run.Count + next.Count };
+            BeginsAnew(leaf);
         }
         else if (slot == 0 && leaf > 0)
         {
@@ -146,17 +160,31 @@ internal sealed class RunMap
     /// <summary>The first run that ends behind <paramref name="key"/>; a slot equal to the leaf's count, in the last leaf, where none does.</summary>
     private (int Leaf, int Slot) Locate(ulong key)
     {
-        ReadOnlySpan<Leaf> leaves = CollectionsMarshal.AsSpan(_leaves);
-        int leaf = 0;
-        for (int count = leaves.Length; count > 1;)
-        {
-            int half = count >>> 1;
-            leaf += leaves[leaf + half].First <= key ? half : 0;
-            count -= half;
-        }
-        int slot = leaves[leaf].FirstEndingBehind(key);
-        return slot == leaves[leaf].Count && leaf + 1 < leaves.Length ? (leaf + 1, 0) : (leaf, slot);
+        int leaf = LeafOf(key);
+        int slot = _leaves[leaf].FirstEndingBehind(key);
+        return slot == _leaves[leaf].Count && leaf + 1 < _leaves.Count ? (leaf + 1, 0) : (leaf, slot);
     }
+
+    /// <summary>The last leaf that begins at or before a key, or the first one. As <see cref="Leaf.FirstEndingBehind"/>, among the most frequent loops
+    /// of the daemon: its indices are all below the count, and cannot overflow.</summary>
+    private int LeafOf(ulong key)
+    {
+        ref ulong firsts = ref MemoryMarshal.GetReference(CollectionsMarshal.AsSpan(_firsts));
+        unchecked
+        {
+            nint leaf = 0;
+            for (nint count = _firsts.Count; count > 1;)
+            {
+                nint half = count >>> 1;
+                leaf += Unsafe.Add(ref firsts, leaf + half) <= key ? half : 0;
+                count -= half;
+            }
+            return (int)leaf;
+        }
+    }
+
+    /// <summary>The first run of a leaf may be another one.</summary>
+    private void BeginsAnew(int leaf) => _firsts[leaf] = _leaves[leaf].Runs[0].Key;
 
     private void InsertAt(int leaf, int slot, in MapRun run)
     {
@@ -166,13 +194,16 @@ internal sealed class RunMap
             int kept = slot == LeafRuns ? LeafRuns : LeafRuns / 2;
             // Without memory nothing is to happen: a leaf that is cut and not in the list would be forgotten.
             _leaves.EnsureCapacity(_leaves.Count + 1);
+            _firsts.EnsureCapacity(_leaves.Count + 1);
             _leaves.Insert(leaf + 1, _leaves[leaf].SplitOff(kept));
+            _firsts.Insert(leaf + 1, _leaves[leaf + 1].Runs[0].Key);
             if (slot > kept || slot == LeafRuns)
             {
                 (leaf, slot) = (leaf + 1, slot - kept);
             }
         }
         _leaves[leaf].Insert(slot, run);
+        BeginsAnew(leaf);
     }
 
     private void RemoveAt(int leaf, int slot)
@@ -181,7 +212,10 @@ internal sealed class RunMap
         if (_leaves[leaf].Count == 0 && _leaves.Count > 1)
         {
             _leaves.RemoveAt(leaf);
+            _firsts.RemoveAt(leaf);
+            return;
         }
+        BeginsAnew(leaf);
     }
 
     private sealed class Leaf
@@ -190,21 +224,32 @@ internal sealed class RunMap
 
         public int Count { get; private set; }
 
-        /// <summary>Key of the first run; any in an empty leaf, which is the only one.</summary>
-        public ulong First => MemoryMarshal.GetArrayDataReference(Runs).Key;
-
-        /// <summary>The most frequent loop of the daemon: it compares keys alone, and its indices are all below <see cref="Count"/>.</summary>
+        /// <summary>The slot of the first run that ends behind a key; the count where none does. It compares keys alone.</summary>
         public int FirstEndingBehind(ulong key)
         {
             ref MapRun runs = ref MemoryMarshal.GetArrayDataReference(Runs);
-            int at = 0;
-            for (int count = Count; count > 1;)
+            unchecked
             {
-                int half = count >>> 1;
-                at = Unsafe.Add(ref runs, at + half).Key <= key ? at + half : at;
-                count -= half;
+                nint at = 0;
+                for (nint count = Count; count > 1;)
+                {
+                    nint half = count >>> 1;
+                    at += Unsafe.Add(ref runs, at + half).Key <= key ? half : 0;
+                    count -= half;
+                }
+                return (int)at + (at < Count && Unsafe.Add(ref runs, at).End <= key ? 1 : 0);
             }
-            return at < Count && Unsafe.Add(ref runs, at).End <= key ? at + 1 : at;
+        }
+
+        /// <summary>Inserts a run between two others of the leaf that it does not join, as most that come in no order do.</summary>
+        public bool TryInsertApart(int slot, in MapRun run)
+        {
+            if (slot == 0 || slot >= Count || Count == LeafRuns || Runs[slot].Key < run.End || Joins(Runs[slot - 1], run) || Joins(run, Runs[slot]))
+            {
+                return false;
+            }
+            Insert(slot, run);
+            return true;
         }
 
         public void Insert(int slot, in MapRun run)
