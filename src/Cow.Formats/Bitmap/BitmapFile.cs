@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
+using System.Runtime.Intrinsics;
 using Cow.Formats.Io;
+using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace Cow.Formats.Bitmap;
 
@@ -86,7 +88,13 @@ internal sealed class BitmapFile
         owners = owners[(int)(index * SectorBits)..];
         owners = owners[..Math.Min((int)SectorBits, owners.Length)];
         Array.Clear(_sector);
-        for (int i = 0; i < owners.Length; i++)
+        int i = 0;
+        for (; i <= owners.Length - Vector128<byte>.Count; i += Vector128<byte>.Count)
+        {
+            uint bits = Vector128.Equals(Vector128.Create(owners[i..]), Vector128.Create(owner)).ExtractMostSignificantBits();
+            WriteUInt16LittleEndian(_sector.AsSpan(i / 8), (ushort)bits);
+        }
+        for (; i < owners.Length; i++)
         {
             _sector[i / 8] |= (byte)((owners[i] == owner ? 1 : 0) << (i % 8));
         }
