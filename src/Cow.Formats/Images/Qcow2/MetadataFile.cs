@@ -107,7 +107,7 @@ internal sealed class MetadataFile(CachedFile file)
         if (at != _sectorAt || !_changed)
         {
             Finish();
-            int present = (int)Math.Min(SectorBytes, Length > at ? _length - at : 0);
+            int present = Reaches(at + SectorBytes - 1) ? SectorBytes : (int)(Math.Max(at, _length) - at);
             _sector.AsSpan(present).Clear();
             file.ReadAt(_sector.AsSpan(0, present), (long)at);
             (_sectorAt, _changed) = (at, true);
