@@ -23,8 +23,9 @@ internal static class MicroRuns
         StreamLogger log = new(Path.Combine(artifacts, "benchmarks.log"));
         try
         {
-            // Iterations of about a millisecond, and many of them: on a machine that does other things, too, most pass undisturbed.
-            Job job = Job.Default.WithToolchain(InProcessNoEmitToolchain.Instance)
+            // Iterations of about a millisecond, and many of them: on a machine that does other things, too, most pass undisturbed. Garbage that is
+            // looked for before each would leave the caches cold for it, and there is none.
+            Job job = Job.Default.WithToolchain(InProcessNoEmitToolchain.Instance).WithGcForce(false)
                 .WithWarmupCount(20).WithIterationCount(60).WithInvocationCount(4).WithUnrollFactor(4);
             ManualConfig config = ManualConfig.CreateEmpty().AddJob(job).AddDiagnoser(MemoryDiagnoser.Default).AddLogger(log)
                 .AddColumnProvider(DefaultColumnProviders.Instance).WithArtifactsPath(artifacts).WithOptions(ConfigOptions.DisableLogFile);

@@ -180,13 +180,12 @@ public sealed class ImageChain : IGrantingFormat
     /// <inheritdoc/>
     public ulong Take(ReadOnlySpan<PlacedRun> runs)
     {
-        ulong chunks = (_bytes + _chunkBytes - 1) / _chunkBytes;
         ulong taken = 0;
-        foreach (PlacedRun run in runs)
+        while (!runs.IsEmpty)
         {
-            ArgumentOutOfRangeException.ThrowIfGreaterThan(run.Run.Count, chunks);
-            ArgumentOutOfRangeException.ThrowIfGreaterThan(run.Run.Chunk, chunks - run.Run.Count);
+            int joined = JoinFirst(runs, out PlacedRun run);
             taken += Granting.Take(run);
+            runs = runs[joined..];
         }
         return taken;
     }
@@ -228,6 +227,34 @@ public sealed class ImageChain : IGrantingFormat
 
     private IGrantingImage Granting =>
         _granting ?? throw new InvalidOperationException($"places in this {_top.Info.Format} image are not reserved ahead");
+
+    /// <summary>The first runs as one, as far as they adjoin: a stream takes the places of a pool in their order.</summary>
+    /// <returns>How many of them.</returns>
+    private int JoinFirst(ReadOnlySpan<PlacedRun> runs, out PlacedRun all)
+    {
+        all = runs[0];
+        RequireOnDisk(all.Run);
+        int joined = 1;
+        for (; joined < runs.Length; joined++)
+        {
+            PlacedRun next = runs[joined];
+            Place behind = all.Place with { Sector = all.Place.Sector + (all.Run.Count * (ulong)_top.Info.ChunkSectors) };
+            if (next.Run.Chunk != all.Run.End || next.Place != behind)
+            {
+                break;
+            }
+            RequireOnDisk(next.Run);
+            all = all with { Run = all.Run with { Count = all.Run.Count + next.Run.Count } };
+        }
+        return joined;
+    }
+
+    private void RequireOnDisk(ChunkRun run)
+    {
+        ulong chunks = (_bytes + _chunkBytes - 1) >> _chunkBits;
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(run.Count, chunks);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(run.Chunk, chunks - run.Count);
+    }
 
     /// <summary>How many bytes from <paramref name="start"/> on continue <paramref name="head"/> on the same device.</summary>
     private ulong Join(ulong start, ulong most, ImageExtent head, int level)

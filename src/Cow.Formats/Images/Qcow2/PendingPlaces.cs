@@ -135,6 +135,20 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
         _places.Add(chunk, place, 1);
     }
 
+    /// <summary>Gives chunks adjoining places that were taken for them elsewhere, if the image has nothing at all for any of them.</summary>
+    /// <returns>False where it has: then nothing was done.</returns>
+    public bool TryGiveNew(ChunkRun run, ulong place)
+    {
+        ulong offset = run.Chunk << _layout.ChunkBits;
+        ulong bytes = Math.Min(run.Count << _layout.ChunkBits, store.Header.Size - offset);
+        if (_places.HasAny(run.Chunk, run.Count) || map.Lookup(store.L1, offset, bytes) is not { Kind: ImageExtentKind.Below } now || now.Length < bytes)
+        {
+            return false;
+        }
+        _places.Add(run.Chunk, place, run.Count);
+        return true;
+    }
+
     /// <summary>Whether a place of a chunk of this cluster was given out.</summary>
     public bool AnyIn(ulong cluster) => _places.TryAtOrAfter(cluster << SubBits, out MapRun run) && run.Key < (cluster + 1) << SubBits;
 

@@ -85,6 +85,10 @@ internal sealed class PooledPlaces(Qcow2Store store, PendingPlaces pending)
     public ulong Take(PlacedRun run)
     {
         ulong first = ClusterOf(run.Place);
+        if (TryTakeNew(run.Run, first))
+        {
+            return run.Run.Count;
+        }
         ulong taken = 0;
         for (ulong i = 0; i < run.Run.Count; i++)
         {
@@ -124,6 +128,21 @@ internal sealed class PooledPlaces(Qcow2Store store, PendingPlaces pending)
         return metadata;
     }
 
+    /// <summary>Takes places for chunks that have none, as nearly all are; else does nothing.</summary>
+    private bool TryTakeNew(ChunkRun run, ulong first)
+    {
+        if (!_places.TryAt(first, out MapRun held) || held.End - first < run.Count || !pending.TryGiveNew(run, first))
+        {
+            return false;
+        }
+        _places.Remove(first, run.Count);
+        for (ulong slot = pending.SlotOf(run.Chunk); slot <= pending.SlotOf(run.End - 1); slot++)
+        {
+            TakeTable(slot);
+        }
+        return true;
+    }
+
     private bool TakeOne(ulong chunk, ulong cluster)
     {
         if (!_places.TryAt(cluster, out _))
@@ -134,12 +153,17 @@ internal sealed class PooledPlaces(Qcow2Store store, PendingPlaces pending)
         }
         pending.Give(chunk, cluster);
         _places.Remove(cluster, 1);
-        ulong slot = pending.SlotOf(chunk);
+        TakeTable(pending.SlotOf(chunk));
+        return true;
+    }
+
+    /// <summary>A table for a slot with a place that was taken, where it lacks one.</summary>
+    private void TakeTable(ulong slot)
+    {
         if (_tables.Count > 0 && pending.LacksTable(slot))
         {
             pending.GiveTable(slot, _tables.Pop());
         }
-        return true;
     }
 
     /// <summary>Sees to it that every place has a table, as far as one may be needed.</summary>
