@@ -32,8 +32,7 @@
  * @sector: first sector, from the start of the mapped device
  * @sectors: length
  * @bio: the read of the source, then the write of the place
- * @vecs: its pages
- * @pages: the same for ever
+ * @vecs: whole pages, the same for ever; the bio tells how much of them it uses
  */
 struct cow_buf {
 	struct list_head list;
@@ -43,8 +42,12 @@ struct cow_buf {
 	unsigned int sectors;
 	struct bio bio;
 	struct bio_vec vecs[COW_BUF_PAGES];
-	struct page *pages[COW_BUF_PAGES];
 };
+
+static struct page *buf_page(const struct cow_buf *buf, unsigned int at)
+{
+	return buf->vecs[at >> PAGE_SHIFT].bv_page;
+}
 
 static unsigned int buf_pages(const struct cow_ctx *ctx)
 {
@@ -57,8 +60,8 @@ static void buf_free(struct cow_buf *buf)
 {
 	unsigned int i;
 
-	for (i = 0; i < COW_BUF_PAGES && buf->pages[i]; i++)
-		__free_page(buf->pages[i]);
+	for (i = 0; i < COW_BUF_PAGES && buf->vecs[i].bv_page; i++)
+		__free_page(buf->vecs[i].bv_page);
 	kfree(buf);
 }
 
@@ -71,8 +74,9 @@ static struct cow_buf *buf_alloc(struct cow_ctx *ctx, gfp_t gfp)
 		return NULL;
 	buf->ctx = ctx;
 	for (i = 0; i < buf_pages(ctx); i++) {
-		buf->pages[i] = alloc_page(gfp);
-		if (!buf->pages[i]) {
+		buf->vecs[i].bv_page = alloc_page(gfp);
+		buf->vecs[i].bv_len = PAGE_SIZE;
+		if (!buf->vecs[i].bv_page) {
 			buf_free(buf);
 			return NULL;
 		}
@@ -471,19 +475,15 @@ static void buf_read(struct bio *bio)
 static void buf_submit(struct cow_buf *buf, u32 dev, u64 sector,
 		       unsigned int sectors, blk_opf_t opf, bio_end_io_t *end)
 {
-	unsigned int left = sectors << SECTOR_SHIFT, i;
+	unsigned int bytes = sectors << SECTOR_SHIFT;
 
 	bio_init(&buf->bio, buf->ctx->devs[dev].bdev, buf->vecs, COW_BUF_PAGES,
 		 opf);
 	buf->bio.bi_iter.bi_sector = sector;
 	buf->bio.bi_private = buf;
 	buf->bio.bi_end_io = end;
-	for (i = 0; left; i++) {
-		unsigned int bytes = min_t(unsigned int, left, PAGE_SIZE);
-
-		__bio_add_page(&buf->bio, buf->pages[i], bytes, 0);
-		left -= bytes;
-	}
+	buf->bio.bi_vcnt = DIV_ROUND_UP(bytes, PAGE_SIZE);
+	buf->bio.bi_iter.bi_size = bytes;
 	submit_bio_noacct(&buf->bio);
 }
 
@@ -497,8 +497,8 @@ static void buf_lay(struct cow_buf *buf, unsigned int at, struct bio_vec *vec)
 		unsigned int bytes = min_t(unsigned int, vec->bv_len - done,
 					   PAGE_SIZE - offset);
 
-		memcpy_page(buf->pages[(at + done) >> PAGE_SHIFT], offset,
-			    vec->bv_page, vec->bv_offset + done, bytes);
+		memcpy_page(buf_page(buf, at + done), offset, vec->bv_page,
+			    vec->bv_offset + done, bytes);
 		done += bytes;
 	}
 }
@@ -546,7 +546,7 @@ static void buf_zero(struct cow_buf *buf, unsigned int from)
 		unsigned int bytes = min_t(unsigned int, end - at,
 					   PAGE_SIZE - offset);
 
-		memzero_page(buf->pages[at >> PAGE_SHIFT], offset, bytes);
+		memzero_page(buf_page(buf, at), offset, bytes);
 		at += bytes;
 	}
 }
