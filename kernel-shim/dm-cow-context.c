@@ -170,6 +170,7 @@ static struct cow_ctx *ctx_alloc(struct cow_line *line, const char *ident)
 	INIT_WORK(&ctx->work, cow_work);
 	INIT_WORK(&ctx->event_work, cow_event_work);
 	INIT_DELAYED_WORK(&ctx->expire_work, cow_expire_work);
+	INIT_DELAYED_WORK(&ctx->nudge_work, cow_nudge_work);
 	init_waitqueue_head(&ctx->idle);
 	init_waitqueue_head(&ctx->wait);
 	mutex_init(&ctx->control);

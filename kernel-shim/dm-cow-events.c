@@ -11,6 +11,9 @@
 
 #include "dm-cow.h"
 
+/* So long a place may stay untold: then the controller's commit timer starts. */
+#define COW_NUDGE_AFTER	(HZ / 4)
+
 /* Records moved between locks and user space at once. */
 #define COW_READ_BATCH	(PAGE_SIZE / sizeof(struct dm_cow_event))
 
@@ -393,6 +396,43 @@ static void __peek_done(struct cow_chan *chan, bool told)
 	if (chan->peeked_gone)
 		ctx->gone_told = true;
 	ctx->flush_sent = max(ctx->flush_sent, chan->peeked_flush);
+}
+
+/**
+ * __cow_nudge - the controller should read, though nobody waits for it
+ * @ctx: the context; its lock is held
+ */
+void __cow_nudge(struct cow_ctx *ctx)
+{
+	lockdep_assert_held(&ctx->lock);
+	ctx->nudge = true;
+	wake_up_interruptible(&ctx->wait);
+}
+
+/**
+ * __cow_nudge_later - the same, if it has not read of a place for a while
+ * @ctx: the context; its lock is held
+ */
+void __cow_nudge_later(struct cow_ctx *ctx)
+{
+	lockdep_assert_held(&ctx->lock);
+	if (!delayed_work_pending(&ctx->nudge_work))
+		queue_delayed_work(ctx->wq, &ctx->nudge_work, COW_NUDGE_AFTER);
+}
+
+/**
+ * cow_nudge_work - the while has passed
+ * @work: ctx->nudge_work
+ */
+void cow_nudge_work(struct work_struct *work)
+{
+	struct cow_ctx *ctx = container_of(to_delayed_work(work),
+					   struct cow_ctx, nudge_work);
+
+	spin_lock_irq(&ctx->lock);
+	if (ctx->chan && ctx->journal.told < ctx->number)
+		__cow_nudge(ctx);
+	spin_unlock_irq(&ctx->lock);
 }
 
 /**

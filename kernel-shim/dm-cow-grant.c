@@ -25,9 +25,6 @@
 
 #include "dm-cow.h"
 
-/* So long a place may stay untold: then the controller's commit timer starts. */
-#define COW_NUDGE_AFTER	(HZ / 4)
-
 static u64 grant_end(const struct cow_ctx *ctx, const struct cow_grant *grant)
 {
 	return grant->sector + (grant->count << ctx->chunk_shift);
@@ -442,23 +439,6 @@ int __cow_grant_take(struct cow_ctx *ctx, u64 chunk,
 	return count;
 }
 
-static void __nudge(struct cow_ctx *ctx)
-{
-	ctx->nudge = true;
-	wake_up_interruptible(&ctx->wait);
-}
-
-static void nudge_work(struct work_struct *work)
-{
-	struct cow_ctx *ctx = container_of(to_delayed_work(work),
-					   struct cow_ctx, nudge_work);
-
-	spin_lock_irq(&ctx->lock);
-	if (ctx->chan && ctx->journal.told < ctx->number)
-		__nudge(ctx);
-	spin_unlock_irq(&ctx->lock);
-}
-
 /* A span is on its way no more. */
 static void __span_arrived(struct cow_ctx *ctx)
 {
@@ -474,12 +454,10 @@ static void __span_arrived(struct cow_ctx *ctx)
 void __cow_grant_placed(struct cow_ctx *ctx)
 {
 	lockdep_assert_held(&ctx->lock);
-	if (!delayed_work_pending(&ctx->nudge_work))
-		queue_delayed_work(ctx->wq, &ctx->nudge_work, COW_NUDGE_AFTER);
 	if (ctx->pool_left < ctx->pool_size / 4 && ctx->chan) {
 		/* Once for each GRANT. */
 		ctx->pool_size = 0;
-		__nudge(ctx);
+		__cow_nudge(ctx);
 	}
 	__span_arrived(ctx);
 }
@@ -792,7 +770,6 @@ void cow_grant_init(struct cow_ctx *ctx)
 	INIT_LIST_HEAD(&ctx->holders);
 	ctx->granted = RB_ROOT;
 	ctx->ranges = RB_ROOT;
-	INIT_DELAYED_WORK(&ctx->nudge_work, nudge_work);
 }
 
 /**

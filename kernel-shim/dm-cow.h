@@ -486,7 +486,7 @@ struct cow_io {
  * @work: copies, direct writes that failed, late accesses, flushes
  * @event_work: raises a dm event; outside rw it ends the writes that are held
  * @expire_work: no controller came in time
- * @nudge_work: places that came from grants were not read about
+ * @nudge_work: places were not read about
  * @idle: waits for copies and flushes to end
  * @wait: readers and pollers
  * @control: one reply at a time; whoever tells of ranges
@@ -524,7 +524,7 @@ struct cow_io {
  * @nr_failed: how many of them failed
  * @picture: PICTURE_END has not been read
  * @picture_number: @number when it was made
- * @nudge: places that came from grants should be read about
+ * @nudge: places should be read about
  * @features: those that the controller uses
  * @granted: grants by place; no two overlap
  * @ranges: those of them that are ranges, by chunk
@@ -943,6 +943,9 @@ void __cow_commit_soon(struct cow_ctx *ctx);
 void __cow_notify_failed(struct cow_ctx *ctx, struct cow_run *run);
 void __cow_forget_notices(struct cow_ctx *ctx);
 void __cow_make_picture(struct cow_ctx *ctx);
+void __cow_nudge(struct cow_ctx *ctx);
+void __cow_nudge_later(struct cow_ctx *ctx);
+void cow_nudge_work(struct work_struct *work);
 bool __cow_is_ready(const struct cow_ctx *ctx);
 bool cow_chan_ready(struct cow_chan *chan);
 ssize_t cow_events_read(struct cow_chan *chan, char __user *to, size_t count);

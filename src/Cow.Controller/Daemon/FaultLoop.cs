@@ -165,10 +165,9 @@ internal sealed class FaultLoop : IDisposable
     internal void Turn()
     {
         bool loading = Load();
-        _channel.Wait(loading || (_engine.PictureComplete && !_work.IsEmpty) ? 0 : _timer.Timeout(_engine));
+        _channel.Wait(loading || (_engine.PictureComplete && !_work.IsEmpty) ? 0 : _timer.Timeout);
         int count = _channel.Read(_events);
         _engine.Handle(_events.AsSpan(0, count), _replies);
-        _timer.Saw(_events.AsSpan(0, count));
         if (_engine.PictureComplete)
         {
             DoWork();
@@ -248,7 +247,6 @@ internal sealed class FaultLoop : IDisposable
     {
         while (_replies.Count > 0)
         {
-            _timer.Sends(_replies.Replies);
             SendBatch(_replies.Replies);
             (_replies, _instead) = (_instead, _replies);
             _instead.Clear();
