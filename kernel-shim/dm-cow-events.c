@@ -406,6 +406,9 @@ void __cow_nudge(struct cow_ctx *ctx)
 {
 	lockdep_assert_held(&ctx->lock);
 	ctx->nudge = true;
+	/* One that is on its way to the reader is that before. */
+	if (ctx->chan)
+		ctx->chan->peeked_nudge = false;
 	wake_up_interruptible(&ctx->wait);
 }
 
