@@ -32,6 +32,8 @@ else:
     wait_for(PICTURE_END)
     _, _, fault, chunk, count, *_ = wait_for(WRITE_FAULT)
     reply(PLACE, FILL_COPY, fault, chunk, count, 1024, COW)
+    # Nobody waits for that, and nothing else happens: all the same it is told.
+    wait_for(PLACED)
 P
 table="0 2048 cow x $BASE_DISK $loop 8"
 dmsetup create x --table "$table"
