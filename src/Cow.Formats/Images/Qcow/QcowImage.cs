@@ -128,7 +128,7 @@ internal sealed class QcowImage : IGrantingImage
         TableCheck check = new();
         RangeSet used = new(1);
         check.Entries(_map, used, _chunks);
-        if (!check.Failed)
+        if (!check.Errors.Any)
         {
             Store.KeepOnly(Math.Max(used.End, Math.Max(_map.Metadata.End, DirectoryEnd)));
             Store.Survey();

@@ -21,12 +21,12 @@ internal static class Qcow2Check
                 tolerated.Add(cluster);
             }
             Compare(store, references.Counts, tolerated, findings);
-            CopiedFlags.Visit(store, (what, at, entry, count) => findings.Error($"{what} at {at} is {entry:x}, but the refcount of what it names is {count}"));
+            CopiedFlags.Visit(store, (what, at, entry, count) => findings.Errors.Add($"{what} at {at} is {entry:x}, but the refcount of what it names is {count}"));
             Marks(store, findings);
         }
         catch (ImageFormatException e)
         {
-            findings.Error(e.Message);
+            findings.Errors.Add(e.Message);
         }
         return findings.Report(placed);
     }
@@ -38,7 +38,7 @@ internal static class Qcow2Check
             ulong refcount = store.Refcounts.Get(cluster);
             if (refcount < counts[cluster])
             {
-                findings.Error($"cluster {cluster} has refcount {refcount}, and {counts[cluster]} references");
+                findings.Errors.Add($"cluster {cluster} has refcount {refcount}, and {counts[cluster]} references");
             }
         }
         HashSet<ulong> seen = [];
@@ -64,7 +64,7 @@ internal static class Qcow2Check
                 ulong most = counts[cluster + i] + tolerated[cluster + i];
                 if (refcount > most)
                 {
-                    findings.Leak($"cluster {cluster + i} has refcount {refcount}, and {counts[cluster + i]} references");
+                    findings.Leaks.Add($"cluster {cluster + i} has refcount {refcount}, and {counts[cluster + i]} references");
                 }
             }
             cluster += read;
@@ -75,7 +75,7 @@ internal static class Qcow2Check
     {
         if (store.Header.Has(IncompatibleFeatures.Corrupt))
         {
-            findings.Error("the image is marked corrupt");
+            findings.Errors.Add("the image is marked corrupt");
         }
     }
 }

@@ -132,7 +132,7 @@ public sealed class Qcow2Driver : IRepairingDriver
         {
             Findings findings = new();
             new RefcountRebuild(store).Run(findings);
-            if (findings.AnyError)
+            if (findings.Errors.Any)
             {
                 throw new ImageFormatException(store.File.Name, Qcow2Header.IncompatibleAt, "tables from which the refcounts can be rebuilt", findings.Report(0).Errors[0]);
             }

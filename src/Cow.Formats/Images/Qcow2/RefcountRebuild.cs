@@ -24,7 +24,7 @@ internal sealed class RefcountRebuild(Qcow2Store store)
         }
         else
         {
-            if (structure.AnyError)
+            if (structure.Errors.Any)
             {
                 References.Count(store, findings, withRefcounts: false);
             }

@@ -77,7 +77,7 @@ internal sealed class References
             }
             else
             {
-                _findings.Error(_store.Refcounts.Misplaced(i, block).Message);
+                _findings.Errors.Add(_store.Refcounts.Misplaced(i, block).Message);
             }
         }
     }
@@ -91,7 +91,7 @@ internal sealed class References
         }
         catch (ImageFormatException e)
         {
-            _findings.Error(e.Message);
+            _findings.Errors.Add(e.Message);
         }
     }
 
@@ -105,7 +105,7 @@ internal sealed class References
         {
             if (!ClusterMap.IsTable(_store, l1[i]))
             {
-                _findings.Error($"entry {i} of {what} names no cluster of the file: {l1[i]:x}");
+                _findings.Errors.Add($"entry {i} of {what} names no cluster of the file: {l1[i]:x}");
             }
             else if (l1[i] != 0)
             {
@@ -113,7 +113,7 @@ internal sealed class References
                 (uint times, bool isActive, int _) = _tables.GetValueOrDefault(table);
                 if (active && isActive)
                 {
-                    _findings.Error($"entry {i} of {what} names the L2 table at {table} that another entry names");
+                    _findings.Errors.Add($"entry {i} of {what} names the L2 table at {table} that another entry names");
                 }
                 _tables[table] = (times + 1, isActive || active, i);
             }
@@ -160,7 +160,7 @@ internal sealed class References
         }
         if (fault is not null)
         {
-            _findings.Error($"the entry of disk offset {offset} in the L2 table at {table}: expected {fault}, found {entry.Raw:x} {entry.Bits:x}");
+            _findings.Errors.Add($"the entry of disk offset {offset} in the L2 table at {table}: expected {fault}, found {entry.Raw:x} {entry.Bits:x}");
             return;
         }
         bool placed = entry.IsCompressed || ClusterMap.IsAllocated(entry);
@@ -193,9 +193,9 @@ internal sealed class References
         }
         catch (ImageFormatException e)
         {
-            _findings.Error(e.Message);
+            _findings.Errors.Add(e.Message);
             // Where all is garbage, enough has been said.
-            _unpackable = _findings.IsFull ? 0 : _unpackable;
+            _unpackable = _findings.Errors.IsFull ? 0 : _unpackable;
         }
     }
 
@@ -214,7 +214,7 @@ internal sealed class References
         }
         catch (ImageFormatException e)
         {
-            _findings.Error(e.Message);
+            _findings.Errors.Add(e.Message);
         }
     }
 
@@ -223,7 +223,7 @@ internal sealed class References
     {
         if (bytes > 0 && (offset % _layout.ClusterBytes != 0 || !_store.File.Reaches(offset + bytes - 1 - (bytes - 1) % _layout.ClusterBytes)))
         {
-            _findings.Error($"{what} at {offset} is not in clusters of the file");
+            _findings.Errors.Add($"{what} at {offset} is not in clusters of the file");
             return false;
         }
         for (ulong i = 0; i < _layout.Clusters(bytes); i++)
@@ -233,7 +233,7 @@ internal sealed class References
         bool apart = _claims.TryClaim(offset, bytes);
         if (!apart)
         {
-            _findings.Error(_claims.Conflict(offset, pointerAt, what).Message);
+            _findings.Errors.Add(_claims.Conflict(offset, pointerAt, what).Message);
         }
         return apart;
     }

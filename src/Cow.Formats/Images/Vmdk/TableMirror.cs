@@ -46,15 +46,15 @@ internal sealed class TableMirror
     /// <param name="unclean">A crash explains a difference: then it is lost work for whoever opens it writable next, not a damage.</param>
     public void Check(TableCheck check, bool unclean)
     {
-        _problems.ForEach(problem => check.Error(problem.Message));
+        _problems.ForEach(problem => check.Errors.Add(problem.Message));
         if (_problems.Count > 0)
         {
             return;
         }
-        Action<string> note = unclean ? check.Leak : check.Error;
+        Sentences note = unclean ? check.Leaks : check.Errors;
         Compare(
-            (table, _, mirrorAt) => note($"{Map.File.Name}: grain table {table} has {(mirrorAt == 0 ? "no redundant copy" : "a redundant copy only")}"),
-            (at, mirrorAt, entry, mirrorEntry) => note($"{Map.File.Name}: the entry at byte {at} is {entry}, its redundant copy at byte {mirrorAt} is {mirrorEntry}"));
+            (table, _, mirrorAt) => note.Add($"{Map.File.Name}: grain table {table} has {(mirrorAt == 0 ? "no redundant copy" : "a redundant copy only")}"),
+            (at, mirrorAt, entry, mirrorEntry) => note.Add($"{Map.File.Name}: the entry at byte {at} is {entry}, its redundant copy at byte {mirrorAt} is {mirrorEntry}"));
     }
 
     /// <summary>Makes both equal again after a crash. The primary entry counts, unless it cannot be true and the other one can. Durable on return.</summary>
