@@ -14,22 +14,20 @@ internal sealed class TableMirror
     private readonly TwoLevelMap _primary;
     private readonly List<ImageFormatException> _problems = [];
 
-    /// <summary>Claims the redundant tables; what is wrong with them is kept for later, since reading does not need them.</summary>
-    public TableMirror(TwoLevelMap primary, TwoLevelMap map)
-    {
-        _primary = primary;
-        Map = map;
-        map.ClaimTables((at, expected, found) =>
-        {
-            if (_problems.Count < MostProblems)
-            {
-                _problems.Add(Expect.Error(map.File, at, expected, found));
-            }
-        });
-    }
+    /// <summary>Takes both maps.</summary>
+    public TableMirror(TwoLevelMap primary, TwoLevelMap map) => (_primary, Map) = (primary, map);
 
     /// <summary>The redundant tables as a map.</summary>
     public TwoLevelMap Map { get; }
+
+    /// <summary>Keeps what is wrong with the directory for later, since reading does not need it.</summary>
+    public void Note(long entryAt, string expected, ulong entry)
+    {
+        if (_problems.Count < MostProblems)
+        {
+            _problems.Add(Expect.Error(Map.File, entryAt, expected, entry));
+        }
+    }
 
     /// <summary>Refuses a directory that names what it may not.</summary>
     /// <exception cref="ImageFormatException">It does.</exception>
@@ -121,6 +119,10 @@ internal sealed class TableMirror
                 {
                     lonely(table, at, mirrorAt);
                 }
+                continue;
+            }
+            if (_primary.IsHole(at) && Map.IsHole(mirrorAt))
+            {
                 continue;
             }
             Map.File.Uncached.ReadAt(ours, at);
