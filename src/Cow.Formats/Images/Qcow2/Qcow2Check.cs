@@ -33,12 +33,12 @@ internal static class Qcow2Check
 
     private static void Compare(Qcow2Store store, ClusterCounts counts, ClusterCounts tolerated, Findings findings)
     {
-        foreach (ulong cluster in counts.Used())
+        foreach ((ulong cluster, ulong count) in counts.Used())
         {
             ulong refcount = store.Refcounts.Get(cluster);
-            if (refcount < counts[cluster])
+            if (refcount < count)
             {
-                findings.Errors.Add($"cluster {cluster} has refcount {refcount}, and {counts[cluster]} references");
+                findings.Errors.Add($"cluster {cluster} has refcount {refcount}, and {count} references");
             }
         }
         HashSet<ulong> seen = [];
@@ -53,6 +53,10 @@ internal static class Qcow2Check
 
     private static void CompareBlock(Qcow2Store store, ulong index, ClusterCounts counts, ClusterCounts tolerated, Findings findings)
     {
+        if (store.File.IsHole(store.Refcounts.Block(index), store.Layout.ClusterBytes))
+        {
+            return;
+        }
         Span<byte> row = stackalloc byte[MetadataFile.SectorBytes];
         ulong end = (index + 1) << store.Layout.BlockBits;
         for (ulong cluster = index << store.Layout.BlockBits; cluster < end;)

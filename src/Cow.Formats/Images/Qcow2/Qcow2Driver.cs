@@ -176,11 +176,12 @@ public sealed class Qcow2Driver : IRepairingDriver
         List<ulong> clusters = [];
         try
         {
-            foreach ((ulong offset, ulong length) in directory.Pieces(store.File, store.Layout))
+            directory.ForEachPiece(store.File, store.Layout, (offset, length) =>
             {
                 store.Claims.Claim(offset, length, directory.ExtensionAt, "a bitmap");
                 clusters.AddRange(ClustersOf(store.Layout, offset, length));
-            }
+                return true;
+            });
         }
         catch (ImageFormatException)
         {
