@@ -31,7 +31,7 @@ internal static class DirectFile
         {
             return device
                 ? new ImageFile(handle, path, Math.Max(512, (int)BlockDevice.LogicalBlockSize(handle)), () => (long)BlockDevice.SizeBytes(handle))
-                : new ImageFile(handle, path, direct && !TakesSectors(handle) ? LargeBlock : 512);
+                : new ImageFile(handle, path, direct && !TakesSectors(handle) ? LargeBlock : 512, nextData: SparseFile.NextData);
         }
         catch
         {

@@ -20,6 +20,9 @@ public sealed class CachedFile : IImageFile
     /// <summary>How often a page took the room of another one since there is as much as there is.</summary>
     private int _displaced;
 
+    /// <summary>A hole of the file, as far as it was asked for: whoever goes through many tables in one asks once.</summary>
+    private (long Start, long End) _hole;
+
     /// <summary>A page to read into, exchanged for another whenever the cache takes one over.</summary>
     private byte[]? _page;
 
@@ -44,6 +47,19 @@ public sealed class CachedFile : IImageFile
 
     /// <inheritdoc/>
     public bool CanGrow => Uncached.CanGrow;
+
+    /// <inheritdoc/>
+    public long NextData(long offset)
+    {
+        if (offset < _hole.Start || offset >= _hole.End)
+        {
+            _hole = (offset, Uncached.NextData(offset));
+        }
+        return _hole.End;
+    }
+
+    /// <summary>Whether a range inside the file is nothing but a hole: zeros.</summary>
+    public bool IsHole(long offset, long length) => NextData(offset) >= offset + length;
 
     /// <inheritdoc/>
     public void ReadAt(Span<byte> buffer, long offset)
@@ -76,6 +92,7 @@ public sealed class CachedFile : IImageFile
     /// <inheritdoc/>
     public void WriteAt(ReadOnlySpan<byte> data, long offset)
     {
+        _hole = default;
         try
         {
             Uncached.WriteAt(data, offset);
@@ -92,6 +109,7 @@ public sealed class CachedFile : IImageFile
     /// <inheritdoc/>
     public void SetLength(long bytes)
     {
+        _hole = default;
         _cache.Forget(_id, bytes, long.MaxValue - bytes);
         Uncached.SetLength(bytes);
     }

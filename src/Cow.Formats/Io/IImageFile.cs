@@ -21,6 +21,11 @@ public interface IImageFile : IDisposable
     /// <exception cref="NotSupportedException">It is a device.</exception>
     void SetLength(long bytes) => throw new NotSupportedException($"{Name} is a device: its length is fixed");
 
+    /// <summary>How far the bytes from an offset on are zeros because the file has a hole there: tables that lie in one need no reading.</summary>
+    /// <param name="offset">Byte offset inside the file.</param>
+    /// <returns>Byte offset of the next data, or the file's length; <paramref name="offset"/> itself where data is, or where nothing is known of holes.</returns>
+    long NextData(long offset) => offset;
+
     /// <summary>Fills <paramref name="buffer"/> from <paramref name="offset"/> on.</summary>
     /// <exception cref="IOException">Not all of it could be read; reading beyond the end is such a case.</exception>
     void ReadAt(Span<byte> buffer, long offset);

@@ -21,6 +21,7 @@ public sealed class ImageFile : IImageFile
 
     private readonly SafeFileHandle _handle;
     private readonly Func<long> _length;
+    private readonly Func<SafeFileHandle, long, long?>? _nextData;
     private readonly int _block;
     private readonly int _bufferBytes;
     private readonly byte[] _memory;
@@ -33,7 +34,14 @@ public sealed class ImageFile : IImageFile
     /// The logical block size of a device; 512 is enough where O_DIRECT is not used.</param>
     /// <param name="length">Asks for the bytes in it now, or null for a regular file. A block device needs one: fstat knows no size for it.</param>
     /// <param name="bufferBytes">How much is transferred at once: a power of two, not below the alignment.</param>
-    public ImageFile(SafeFileHandle handle, string name, int alignment = 4096, Func<long>? length = null, int bufferBytes = DefaultBufferBytes)
+    /// <param name="nextData">Finds the next data of a regular file (SEEK_DATA of lseek(2); null where only a hole is left); null where holes do not matter.</param>
+    public ImageFile(
+        SafeFileHandle handle,
+        string name,
+        int alignment = 4096,
+        Func<long>? length = null,
+        int bufferBytes = DefaultBufferBytes,
+        Func<SafeFileHandle, long, long?>? nextData = null)
     {
         ArgumentNullException.ThrowIfNull(handle);
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -48,6 +56,7 @@ public sealed class ImageFile : IImageFile
         _handle = handle;
         CanGrow = length is null;
         _length = length ?? (() => RandomAccess.GetLength(_handle));
+        _nextData = nextData;
         _block = alignment;
         Name = name;
         _bufferBytes = bufferBytes;
@@ -74,6 +83,9 @@ public sealed class ImageFile : IImageFile
         }
         RandomAccess.SetLength(_handle, bytes);
     }
+
+    /// <inheritdoc/>
+    public long NextData(long offset) => _nextData is null ? offset : _nextData(_handle, offset) ?? Length;
 
     /// <inheritdoc/>
     public void ReadAt(Span<byte> buffer, long offset)

@@ -44,6 +44,23 @@ internal sealed class CachedFileTests
     }
 
     [Test]
+    public void AHoleIsAskedForOnceAndForgottenWhenSomethingIsWritten()
+    {
+        using HoledFile inner = new(1 << 30);
+        inner.WriteAt([1], 100 * Page);
+        using CachedFile file = new(inner, new MetadataCache(4 * Page));
+        Assert.That(file.NextData(50 * Page), Is.EqualTo(100 * Page));
+        Assert.That(file.NextData(10 * Page), Is.EqualTo(100 * Page));
+        Assert.That(file.NextData((100 * Page) + 5), Is.EqualTo((100 * Page) + 5));
+        Assert.That((file.IsHole(99 * Page, Page), file.IsHole(99 * Page, Page + 1)), Is.EqualTo((true, false)));
+        Assert.That(file.IsHole(101 * Page, (1 << 30) - (101 * Page)), Is.True);
+        file.WriteAt([2], 500 * Page);
+        Assert.That(file.NextData(101 * Page), Is.EqualTo(500 * Page));
+        file.SetLength(1 << 20);
+        Assert.That(file.NextData(101 * Page), Is.EqualTo(1 << 20), "the end");
+    }
+
+    [Test]
     public void AWordIsAtHandInPagesUsedLast()
     {
         byte[] content = new byte[Page + 100];

@@ -79,5 +79,16 @@ internal sealed class ImageFileTests(int alignment)
         Assert.That(store.Check().PlacedChunks, Is.EqualTo(64));
     }
 
+    [Test]
+    public void HolesAreAskedForWhereThatIsPossible()
+    {
+        File.WriteAllBytes(_path, new byte[10_000]);
+        using ImageFile file = Open();
+        Assert.That(file.NextData(100), Is.EqualTo(100), "nothing is known of holes");
+        using ImageFile holed = new(
+            File.OpenHandle(_path), _path, alignment, nextData: static (_, offset) => offset < 5000 ? 5000 : null);
+        Assert.That((holed.NextData(100), holed.NextData(6000)), Is.EqualTo((5000, 10_000)), "data, and the end");
+    }
+
     private ImageFile Open() => new(File.OpenHandle(_path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite), _path, alignment);
 }

@@ -129,6 +129,8 @@ internal sealed class CrashMedium
             medium._log.Add(new Operation(file, 0, null, bytes));
         }
 
+        public long NextData(long offset) => now.NextData(offset);
+
         public void ReadAt(Span<byte> buffer, long offset) => now.ReadAt(buffer, offset);
 
         public void WriteAt(ReadOnlySpan<byte> data, long offset)

@@ -55,6 +55,12 @@ internal sealed class FaultyFiles(int failing)
             inner.SetLength(bytes);
         }
 
+        public long NextData(long offset)
+        {
+            files.Step();
+            return inner.NextData(offset);
+        }
+
         public void ReadAt(Span<byte> buffer, long offset)
         {
             files.Step();

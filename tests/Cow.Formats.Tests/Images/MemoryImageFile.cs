@@ -66,6 +66,16 @@ internal sealed class MemoryImageFile : IImageFile
         Resize(bytes);
     }
 
+    public long NextData(long offset)
+    {
+        int page = (int)(offset / PageBytes);
+        while (page < _pages.Count && _pages[page] is null)
+        {
+            page++;
+        }
+        return Math.Clamp((long)page * PageBytes, offset, Math.Max(_length, offset));
+    }
+
     public void ReadAt(Span<byte> buffer, long offset)
     {
         if (offset < 0 || offset > _length - buffer.Length)

@@ -18,12 +18,13 @@ internal sealed class SlabReader(ImageChain chain)
         while (offset < bytes)
         {
             MapEntry entry = _walker.Find(offset, bytes - offset);
-            if (!entry.Zero)
+            ulong empty = entry.Zero ? entry.Length : HoleAt(entry);
+            if (empty == 0)
             {
                 return offset;
             }
 
-            offset += entry.Length;
+            offset += empty;
         }
 
         return null;
@@ -52,6 +53,14 @@ internal sealed class SlabReader(ImageChain chain)
 
             at += part.Length;
         }
+    }
+
+    /// <summary>How much of the start of an extent is a hole of its file: an image may have places for all of its disk, and nothing in them.</summary>
+    private ulong HoleAt(MapEntry entry)
+    {
+        IImageFile? file = entry.Data && !entry.Compressed ? chain.Images[entry.Depth].Info.Files[entry.File] : null;
+        long hole = file is not null && entry.Offset < file.Length ? (file.NextData(entry.Offset) - entry.Offset) & -512 : 0;
+        return Math.Min((ulong)hole, entry.Length);
     }
 
     /// <summary>Past the metadata cache; zeros behind the end.</summary>

@@ -30,7 +30,7 @@ internal sealed class QcowImage : IGrantingImage
         ulong diskBytes = (header.DiskBytes + 511) / 512 * 512;
         TableGeometry geometry = new((long)header.DirectoryAt, header.Tables, 1u << header.TableBits, _chunkBytes, diskBytes);
         _map = new TwoLevelMap(_file, 0, new QcowCodec(header), geometry, metadata);
-        _map.ClaimTables((at, expected, found) => throw Expect.Error(_file, at, expected, found));
+        TableClaims.Run(_map, (at, expected, found) => throw Expect.Error(_file, at, expected, found));
         _chunks = new QcowPacked(_file, _chunkBytes);
         _packed = new PackedReader(_map, _chunks);
         Info = new ImageInfo(QcowDriver.FormatName, diskBytes, _chunkBytes / 512, [_file], [source.Path], BackingOf(header), null, Facts(header))
@@ -128,7 +128,7 @@ internal sealed class QcowImage : IGrantingImage
         TableCheck check = new();
         RangeSet used = new(1);
         check.Entries(_map, used, _chunks);
-        if (!check.Failed)
+        if (!check.Errors.Any)
         {
             Store.KeepOnly(Math.Max(used.End, Math.Max(_map.Metadata.End, DirectoryEnd)));
             Store.Survey();

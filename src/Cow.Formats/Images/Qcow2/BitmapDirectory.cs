@@ -16,11 +16,18 @@ internal readonly record struct BitmapDirectory(ulong ExtensionAt, uint Count, u
 
     private const int HeadBytes = 24;
 
-    /// <summary>Every piece of the file that the directory names, itself first.</summary>
+    /// <summary>Goes through the pieces of the file that the directory names, itself first.</summary>
+    /// <param name="file">The image.</param>
+    /// <param name="layout">Its layout.</param>
+    /// <param name="claim">Is given byte offset and length of each. Where it says no, what the piece names is left out: other bitmaps could name the
+    /// same table, again and again.</param>
     /// <exception cref="ImageFormatException">It is not a directory, or a table is not inside the file.</exception>
-    public IEnumerable<(ulong Offset, ulong Length)> Pieces(MetadataFile file, Qcow2Layout layout)
+    public void ForEachPiece(MetadataFile file, Qcow2Layout layout, Func<ulong, ulong, bool> claim)
     {
-        yield return (Offset, Bytes);
+        if (!claim(Offset, Bytes))
+        {
+            return;
+        }
         ulong at = Offset;
         for (uint i = 0; i < Count; i++)
         {
@@ -28,13 +35,8 @@ internal readonly record struct BitmapDirectory(ulong ExtensionAt, uint Count, u
             {
                 throw new ImageFormatException(file.Name, (long)at, $"a directory of {Count} bitmaps", $"{Bytes} bytes");
             }
-            ulong tableAt = file.Read64(at);
-            uint entries = file.Read32(at + 8);
             ulong length = HeadBytes + (file.Read32(at + 16) & 0xffffUL) + file.Read32(at + 20);
-            foreach ((ulong, ulong) piece in Table(file, layout, tableAt, entries))
-            {
-                yield return piece;
-            }
+            ForEachPiece(file, layout, file.Read64(at), file.Read32(at + 8), claim);
             at += (length + 7) & ~7UL;
             if (at - Offset > Bytes)
             {
@@ -43,19 +45,22 @@ internal readonly record struct BitmapDirectory(ulong ExtensionAt, uint Count, u
         }
     }
 
-    private static IEnumerable<(ulong Offset, ulong Length)> Table(MetadataFile file, Qcow2Layout layout, ulong tableAt, uint entries)
+    private static void ForEachPiece(MetadataFile file, Qcow2Layout layout, ulong tableAt, uint entries, Func<ulong, ulong, bool> claim)
     {
         if (tableAt == 0 || tableAt % layout.ClusterBytes != 0 || entries > Qcow2Header.MaxRefcountTableBytes)
         {
             throw new ImageFormatException(file.Name, (long)Math.Min(tableAt, long.MaxValue), "a bitmap table that begins a cluster", $"{entries} entries at {tableAt}");
         }
-        yield return (tableAt, entries * 8UL);
-        foreach (ulong entry in file.ReadTable(tableAt, entries))
+        if (!claim(tableAt, entries * 8UL))
+        {
+            return;
+        }
+        file.ForEachWord(tableAt, entries, (_, entry) =>
         {
             if ((entry & Qcow2Layout.OffsetMask) != 0)
             {
-                yield return (entry & Qcow2Layout.OffsetMask, layout.ClusterBytes);
+                claim(entry & Qcow2Layout.OffsetMask, layout.ClusterBytes);
             }
-        }
+        });
     }
 }

@@ -10,6 +10,9 @@ internal sealed class ClaimedClusters(string file, Qcow2Layout layout)
 {
     private readonly RunMap _claimed = new();
 
+    // No cluster from here on was ever claimed: most claims come in order, and need not be looked for.
+    private ulong _end;
+
     /// <summary>Clusters of metadata.</summary>
     public ulong Total => _claimed.Total;
 
@@ -33,11 +36,12 @@ internal sealed class ClaimedClusters(string file, Qcow2Layout layout)
     {
         ulong first = offset >> layout.ClusterBits;
         ulong count = layout.Clusters(bytes);
-        if (count > 0 && Overlaps(first, count))
+        if (count > 0 && first < _end && Overlaps(first, count))
         {
             return false;
         }
         _claimed.Add(first, first, count);
+        _end = Math.Max(_end, first + count);
         return true;
     }
 

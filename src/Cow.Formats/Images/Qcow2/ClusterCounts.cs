@@ -1,64 +1,142 @@
 // SPDX-License-Identifier: MIT
 namespace Cow.Formats.Images.Qcow2;
 
-/// <summary>A count for each cluster of a file, in pages that are there only where something is counted: a file may be sparse.</summary>
-internal sealed class ClusterCounts
+/// <summary>A count for each cluster of a file, a byte in groups of eight that are there only where something is counted: a file may be sparse, and
+/// what it names may be far apart. Counts that fill a byte, which are few, are kept apart.</summary>
+/// <param name="claims">Clusters that count one more: those of metadata, of which there are runs. None is given back meanwhile. Null for none.</param>
+internal sealed class ClusterCounts(ClaimedClusters? claims = null)
 {
-    private const int PageBits = 8;
+    private const int GroupBits = 3;
+    private const ulong Full = byte.MaxValue;
 
-    private readonly Dictionary<ulong, uint[]> _pages = [];
-    private ulong _lastIndex = ulong.MaxValue;
-    private uint[] _last = [];
+    private readonly Dictionary<ulong, ulong> _groups = [];
+    private readonly Dictionary<ulong, uint> _large = [];
+
+    // The group that was asked for last. Where it changed, the dictionary does not know that yet.
+    private ulong _index = ulong.MaxValue;
+    private ulong _group;
+    private bool _changed;
+
+    // From here on the first run of claims is this one, as long as there are so many.
+    private (ulong From, ulong First, ulong End, ulong Total) _claim;
 
     /// <summary>The count of a cluster.</summary>
-    public ulong this[ulong cluster] => TryPage(cluster >> PageBits) ? _last[cluster & ((1 << PageBits) - 1)] : 0;
-
-    /// <summary>Clusters that are counted, in order.</summary>
-    public IEnumerable<ulong> Used()
+    public ulong this[ulong cluster]
     {
-        foreach (ulong page in _pages.Keys.Order())
+        get
         {
-            uint[] counts = _pages[page];
-            for (int i = 0; i < counts.Length; i++)
+            ulong count = Turn(cluster >> GroupBits, add: false) ? Unpack(cluster, _group) : 0;
+            return count + (IsClaimed(cluster) ? 1UL : 0);
+        }
+    }
+
+    /// <summary>Clusters that are counted, in order, with their counts.</summary>
+    public IEnumerable<(ulong Cluster, ulong Count)> Used()
+    {
+        (ulong claim, ulong end) = NextClaim(0);
+        foreach ((ulong cluster, ulong count) in UsedInGroups())
+        {
+            while (claim < cluster)
             {
-                if (counts[i] != 0)
+                yield return (claim, 1);
+                (claim, end) = claim + 1 < end ? (claim + 1, end) : NextClaim(end);
+            }
+            yield return (cluster, claim == cluster ? count + 1 : count);
+            if (claim == cluster)
+            {
+                (claim, end) = claim + 1 < end ? (claim + 1, end) : NextClaim(end);
+            }
+        }
+        while (claim != ulong.MaxValue)
+        {
+            yield return (claim, 1);
+            (claim, end) = claim + 1 < end ? (claim + 1, end) : NextClaim(end);
+        }
+    }
+
+    /// <summary>The cluster behind the last one that is counted.</summary>
+    public ulong End() => Used().Aggregate(0UL, static (_, used) => used.Cluster + 1);
+
+    /// <summary>Counts a cluster; does not overflow.</summary>
+    public void Add(ulong cluster, uint references = 1)
+    {
+        Turn(cluster >> GroupBits, add: true);
+        ulong before = (_group >> ShiftOf(cluster)) & Full;
+        ulong count = (before == Full ? _large[cluster] : before) + references;
+        if (count >= Full)
+        {
+            _large[cluster] = (uint)Math.Min(count, uint.MaxValue);
+            count = Full;
+        }
+        _group += (count - before) << ShiftOf(cluster);
+        _changed = true;
+    }
+
+    private IEnumerable<(ulong Cluster, ulong Count)> UsedInGroups()
+    {
+        Store();
+        ulong[] indices = [.. _groups.Keys];
+        Array.Sort(indices);
+        foreach (ulong index in indices)
+        {
+            ulong group = _groups[index];
+            for (ulong cluster = index << GroupBits; cluster < (index + 1) << GroupBits; cluster++)
+            {
+                if (((group >> ShiftOf(cluster)) & Full) != 0)
                 {
-                    yield return (page << PageBits) + (ulong)i;
+                    yield return (cluster, Unpack(cluster, group));
                 }
             }
         }
     }
 
-    /// <summary>The cluster behind the last one that is counted.</summary>
-    public ulong End()
+    private ulong Unpack(ulong cluster, ulong group)
     {
-        ulong last = _pages.Count == 0 ? 0 : _pages.Keys.Max();
-        return _pages.Count == 0 ? 0 : (last << PageBits) + (ulong)Array.FindLastIndex(_pages[last], c => c != 0) + 1;
+        ulong count = (group >> ShiftOf(cluster)) & Full;
+        return count == Full ? _large[cluster] : count;
     }
 
-    /// <summary>Counts a cluster; does not overflow.</summary>
-    public void Add(ulong cluster, uint references = 1)
-    {
-        if (!TryPage(cluster >> PageBits))
-        {
-            (_lastIndex, _last) = (cluster >> PageBits, new uint[1 << PageBits]);
-            _pages.Add(_lastIndex, _last);
-        }
-        ref uint count = ref _last[cluster & ((1 << PageBits) - 1)];
-        count = (uint)Math.Min((ulong)count + references, uint.MaxValue);
-    }
+    private static int ShiftOf(ulong cluster) => (int)(cluster & ((1 << GroupBits) - 1)) * 8;
 
-    private bool TryPage(ulong index)
+    /// <summary>Turns to a group.</summary>
+    /// <returns>False where there is none.</returns>
+    private bool Turn(ulong index, bool add)
     {
-        if (index == _lastIndex)
+        if (index == _index)
         {
             return true;
         }
-        if (!_pages.TryGetValue(index, out uint[]? page))
+        bool found = _groups.TryGetValue(index, out ulong group);
+        if (found || add)
+        {
+            Store();
+            (_index, _group) = (index, group);
+        }
+        return found || add;
+    }
+
+    private void Store()
+    {
+        if (_changed)
+        {
+            _groups[_index] = _group;
+            _changed = false;
+        }
+    }
+
+    private bool IsClaimed(ulong cluster)
+    {
+        if (claims is null)
         {
             return false;
         }
-        (_lastIndex, _last) = (index, page);
-        return true;
+        if (cluster < _claim.From || cluster >= _claim.End || claims.Total != _claim.Total)
+        {
+            (ulong first, ulong end) = claims.Next(cluster);
+            _claim = (cluster, first, end, claims.Total);
+        }
+        return cluster >= _claim.First;
     }
+
+    private (ulong First, ulong End) NextClaim(ulong cluster) => claims?.Next(cluster) ?? (ulong.MaxValue, ulong.MaxValue);
 }

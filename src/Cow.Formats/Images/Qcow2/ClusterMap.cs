@@ -31,19 +31,17 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
         ulong end = (slot + 1) << _layout.L1Shift;
         if (table == 0)
         {
-            while (end - offset < length && l1[++slot] == 0)
-            {
-                end += 1UL << _layout.L1Shift;
-            }
-            return new ImageExtent(Math.Min(length, end - offset), ImageExtentKind.Below);
+            return Below(l1, slot, offset, length);
         }
+        ulong most = length;
         length = Math.Min(length, end - offset);
         if (length <= _layout.ClusterBytes - (offset & (_layout.ClusterBytes - 1)))
         {
             ulong at = EntryAt(table, offset);
             return Clip(InCluster(ReadEntry(at), offset, at), length);
         }
-        return Clip(InTable(table, offset, length), length);
+        ImageExtent found = InTable(table, offset, length);
+        return found.Kind == ImageExtentKind.Below && found.Length >= length ? Below(l1, slot, offset, most) : Clip(found, length);
     }
 
     /// <summary>The table that an L1 entry names, 0 for none.</summary>
@@ -159,6 +157,20 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ImageExtent Clip(ImageExtent extent, ulong length) => extent.Length <= length ? extent : extent with { Length = length };
 
+    /// <summary>Nothing, to the end of a table and of those behind it that are not there, or are holes of the file.</summary>
+    private ImageExtent Below(ulong[] l1, ulong slot, ulong offset, ulong length)
+    {
+        ulong end = (slot + 1) << _layout.L1Shift;
+        while (end - offset < length && IsEmpty(l1[++slot]))
+        {
+            end += 1UL << _layout.L1Shift;
+        }
+        return new ImageExtent(Math.Min(length, end - offset), ImageExtentKind.Below);
+    }
+
+    private bool IsEmpty(ulong entry) =>
+        entry == 0 || (IsTable(store, entry) && store.File.IsHole(entry & Qcow2Layout.OffsetMask, _layout.ClusterBytes));
+
     /// <summary>The longest run of one kind, inside one table.</summary>
     private ImageExtent InTable(ulong table, ulong offset, ulong length)
     {
@@ -170,6 +182,11 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
             ulong at = EntryAt(table, offset + done);
             ulong clusters = _layout.Clusters(length - done + ((offset + done) & (_layout.ClusterBytes - 1)));
             Span<byte> entries = batch[..(int)Math.Min(BatchBytes, clusters << _layout.EntryBits)];
+            if (done > 0 && head.Kind == ImageExtentKind.Below && store.File.IsHole(at, (ulong)entries.Length))
+            {
+                done = Math.Min(length, done + ((ulong)(entries.Length >> _layout.EntryBits) << _layout.ClusterBits));
+                continue;
+            }
             store.File.Read(entries, at);
             if (!Extend(entries, at, offset, length, ref done, ref head))
             {

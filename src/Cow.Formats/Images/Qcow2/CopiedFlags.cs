@@ -9,6 +9,7 @@ internal static class CopiedFlags
     /// <param name="wrong">Is told what kind of entry, its byte offset, the entry, and the refcount of what it names.</param>
     public static void Visit(Qcow2Store store, Action<string, ulong, ulong, ulong> wrong)
     {
+        TableScan scan = new(store);
         for (int i = 0; i < store.L1.Length; i++)
         {
             ulong entry = store.L1[i];
@@ -18,7 +19,7 @@ internal static class CopiedFlags
             }
             ulong table = entry & Qcow2Layout.OffsetMask;
             Judge(store, "the L1 entry", store.Header.L1Offset + ((ulong)i * 8), entry, table, wrong);
-            VisitTable(store, table, wrong);
+            VisitTable(store, scan, table, wrong);
         }
     }
 
@@ -30,22 +31,18 @@ internal static class CopiedFlags
         store.L1 = store.File.ReadTable(store.Header.L1Offset, store.Header.L1Entries);
     }
 
-    private static void VisitTable(Qcow2Store store, ulong table, Action<string, ulong, ulong, ulong> wrong)
+    private static void VisitTable(Qcow2Store store, TableScan scan, ulong table, Action<string, ulong, ulong, ulong> wrong)
     {
         if (store.DataFile is not null)
         {
             return;
         }
-        ClusterMap map = new(store, active: true);
-        byte[] bytes = new byte[store.Layout.ClusterBytes];
-        store.File.Read(bytes, table);
-        for (int i = 0; store.Layout.TryNextEntry(bytes, ref i); i++)
+        scan.Start(table);
+        while (scan.TryNext(out int index, out L2Entry entry))
         {
-            int at = i << store.Layout.EntryBits;
-            L2Entry entry = map.Decode(bytes.AsSpan(at));
-            if (!entry.IsCompressed && ClusterMap.IsAllocated(entry) && map.DataFault(entry, 0, null) is null)
+            if (!entry.IsCompressed && ClusterMap.IsAllocated(entry) && scan.Map.DataFault(entry, 0, null) is null)
             {
-                Judge(store, "the L2 entry", table + (ulong)at, entry.Raw, entry.HostOffset, wrong);
+                Judge(store, "the L2 entry", table + ((ulong)index << store.Layout.EntryBits), entry.Raw, entry.HostOffset, wrong);
             }
         }
     }

@@ -15,6 +15,9 @@ internal sealed class MetadataFile(CachedFile file)
     /// <summary>Bytes that a disk writes whole or not at all.</summary>
     public const int SectorBytes = 512;
 
+    /// <summary>Words of a table that are read at once.</summary>
+    private const ulong BatchWords = 8192;
+
     private readonly byte[] _sector = new byte[SectorBytes];
     private ulong _sectorAt = ulong.MaxValue;
     private bool _changed;
@@ -53,6 +56,33 @@ internal sealed class MetadataFile(CachedFile file)
             buffer = buffer[..present];
         }
         file.ReadAt(buffer, (long)offset);
+    }
+
+    /// <summary>Whether a range that begins inside the file is nothing but a hole, as far as the file reaches: zeros.</summary>
+    public bool IsHole(ulong offset, ulong length)
+    {
+        ulong data = NextData(offset);
+        return data >= offset + length || (data > offset && data >= Length);
+    }
+
+    /// <summary>Goes through the words of a table that are not 0, past the cache and past the holes of the file.</summary>
+    /// <param name="offset">Where the table is: inside the file.</param>
+    /// <param name="entries">Its words.</param>
+    /// <param name="visit">Gets the number of a word, and the word.</param>
+    public void ForEachWord(ulong offset, ulong entries, Action<ulong, ulong> visit)
+    {
+        for (ulong from = 0; from < entries;)
+        {
+            ulong hole = (NextData(offset + (from * sizeof(ulong))) - offset) / sizeof(ulong);
+            if (hole > from)
+            {
+                from = hole;
+                continue;
+            }
+            ulong count = Math.Min(entries - from, BatchWords);
+            Visit(ReadTable(offset + (from * sizeof(ulong)), count), from, visit);
+            from += count;
+        }
     }
 
     public ulong Read64(ulong offset) =>
@@ -149,6 +179,27 @@ internal sealed class MetadataFile(CachedFile file)
     {
         Finish();
         file.Flush();
+    }
+
+    /// <summary>As <see cref="IImageFile.NextData"/>; what is gathered is data, and so is all behind the end.</summary>
+    private ulong NextData(ulong offset)
+    {
+        ulong next = Reaches(offset) ? (ulong)file.NextData((long)offset) : offset;
+        return _changed && offset < _sectorAt + SectorBytes ? Math.Min(next, Math.Max(_sectorAt, offset)) : next;
+    }
+
+    private static void Visit(ReadOnlySpan<ulong> words, ulong first, Action<ulong, ulong> visit)
+    {
+        for (int i = 0; i < words.Length; i++)
+        {
+            int next = words[i..].IndexOfAnyExcept(0UL);
+            if (next < 0)
+            {
+                return;
+            }
+            i += next;
+            visit(first + (ulong)i, words[i]);
+        }
     }
 
     /// <summary>Whether any of these bytes were changed, and the file does not have it yet.</summary>

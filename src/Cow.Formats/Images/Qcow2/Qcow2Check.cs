@@ -21,24 +21,24 @@ internal static class Qcow2Check
                 tolerated.Add(cluster);
             }
             Compare(store, references.Counts, tolerated, findings);
-            CopiedFlags.Visit(store, (what, at, entry, count) => findings.Error($"{what} at {at} is {entry:x}, but the refcount of what it names is {count}"));
+            CopiedFlags.Visit(store, (what, at, entry, count) => findings.Errors.Add($"{what} at {at} is {entry:x}, but the refcount of what it names is {count}"));
             Marks(store, findings);
         }
         catch (ImageFormatException e)
         {
-            findings.Error(e.Message);
+            findings.Errors.Add(e.Message);
         }
         return findings.Report(placed);
     }
 
     private static void Compare(Qcow2Store store, ClusterCounts counts, ClusterCounts tolerated, Findings findings)
     {
-        foreach (ulong cluster in counts.Used())
+        foreach ((ulong cluster, ulong count) in counts.Used())
         {
             ulong refcount = store.Refcounts.Get(cluster);
-            if (refcount < counts[cluster])
+            if (refcount < count)
             {
-                findings.Error($"cluster {cluster} has refcount {refcount}, and {counts[cluster]} references");
+                findings.Errors.Add($"cluster {cluster} has refcount {refcount}, and {count} references");
             }
         }
         HashSet<ulong> seen = [];
@@ -53,6 +53,10 @@ internal static class Qcow2Check
 
     private static void CompareBlock(Qcow2Store store, ulong index, ClusterCounts counts, ClusterCounts tolerated, Findings findings)
     {
+        if (store.File.IsHole(store.Refcounts.Block(index), store.Layout.ClusterBytes))
+        {
+            return;
+        }
         Span<byte> row = stackalloc byte[MetadataFile.SectorBytes];
         ulong end = (index + 1) << store.Layout.BlockBits;
         for (ulong cluster = index << store.Layout.BlockBits; cluster < end;)
@@ -64,7 +68,7 @@ internal static class Qcow2Check
                 ulong most = counts[cluster + i] + tolerated[cluster + i];
                 if (refcount > most)
                 {
-                    findings.Leak($"cluster {cluster + i} has refcount {refcount}, and {counts[cluster + i]} references");
+                    findings.Leaks.Add($"cluster {cluster + i} has refcount {refcount}, and {counts[cluster + i]} references");
                 }
             }
             cluster += read;
@@ -75,7 +79,7 @@ internal static class Qcow2Check
     {
         if (store.Header.Has(IncompatibleFeatures.Corrupt))
         {
-            findings.Error("the image is marked corrupt");
+            findings.Errors.Add("the image is marked corrupt");
         }
     }
 }

@@ -132,7 +132,7 @@ public sealed class Qcow2Driver : IRepairingDriver
         {
             Findings findings = new();
             new RefcountRebuild(store).Run(findings);
-            if (findings.AnyError)
+            if (findings.Errors.Any)
             {
                 throw new ImageFormatException(store.File.Name, Qcow2Header.IncompatibleAt, "tables from which the refcounts can be rebuilt", findings.Report(0).Errors[0]);
             }
@@ -176,11 +176,12 @@ public sealed class Qcow2Driver : IRepairingDriver
         List<ulong> clusters = [];
         try
         {
-            foreach ((ulong offset, ulong length) in directory.Pieces(store.File, store.Layout))
+            directory.ForEachPiece(store.File, store.Layout, (offset, length) =>
             {
                 store.Claims.Claim(offset, length, directory.ExtensionAt, "a bitmap");
                 clusters.AddRange(ClustersOf(store.Layout, offset, length));
-            }
+                return true;
+            });
         }
         catch (ImageFormatException)
         {

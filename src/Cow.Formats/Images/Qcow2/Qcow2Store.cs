@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
+
 namespace Cow.Formats.Images.Qcow2;
 
 /// <summary>An opened image file: header, tables in memory, and who holds which cluster. What the parts of the driver share.</summary>
@@ -156,10 +158,27 @@ internal sealed class Qcow2Store
         {
             Claims.Claim(Refcounts.Block(i), Layout.ClusterBytes, Refcounts.Offset + (i * 8), "a refcount block");
         }
-        for (ulong i = 0; i < (ulong)L1.Length; i++)
+        ClaimTables();
+    }
+
+    /// <summary>Claims the active L2 tables, in the order of the file: there may be millions.</summary>
+    private void ClaimTables()
+    {
+        List<ulong> tables = [];
+        List<int> slots = [];
+        for (int i = 0; i < L1.Length; i++)
         {
-            ulong table = ClusterMap.TableOf(this, L1[i], Header.L1Offset + (i * 8));
-            Claims.Claim(table, table == 0 ? 0 : Layout.ClusterBytes, Header.L1Offset + (i * 8), "an L2 table");
+            ulong table = ClusterMap.TableOf(this, L1[i], Header.L1Offset + ((ulong)i * 8));
+            if (table != 0)
+            {
+                tables.Add(table);
+                slots.Add(i);
+            }
+        }
+        Ascending.Sort(tables, slots);
+        for (int i = 0; i < tables.Count; i++)
+        {
+            Claims.Claim(tables[i], Layout.ClusterBytes, Header.L1Offset + ((ulong)slots[i] * 8), "an L2 table");
         }
     }
 

@@ -24,7 +24,7 @@ internal sealed class RefcountRebuild(Qcow2Store store)
         }
         else
         {
-            if (structure.AnyError)
+            if (structure.Errors.Any)
             {
                 References.Count(store, findings, withRefcounts: false);
             }
@@ -49,7 +49,7 @@ internal sealed class RefcountRebuild(Qcow2Store store)
             {
                 sound = counts[table + i] == 1;
             }
-            return sound && counts.Used().All(cluster => store.Refcounts.Block(cluster >> _layout.BlockBits) != 0);
+            return sound && counts.Used().All(used => store.Refcounts.Block(used.Cluster >> _layout.BlockBits) != 0);
         }
         catch (ImageFormatException)
         {
@@ -59,22 +59,32 @@ internal sealed class RefcountRebuild(Qcow2Store store)
 
     private void Correct(ClusterCounts counts)
     {
-        byte[] row = new byte[MetadataFile.SectorBytes];
-        for (ulong index = 0; index < (ulong)store.Refcounts.Capacity; index++)
+        foreach ((ulong cluster, _) in counts.Used())
         {
-            ulong end = store.Refcounts.Block(index) == 0 ? 0 : (index + 1) << _layout.BlockBits;
+            CorrectOne(counts, cluster, store.Refcounts.Get(cluster));
+        }
+        // What is used counts right now: left are counts of what is not.
+        byte[] row = new byte[MetadataFile.SectorBytes];
+        for (ulong index = 0; store.Refcounts.TryNext(ref index); index++)
+        {
+            ulong end = store.File.IsHole(store.Refcounts.Block(index), _layout.ClusterBytes) ? 0 : (index + 1) << _layout.BlockBits;
             for (ulong cluster = index << _layout.BlockBits; cluster < end;)
             {
                 ulong read = store.Refcounts.Read(cluster, row);
-                for (ulong i = 0; i < read; i++)
+                for (ulong i = row.AsSpan().ContainsAnyExcept((byte)0) ? 0 : read; i < read; i++)
                 {
-                    if (Refcounts.Value(row, i, _layout.RefcountOrder) != counts[cluster + i])
-                    {
-                        store.Refcounts.Set(cluster + i, 1, Possible(counts, cluster + i));
-                    }
+                    CorrectOne(counts, cluster + i, Refcounts.Value(row, i, _layout.RefcountOrder));
                 }
                 cluster += read;
             }
+        }
+    }
+
+    private void CorrectOne(ClusterCounts counts, ulong cluster, ulong refcount)
+    {
+        if (refcount != counts[cluster])
+        {
+            store.Refcounts.Set(cluster, 1, Possible(counts, cluster));
         }
     }
 
@@ -109,7 +119,7 @@ internal sealed class RefcountRebuild(Qcow2Store store)
     /// <summary>Clusters of a table for all clusters in use and itself, and the blocks that are needed.</summary>
     private (ulong TableClusters, ulong[] Indices) Measure(ClusterCounts counts, ulong start)
     {
-        SortedSet<ulong> indices = [.. counts.Used().Select(cluster => cluster >> _layout.BlockBits)];
+        SortedSet<ulong> indices = [.. counts.Used().Select(used => used.Cluster >> _layout.BlockBits)];
         ulong table = 1;
         while (true)
         {

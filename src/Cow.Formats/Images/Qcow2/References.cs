@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+using System.Runtime.InteropServices;
+using Cow.Formats.Images.Tables;
+
 namespace Cow.Formats.Images.Qcow2;
 
 /// <summary>
@@ -11,28 +14,31 @@ internal sealed class References
     private readonly Qcow2Store _store;
     private readonly Qcow2Layout _layout;
     private readonly Findings _findings;
-    private readonly ClusterMap _map;
     private readonly ClaimedClusters _claims;
     private readonly PackedClusters _packed;
+    private readonly TableScan _scan;
 
     // Compressed bytes that are still unpacked for a look. Honest clusters have theirs for themselves, so they do not exceed the file.
     private ulong _unpackable;
 
-    // L2 tables, with the number of L1 entries that name them and whether an active one does.
-    private readonly Dictionary<ulong, (uint Times, bool Active, int Slot)> _tables = [];
+    // A word for each L1 entry that names a table, where the table is and in bit 0 that the entry is not active; and which entry it is. Sorted, the
+    // tables come in the order of the file, those named together next to each other, the active one first.
+    private readonly List<ulong> _tables = [];
+    private readonly List<int> _slots = [];
 
     private References(Qcow2Store store, Findings findings)
     {
         _store = store;
         _layout = store.Layout;
         _findings = findings;
-        _map = new ClusterMap(store, active: true);
         _claims = new ClaimedClusters(store.File.Name, _layout);
+        Counts = new ClusterCounts(_claims);
         _packed = new PackedClusters(store);
+        _scan = new TableScan(store);
     }
 
     /// <summary>The references.</summary>
-    public ClusterCounts Counts { get; } = new();
+    public ClusterCounts Counts { get; }
 
     /// <summary>Clusters of the disk with a host cluster of their own, or compressed.</summary>
     public ulong Placed { get; private set; }
@@ -54,12 +60,11 @@ internal sealed class References
             result.CountRefcounts();
         }
         result.Claim(store.Header.SnapshotsOffset, store.Snapshots.Bytes, Qcow2Header.SnapshotsAt, "the snapshot table");
-        result.CountL1(store.Header.L1Offset, store.L1, active: true, "the L1 table");
+        result.CountActive();
         foreach (SnapshotEntry snapshot in store.Snapshots.Entries)
         {
             result.CountSnapshot(snapshot);
         }
-        result.ClaimTables();
         result.CountTables();
         result.CountBitmaps();
         return result;
@@ -77,71 +82,105 @@ internal sealed class References
             }
             else
             {
-                _findings.Error(_store.Refcounts.Misplaced(i, block).Message);
+                _findings.Errors.Add(_store.Refcounts.Misplaced(i, block).Message);
             }
+        }
+    }
+
+    private void CountActive()
+    {
+        if (!Claim(_store.Header.L1Offset, _store.L1Bytes, Qcow2Header.L1EntriesAt, "the L1 table"))
+        {
+            return;
+        }
+        int used = _store.L1.Length - _store.L1.AsSpan().Count(0UL);
+        _tables.EnsureCapacity(used);
+        _slots.EnsureCapacity(used);
+        for (int i = 0; i < _store.L1.Length; i++)
+        {
+            AddTable(i, _store.L1[i], active: true, "the L1 table");
         }
     }
 
     private void CountSnapshot(SnapshotEntry snapshot)
     {
+        string what = $"the L1 table of snapshot {snapshot.Id}";
         try
         {
             snapshot.Validate(_store.File, _layout, _store.Header.Size);
-            CountL1(snapshot.L1Offset, _store.File.ReadTable(snapshot.L1Offset, snapshot.L1Entries), active: false, $"the L1 table of snapshot {snapshot.Id}");
+            if (Claim(snapshot.L1Offset, snapshot.L1Entries * 8UL, Qcow2Header.L1EntriesAt, what))
+            {
+                _store.File.ForEachWord(snapshot.L1Offset, snapshot.L1Entries, (slot, entry) => AddTable((int)slot, entry, active: false, what));
+            }
         }
         catch (ImageFormatException e)
         {
-            _findings.Error(e.Message);
+            _findings.Errors.Add(e.Message);
         }
     }
 
-    private void CountL1(ulong offset, ulong[] l1, bool active, string what)
+    private void AddTable(int slot, ulong entry, bool active, string what)
     {
-        if (!Claim(offset, (ulong)l1.Length * 8, Qcow2Header.L1EntriesAt, what))
+        if (!ClusterMap.IsTable(_store, entry))
         {
-            return;
+            _findings.Errors.Add($"entry {slot} of {what} names no cluster of the file: {entry:x}");
         }
-        for (int i = 0; i < l1.Length; i++)
+        else if (entry != 0)
         {
-            if (!ClusterMap.IsTable(_store, l1[i]))
-            {
-                _findings.Error($"entry {i} of {what} names no cluster of the file: {l1[i]:x}");
-            }
-            else if (l1[i] != 0)
-            {
-                ulong table = l1[i] & Qcow2Layout.OffsetMask;
-                (uint times, bool isActive, int _) = _tables.GetValueOrDefault(table);
-                if (active && isActive)
-                {
-                    _findings.Error($"entry {i} of {what} names the L2 table at {table} that another entry names");
-                }
-                _tables[table] = (times + 1, isActive || active, i);
-            }
-        }
-    }
-
-    private void ClaimTables()
-    {
-        foreach ((ulong table, (uint times, bool _, int _)) in _tables)
-        {
-            if (Claim(table, _layout.ClusterBytes, table, "an L2 table"))
-            {
-                Counts.Add(table >> _layout.ClusterBits, times - 1);
-            }
+            _tables.Add((entry & Qcow2Layout.OffsetMask) | (active ? 0 : 1UL));
+            _slots.Add(slot);
         }
     }
 
     private void CountTables()
     {
-        byte[] bytes = new byte[_layout.ClusterBytes];
-        foreach ((ulong table, (uint times, bool active, int slot)) in _tables)
+        Ascending.Sort(_tables, _slots);
+        Span<ulong> tables = CollectionsMarshal.AsSpan(_tables);
+        Span<int> slots = CollectionsMarshal.AsSpan(_slots);
+        for (int first = 0, next; first < tables.Length; first = next)
         {
-            _store.File.Read(bytes, table);
-            for (int i = 0; _layout.TryNextEntry(bytes, ref i); i++)
-            {
-                L2Entry entry = _map.Decode(bytes.AsSpan(i << _layout.EntryBits));
-                CountEntry(entry, table, ((ulong)slot << _layout.L1Shift) + ((ulong)i << _layout.ClusterBits), times, active);
-            }
+            next = Behind(first);
+            ClaimTable(first, next);
+        }
+        // Not before all are claimed: no data lies where a table is.
+        for (int first = 0, next; first < tables.Length; first = next)
+        {
+            next = Behind(first);
+            CountTable(tables[first] & ~1UL, slots[first], (uint)(next - first), active: (tables[first] & 1) == 0);
+        }
+    }
+
+    /// <summary>The first entry behind one that names another table.</summary>
+    private int Behind(int first)
+    {
+        int next = first + 1;
+        while (next < _tables.Count && (_tables[next] ^ _tables[first]) <= 1)
+        {
+            next++;
+        }
+        return next;
+    }
+
+    private void ClaimTable(int first, int next)
+    {
+        ulong table = _tables[first] & ~1UL;
+        for (int i = first + 1; i < next && _tables[i] == table; i++)
+        {
+            _findings.Errors.Add($"entry {_slots[i]} of the L1 table names the L2 table at {table} that another entry names");
+        }
+        // Once by the claim, and once for each further entry.
+        if (Claim(table, _layout.ClusterBytes, table, "an L2 table") && next - first > 1)
+        {
+            Counts.Add(table >> _layout.ClusterBits, (uint)(next - first - 1));
+        }
+    }
+
+    private void CountTable(ulong table, int slot, uint times, bool active)
+    {
+        _scan.Start(table);
+        while (_scan.TryNext(out int index, out L2Entry entry))
+        {
+            CountEntry(entry, table, ((ulong)slot << _layout.L1Shift) + ((ulong)index << _layout.ClusterBits), times, active);
         }
     }
 
@@ -153,14 +192,14 @@ internal sealed class References
     /// <param name="active">The active one is among them.</param>
     private void CountEntry(L2Entry entry, ulong table, ulong offset, uint times, bool active)
     {
-        string? fault = _map.Fault(entry, offset, _claims);
+        string? fault = _scan.Map.Fault(entry, offset, _claims);
         if (fault is null && !entry.IsCompressed && ClusterMap.IsAllocated(entry))
         {
-            fault = _map.DataFault(entry, offset, _claims);
+            fault = _scan.Map.DataFault(entry, offset, _claims);
         }
         if (fault is not null)
         {
-            _findings.Error($"the entry of disk offset {offset} in the L2 table at {table}: expected {fault}, found {entry.Raw:x} {entry.Bits:x}");
+            _findings.Errors.Add($"the entry of disk offset {offset} in the L2 table at {table}: expected {fault}, found {entry.Raw:x} {entry.Bits:x}");
             return;
         }
         bool placed = entry.IsCompressed || ClusterMap.IsAllocated(entry);
@@ -193,9 +232,9 @@ internal sealed class References
         }
         catch (ImageFormatException e)
         {
-            _findings.Error(e.Message);
+            _findings.Errors.Add(e.Message);
             // Where all is garbage, enough has been said.
-            _unpackable = _findings.IsFull ? 0 : _unpackable;
+            _unpackable = _findings.Errors.IsFull ? 0 : _unpackable;
         }
     }
 
@@ -207,14 +246,11 @@ internal sealed class References
         }
         try
         {
-            foreach ((ulong offset, ulong length) in directory.Pieces(_store.File, _layout))
-            {
-                Claim(offset, length, directory.ExtensionAt, "a bitmap");
-            }
+            directory.ForEachPiece(_store.File, _layout, (offset, length) => Claim(offset, length, directory.ExtensionAt, "a bitmap"));
         }
         catch (ImageFormatException e)
         {
-            _findings.Error(e.Message);
+            _findings.Errors.Add(e.Message);
         }
     }
 
@@ -223,18 +259,26 @@ internal sealed class References
     {
         if (bytes > 0 && (offset % _layout.ClusterBytes != 0 || !_store.File.Reaches(offset + bytes - 1 - (bytes - 1) % _layout.ClusterBytes)))
         {
-            _findings.Error($"{what} at {offset} is not in clusters of the file");
+            _findings.Errors.Add($"{what} at {offset} is not in clusters of the file");
             return false;
         }
-        for (ulong i = 0; i < _layout.Clusters(bytes); i++)
-        {
-            Counts.Add((offset >> _layout.ClusterBits) + i);
-        }
+        // What is claimed counts by that.
         bool apart = _claims.TryClaim(offset, bytes);
         if (!apart)
         {
-            _findings.Error(_claims.Conflict(offset, pointerAt, what).Message);
+            CountAgain(offset, bytes);
+            _findings.Errors.Add(_claims.Conflict(offset, pointerAt, what).Message);
         }
         return apart;
+    }
+
+    /// <summary>Counts clusters that are others' too. Not after many errors: such pieces could be many, and large.</summary>
+    private void CountAgain(ulong offset, ulong bytes)
+    {
+        ulong count = _findings.Errors.IsFull ? 0 : _layout.Clusters(bytes);
+        for (ulong i = 0; i < count; i++)
+        {
+            Counts.Add((offset >> _layout.ClusterBits) + i);
+        }
     }
 }

@@ -23,7 +23,7 @@ internal sealed class RangeSet(int unit)
         {
             return true;
         }
-        if (Overlaps(offset, length))
+        if (offset < End && Overlaps(offset, length))
         {
             return false;
         }

@@ -6,26 +6,19 @@ internal sealed class TableCheck
 {
     private const int MostSentences = 1000;
 
-    private readonly List<string> _errors = [];
-    private readonly List<string> _leaks = [];
-    private ulong _more;
-    private ulong _moreLeaks;
     private byte[] _buffer = [];
 
     /// <summary>Chunks with a place that were met.</summary>
     public ulong Chunks { get; private set; }
 
-    /// <summary>Whether an error was found.</summary>
-    public bool Failed => _errors.Count > 0;
+    /// <summary>Damage.</summary>
+    public Sentences Errors { get; } = new(MostSentences);
+
+    /// <summary>Lost space.</summary>
+    public Sentences Leaks { get; } = new(MostSentences);
 
     /// <summary>The findings.</summary>
-    public CheckReport Report() => new(WithRest(_errors, _more), WithRest(_leaks, _moreLeaks), Chunks);
-
-    /// <summary>Notes a damage.</summary>
-    public void Error(string sentence) => _more += Add(_errors, sentence);
-
-    /// <summary>Notes lost space.</summary>
-    public void Leak(string sentence) => _moreLeaks += Add(_leaks, sentence);
+    public CheckReport Report() => new(Errors.ToList(), Leaks.ToList(), Chunks);
 
     /// <summary>Judges every entry of every table.</summary>
     /// <param name="map">The map, with its tables claimed.</param>
@@ -74,7 +67,7 @@ internal sealed class TableCheck
         long first = (free + unit - 1) / unit * unit;
         if (bytes > 0 && free + bytes - first >= unit)
         {
-            Leak($"{name}: nobody refers to the {free + bytes - first} bytes at {first}");
+            Leaks.Add($"{name}: nobody refers to the {free + bytes - first} bytes at {first}");
         }
     }
 
@@ -83,12 +76,12 @@ internal sealed class TableCheck
         TableEntry entry = map.Codec.Decode(raw);
         if (map.Fault(entry) is string expected)
         {
-            Error($"{Where(map, chunk, at)}: expected {expected}, found {raw} (0x{raw:x})");
+            Errors.Add($"{Where(map, chunk, at)}: expected {expected}, found {raw} (0x{raw:x})");
             return;
         }
         if (chunk >= map.Geometry.Chunks)
         {
-            Error($"{Where(map, chunk, at)} lies behind the end of the disk, and has a place");
+            Errors.Add($"{Where(map, chunk, at)} lies behind the end of the disk, and has a place");
             return;
         }
         if (entry.Kind == TableEntryKind.Packed && packed is not null)
@@ -108,7 +101,7 @@ internal sealed class TableCheck
         bool free = used.TryAdd(entry.Offset, entry.Length);
         if (!free)
         {
-            Error($"{Where(map, chunk, at)}: its place at byte {entry.Offset} belongs to another chunk too");
+            Errors.Add($"{Where(map, chunk, at)}: its place at byte {entry.Offset} belongs to another chunk too");
         }
         return free;
     }
@@ -116,9 +109,9 @@ internal sealed class TableCheck
     /// <summary>Inflates a chunk. Not where another chunk has the place, nor after many errors: a hostile image could keep us busy for hours.</summary>
     private void Packed(TwoLevelMap map, RangeSet used, IPackedChunks packed, ulong chunk, long at, TableEntry entry)
     {
-        if (_errors.Count >= MostSentences)
+        if (Errors.IsFull)
         {
-            _more++;
+            Errors.Add("");
             return;
         }
         try
@@ -133,21 +126,9 @@ internal sealed class TableCheck
         }
         catch (ImageFormatException e)
         {
-            Error($"{Where(map, chunk, at)}: {e.Message}");
+            Errors.Add($"{Where(map, chunk, at)}: {e.Message}");
         }
     }
 
     private static string Where(TwoLevelMap map, ulong chunk, long at) => $"{map.File.Name}: at byte {at}: chunk {chunk}";
-
-    private static ulong Add(List<string> sentences, string sentence)
-    {
-        if (sentences.Count >= MostSentences)
-        {
-            return 1;
-        }
-        sentences.Add(sentence);
-        return 0;
-    }
-
-    private static List<string> WithRest(List<string> sentences, ulong more) => more == 0 ? sentences : [.. sentences, $"and {more} more of them"];
 }

@@ -13,9 +13,6 @@ internal sealed class TwoLevelMap
     private const int BatchBytes = 512;
     private const int DirectoryBatchBytes = 64 * 1024;
 
-    /// <summary>Tables at most, since each may take 20 bytes of memory: 8 TiB with tables for 2 MiB, as qcow and COWD have them, 128 with VMDK's.</summary>
-    private const ulong MostTables = 4 << 20;
-
     private readonly TableCodec _codec;
     private readonly TableGeometry _geometry;
     private readonly int _chunkShift;
@@ -29,7 +26,7 @@ internal sealed class TwoLevelMap
     /// <param name="fileIndex">Its number among the files of the image.</param>
     /// <param name="codec">How entries are written.</param>
     /// <param name="geometry">Where the directory is. It lies inside the file.</param>
-    /// <param name="metadata">Ranges that no chunk may lie in; the tables are added to it by <see cref="ClaimTables"/>.</param>
+    /// <param name="metadata">Ranges that no chunk may lie in; the tables are added to it by <see cref="TableClaims"/>.</param>
     public TwoLevelMap(CachedFile file, int fileIndex, TableCodec codec, TableGeometry geometry, RangeSet metadata)
     {
         File = file;
@@ -60,7 +57,7 @@ internal sealed class TwoLevelMap
     /// <summary>Bytes of a second-level table.</summary>
     public int TableBytes => (int)_geometry.TableEntries * _entryBytes;
 
-    /// <summary>What the map holds from an offset on, up to the end of one table.</summary>
+    /// <summary>What the map holds from an offset on, up to the end of one table, or of those behind it that hold nothing.</summary>
     /// <param name="offset">Byte offset on the part of the disk that the map covers.</param>
     /// <param name="length">Bytes of interest, inside that part.</param>
     /// <exception cref="ImageFormatException">The entry names no place that it may.</exception>
@@ -70,13 +67,15 @@ internal sealed class TwoLevelMap
         ulong within = offset & (_geometry.ChunkBytes - 1);
         ulong table = chunk / _geometry.TableEntries;
         uint first = (uint)(chunk - (table * _geometry.TableEntries));
+        ulong most = length;
         length = Math.Min(length, ((ulong)(_geometry.TableEntries - first) << _chunkShift) - within);
         long at = TableAt(table);
         if (at == 0)
         {
-            return new ImageExtent(length, ImageExtentKind.Below);
+            return Below(table, length, most);
         }
 
+        ulong rest = length;
         TableEntry head = Entry(at, first);
         ulong covered = _geometry.ChunkBytes - within;
         if (covered < length && head.Kind != TableEntryKind.Packed)
@@ -90,7 +89,7 @@ internal sealed class TwoLevelMap
             TableEntryKind.Data => new ImageExtent(length, ImageExtentKind.Data, FileIndex, head.Offset + (long)within),
             TableEntryKind.Packed => new ImageExtent(length, ImageExtentKind.Packed),
             TableEntryKind.Zero => new ImageExtent(length, ImageExtentKind.Zero),
-            _ => new ImageExtent(length, ImageExtentKind.Below),
+            _ => length < rest ? new ImageExtent(length, ImageExtentKind.Below) : Below(table, length, most),
         };
     }
 
@@ -133,47 +132,54 @@ internal sealed class TwoLevelMap
     /// <summary>Forgets what it remembers of the directory: it was written.</summary>
     public void DirectoryChanged() => _lastTable = ulong.MaxValue;
 
-    /// <summary>Goes through the directory and adds the tables to <see cref="Metadata"/>.</summary>
-    /// <param name="problem">Told of each entry that names no table inside the file, or one where something else is. Such a table is not added.</param>
-    public void ClaimTables(Action<long, string, ulong> problem)
+    /// <summary>Goes through the entries of the directory that are not 0.</summary>
+    /// <param name="visit">Gets the byte offset of an entry, and the entry.</param>
+    public void ForEachDirectoryEntry(Action<long, ulong> visit)
     {
         byte[] batch = new byte[(int)Math.Min(DirectoryBatchBytes, _geometry.Tables * (ulong)_entryBytes)];
         ulong perBatch = (ulong)(batch.Length / _entryBytes);
-        ulong claimed = 0;
         for (ulong table = 0; table < _geometry.Tables; table += perBatch)
         {
-            int count = (int)Math.Min(perBatch, _geometry.Tables - table);
-            File.Uncached.ReadAt(batch.AsSpan(0, count * _entryBytes), DirectoryEntryAt(table));
-            for (int i = 0; i < count; i++)
+            Span<byte> entries = batch.AsSpan(0, (int)Math.Min(perBatch, _geometry.Tables - table) * _entryBytes);
+            if (File.IsHole(DirectoryEntryAt(table), entries.Length))
             {
-                ulong entry = _codec.LoadDirectory(batch.AsSpan(i * _entryBytes));
-                if (entry != 0 && claimed++ == MostTables)
-                {
-                    throw Expect.Error(File, DirectoryEntryAt(table + (ulong)i), $"{MostTables} tables at most", entry);
-                }
+                continue;
+            }
+            File.Uncached.ReadAt(entries, DirectoryEntryAt(table));
+            for (int i = 0; i < entries.Length; i += _entryBytes)
+            {
+                ulong entry = _codec.LoadDirectory(entries[i..]);
                 if (entry != 0)
                 {
-                    Claim(entry, DirectoryEntryAt(table + (ulong)i), problem);
+                    visit(DirectoryEntryAt(table) + i, entry);
                 }
             }
         }
     }
 
     /// <summary>Goes through all tables.</summary>
-    /// <param name="visit">Gets the number of each table that there is, its byte offset, and its bytes.</param>
+    /// <param name="visit">Gets the number of each table that there is, its byte offset, and its bytes; none where it is a hole of the file.</param>
     public void ForEachTable(Action<ulong, long, byte[]> visit)
     {
         byte[] bytes = new byte[TableBytes];
         for (ulong table = 0; table < _geometry.Tables; table++)
         {
             long at = TableAt(table);
-            if (at != 0)
+            if (at == 0)
+            {
+                continue;
+            }
+            bool empty = IsHole(at);
+            if (!empty)
             {
                 File.Uncached.ReadAt(bytes, at);
-                visit(table, at, bytes);
             }
+            visit(table, at, empty ? [] : bytes);
         }
     }
+
+    /// <summary>Whether all of a table is a hole of the file, so that it need not be read: nothing but zeros, which are no places.</summary>
+    public bool IsHole(long table) => File.IsHole(table, TableBytes);
 
     /// <summary>What is wrong with an entry: what was expected; null for nothing.</summary>
     public string? Fault(TableEntry entry)
@@ -192,17 +198,24 @@ internal sealed class TwoLevelMap
         }
     }
 
-    private void Claim(ulong entry, long entryAt, Action<long, string, ulong> problem)
+    /// <summary>Whether a range ends inside the file. Asks for the length, a system call, only where it reaches beyond the one known.</summary>
+    public bool Reaches(long offset, long length)
     {
-        long at = _codec.TableOffset(entry);
-        if (at <= 0 || !Reaches(at, TableBytes))
+        if (offset > _length - length)
         {
-            problem(entryAt, "a table inside the file", entry);
+            _length = File.Length;
         }
-        else if (!Metadata.TryAdd(at, TableBytes))
+        return offset <= _length - length;
+    }
+
+    /// <summary>Nothing to the end of a table, and of those behind it that hold nothing either.</summary>
+    private ImageExtent Below(ulong table, ulong length, ulong most)
+    {
+        while (length < most && TableAt(++table) is long at && (at == 0 || IsHole(at)))
         {
-            problem(entryAt, "a table that overlaps neither the header nor another table", entry);
+            length += (ulong)_geometry.TableEntries << _chunkShift;
         }
+        return new ImageExtent(Math.Min(length, most), ImageExtentKind.Below);
     }
 
     private TableEntry Entry(long at, uint slot)
@@ -254,15 +267,5 @@ internal sealed class TwoLevelMap
         // Reaches has asked for the length.
         long end = (_length + _geometry.ChunkBytes - 1) & -(long)_geometry.ChunkBytes;
         return offset <= end - _geometry.ChunkBytes;
-    }
-
-    /// <summary>Whether a range ends inside the file. Asks for the length, a system call, only where it reaches beyond the one known.</summary>
-    private bool Reaches(long offset, long length)
-    {
-        if (offset > _length - length)
-        {
-            _length = File.Length;
-        }
-        return offset <= _length - length;
     }
 }

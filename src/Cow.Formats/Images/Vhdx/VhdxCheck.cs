@@ -29,9 +29,11 @@ internal sealed class VhdxCheck(CachedFile file)
                 _space.TryAdd(range.Start, range.End - range.Start);
             }
             CheckBitmaps(parts);
-            for (ulong block = 0; block < parts.Table.Blocks && _errors.Count < MostSentences; block++)
+            for (ulong block = 0; block < parts.Table.Blocks && _errors.Count < MostSentences;)
             {
-                Try(() => CheckBlock(parts, block, chunkSectors));
+                int judged = 1;
+                Try(() => judged = CheckBlocks(parts, block, chunkSectors));
+                block += (ulong)judged;
             }
             CheckUnused(parts, inUse);
         }
@@ -72,13 +74,21 @@ internal sealed class VhdxCheck(CachedFile file)
         }
     }
 
-    private void CheckBlock(VhdxParts parts, ulong block, uint chunkSectors)
+    /// <summary>Judges a block, and those behind it that have no place either: of a large disk these are millions.</summary>
+    /// <returns>How many.</returns>
+    private int CheckBlocks(VhdxParts parts, ulong block, uint chunkSectors)
     {
         VhdxEntry entry = parts.Table.Entry(block);
-        if (!entry.HasPlace)
+        if (entry.HasPlace)
         {
-            return;
+            CheckPlace(parts, block, entry, chunkSectors);
+            return 1;
         }
+        return parts.Table.CountEqual(block);
+    }
+
+    private void CheckPlace(VhdxParts parts, ulong block, VhdxEntry entry, uint chunkSectors)
+    {
         if (!_space.TryAdd(entry.Offset, parts.Table.BlockBytes))
         {
             _errors.Add($"block {block} at byte {entry.Offset} lies over something else");

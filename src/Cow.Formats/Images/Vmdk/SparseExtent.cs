@@ -84,7 +84,7 @@ internal sealed class SparseExtent : VmdkExtent
         long end = Math.Max(used.End, _map.Metadata.End);
         if (_parts.HasNextFree && end > Mark.NextFree)
         {
-            check.Error($"{_map.File.Name}: the header says that nothing is used behind byte {Mark.NextFree}; something is, up to {end}");
+            check.Errors.Add($"{_map.File.Name}: the header says that nothing is used behind byte {Mark.NextFree}; something is, up to {end}");
         }
         if (_parts.Packed is null && !_parts.IsForeign)
         {
@@ -106,7 +106,7 @@ internal sealed class SparseExtent : VmdkExtent
     {
         TableCheck check = new();
         RangeSet used = Entries(check);
-        Expect.That(!check.Failed, _map.File, 0, "sound grain tables in an image that was not closed", check.Failed ? check.Report().Errors[0] : "");
+        Expect.That(!check.Errors.Any, _map.File, 0, "sound grain tables in an image that was not closed", check.Errors.Any ? check.Report().Errors[0] : "");
         return used;
     }
 }

@@ -45,11 +45,12 @@ internal static class SparseOpener
         long least = metadata.End;
         GrainCodec codec = new(grainBytes, (header.Flags & HostedFlags.Zeroed) != 0, header.IsPacked);
         TableGeometry geometry = new((long)header.DirectoryAt * 512, header.Tables, header.TableEntries, grainBytes, header.Capacity * 512);
-        TwoLevelMap map = Map(file, fileIndex, codec, geometry, metadata);
-        TwoLevelMap? mirror = mirrored ? new(file, fileIndex, codec, geometry with { DirectoryAt = (long)header.MirrorAt * 512 }, metadata) : null;
+        TwoLevelMap map = new(file, fileIndex, codec, geometry, metadata);
+        TableMirror? mirror = mirrored ? new(map, new(file, fileIndex, codec, geometry with { DirectoryAt = (long)header.MirrorAt * 512 }, metadata)) : null;
+        ClaimTables(map, mirror);
         return new SparseExtent(map, new SparseParts
         {
-            Mirror = mirror is null ? null : new TableMirror(map, mirror),
+            Mirror = mirror,
             HasZeroed = (header.Flags & HostedFlags.Zeroed) != 0,
             LeastBytes = Math.Max((long)header.Overhead * 512, least),
             Packed = header.IsPacked ? new PackedGrain(file, header) : null,
@@ -95,9 +96,12 @@ internal static class SparseOpener
     private static TwoLevelMap Map(CachedFile file, int fileIndex, TableCodec codec, TableGeometry geometry, RangeSet metadata)
     {
         TwoLevelMap map = new(file, fileIndex, codec, geometry, metadata);
-        map.ClaimTables((at, expected, found) => throw Expect.Error(file, at, expected, found));
+        ClaimTables(map, null);
         return map;
     }
+
+    private static void ClaimTables(TwoLevelMap map, TableMirror? mirror) =>
+        TableClaims.Run(map, (at, expected, found) => throw Expect.Error(map.File, at, expected, found), mirror?.Map, mirror is null ? null : mirror.Note);
 
     private static void Claim(CachedFile file, RangeSet metadata, ulong sector, ulong bytes) =>
         Expect.That(metadata.TryAdd((long)sector * 512, (long)bytes), file, 0, "header, descriptor and directories apart from each other", $"something else at sector {sector}");

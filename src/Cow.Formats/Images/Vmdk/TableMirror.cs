@@ -14,22 +14,20 @@ internal sealed class TableMirror
     private readonly TwoLevelMap _primary;
     private readonly List<ImageFormatException> _problems = [];
 
-    /// <summary>Claims the redundant tables; what is wrong with them is kept for later, since reading does not need them.</summary>
-    public TableMirror(TwoLevelMap primary, TwoLevelMap map)
-    {
-        _primary = primary;
-        Map = map;
-        map.ClaimTables((at, expected, found) =>
-        {
-            if (_problems.Count < MostProblems)
-            {
-                _problems.Add(Expect.Error(map.File, at, expected, found));
-            }
-        });
-    }
+    /// <summary>Takes both maps.</summary>
+    public TableMirror(TwoLevelMap primary, TwoLevelMap map) => (_primary, Map) = (primary, map);
 
     /// <summary>The redundant tables as a map.</summary>
     public TwoLevelMap Map { get; }
+
+    /// <summary>Keeps what is wrong with the directory for later, since reading does not need it.</summary>
+    public void Note(long entryAt, string expected, ulong entry)
+    {
+        if (_problems.Count < MostProblems)
+        {
+            _problems.Add(Expect.Error(Map.File, entryAt, expected, entry));
+        }
+    }
 
     /// <summary>Refuses a directory that names what it may not.</summary>
     /// <exception cref="ImageFormatException">It does.</exception>
@@ -46,15 +44,15 @@ internal sealed class TableMirror
     /// <param name="unclean">A crash explains a difference: then it is lost work for whoever opens it writable next, not a damage.</param>
     public void Check(TableCheck check, bool unclean)
     {
-        _problems.ForEach(problem => check.Error(problem.Message));
+        _problems.ForEach(problem => check.Errors.Add(problem.Message));
         if (_problems.Count > 0)
         {
             return;
         }
-        Action<string> note = unclean ? check.Leak : check.Error;
+        Sentences note = unclean ? check.Leaks : check.Errors;
         Compare(
-            (table, _, mirrorAt) => note($"{Map.File.Name}: grain table {table} has {(mirrorAt == 0 ? "no redundant copy" : "a redundant copy only")}"),
-            (at, mirrorAt, entry, mirrorEntry) => note($"{Map.File.Name}: the entry at byte {at} is {entry}, its redundant copy at byte {mirrorAt} is {mirrorEntry}"));
+            (table, _, mirrorAt) => note.Add($"{Map.File.Name}: grain table {table} has {(mirrorAt == 0 ? "no redundant copy" : "a redundant copy only")}"),
+            (at, mirrorAt, entry, mirrorEntry) => note.Add($"{Map.File.Name}: the entry at byte {at} is {entry}, its redundant copy at byte {mirrorAt} is {mirrorEntry}"));
     }
 
     /// <summary>Makes both equal again after a crash. The primary entry counts, unless it cannot be true and the other one can. Durable on return.</summary>
@@ -121,6 +119,10 @@ internal sealed class TableMirror
                 {
                     lonely(table, at, mirrorAt);
                 }
+                continue;
+            }
+            if (_primary.IsHole(at) && Map.IsHole(mirrorAt))
+            {
                 continue;
             }
             Map.File.Uncached.ReadAt(ours, at);

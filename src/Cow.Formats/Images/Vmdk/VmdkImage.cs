@@ -143,7 +143,7 @@ internal sealed class VmdkImage : IGrantingImage
             }
             catch (ImageFormatException e)
             {
-                check.Error(e.Message);
+                check.Errors.Add(e.Message);
             }
         }
         return check.Report();

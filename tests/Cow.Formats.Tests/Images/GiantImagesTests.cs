@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+using System.Runtime.InteropServices;
+using Cow.Formats.Images;
+using Cow.Formats.Images.Qcow;
+using Cow.Formats.Images.Qcow2;
+using Cow.Formats.Images.Vmdk;
+using static System.Buffers.Binary.BinaryPrimitives;
+
+namespace Cow.Formats.Tests.Images;
+
+/// <summary>Images of terabytes in files that are nearly all hole: what is read of them, and remembered, follows what is really there.</summary>
+[TestFixture]
+internal sealed class GiantImagesTests
+{
+    private const long Cluster = 65536;
+    private const ulong InUse = Qcow2Layout.Copied;
+
+    /// <summary>2^20 grain tables of 16 KiB, as many as a COWD can have.</summary>
+    [Test]
+    public void GrainTablesInHolesAreNotRead()
+    {
+        using HoledFile file = Cowd(1 << 20);
+        IDiskImage image = Open(new VmdkDriver(), file);
+        Assert.That(image.Check().Errors, Is.Empty);
+        ImageExtent extent = image.Lookup(0, image.Info.VirtualBytes);
+        Assert.That((extent.Kind, extent.Length), Is.EqualTo((ImageExtentKind.Below, image.Info.VirtualBytes)));
+        Assert.That(file.BytesRead, Is.LessThan(16 << 20));
+    }
+
+    [Test]
+    public void AGrainTableAmongHolesIsRead()
+    {
+        using HoledFile file = Cowd(1000);
+        // One grain, behind everything else, in table 700; and an entry of table 800 that cannot be.
+        long end = file.Length;
+        file.SetLength(end + 512);
+        Put(file, TableAt(700) + 40, end / 512);
+        Put(file, 28, (end / 512) + 1);
+        IDiskImage image = Open(new VmdkDriver(), file);
+        CheckReport report = image.Check();
+        Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo((0, 1UL)));
+        Assert.That(FirstExtent(image), Is.EqualTo(((700UL * 4096) + 10) * 512));
+        Assert.That(image.Lookup(((700 * 4096) + 10) * 512, 4096), Is.EqualTo(new ImageExtent(512, ImageExtentKind.Data, 0, end)));
+        Put(file, TableAt(800) + 4000, 1 << 30);
+        Assert.That(Open(new VmdkDriver(), file).Check().Errors, Has.Count.EqualTo(1));
+    }
+
+    [Test]
+    public void SecondLevelTablesOfQcowInHolesAreNotRead()
+    {
+        const int Tables = 1 << 16;
+        using HoledFile file = new((1 << 20) + (Tables * 1024L));
+        byte[] header = new byte[512];
+        new QcowHeader(0, 0, (ulong)Tables << 15, 9, 6, 0, 512, null).Write(header, 0);
+        file.WriteAt(header, 0);
+        file.WriteAt(Words(Tables, i => (1UL << 20) + ((ulong)i * 1024)), 512);
+        IDiskImage image = Open(new QcowDriver(), file);
+        Assert.That(image.Check().Errors, Is.Empty);
+        Assert.That(image.Lookup(0, image.Info.VirtualBytes).Length, Is.EqualTo(image.Info.VirtualBytes));
+        Assert.That(file.BytesRead, Is.LessThan(2 << 20));
+    }
+
+    /// <summary>What the check says is what it says of tables full of zeros: that nothing counts them.</summary>
+    [TestCase(false)]
+    [TestCase(true)]
+    public void L2TablesInHolesAreNotReadAndTakeLittleMemory(bool shuffled)
+    {
+        const int Tables = 1 << 17;
+        ulong[] entries = [.. Enumerable.Range(0, Tables).Select(i => InUse | (ulong)((64 + (2L * i)) * Cluster))];
+        if (shuffled)
+        {
+            new Random(1).Shuffle(entries);
+        }
+        using HoledFile file = Qcow2(64 + (2 * Tables), (ulong)Tables << 29);
+        file.WriteAt(Words(Tables, i => entries[i]), 3 * Cluster);
+        IDiskImage image = Open(new Qcow2Driver(), file);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        CheckReport report = image.Check();
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        // Of each table, and of each entry for one, and of the L1 table but for its first cluster.
+        Assert.That(report.Errors[^1], Is.EqualTo($"and {(2 * Tables) + 15 - 200} more like these"));
+        Assert.That(image.Lookup(0, image.Info.VirtualBytes), Is.EqualTo(new ImageExtent(image.Info.VirtualBytes, ImageExtentKind.Below)));
+        Assert.That(file.BytesRead, Is.LessThan(4 << 20));
+        Assert.That(allocated, Is.LessThan(100L * Tables));
+    }
+
+    /// <summary>Of a table of 2 MiB, too, only what is there.</summary>
+    [TestCase(16)]
+    [TestCase(21)]
+    public void AnEntryAmongHolesIsFound(int clusterBits)
+    {
+        long cluster = 1L << clusterBits;
+        using HoledFile file = Qcow2(100, 50UL << ((2 * clusterBits) - 3), clusterBits);
+        file.WriteAt(Words(50, i => InUse | (ulong)((20 + i) * cluster)), 3 * cluster);
+        file.WriteAt(Words(1, _ => InUse | (ulong)(90 * cluster)), (57 * cluster) + (cluster / 2));
+        IDiskImage image = Open(new Qcow2Driver(), file);
+        Assert.That(image.Check().PlacedChunks, Is.EqualTo(1));
+        ulong offset = (37UL << ((2 * clusterBits) - 3)) + ((ulong)(cluster / 16) << clusterBits);
+        Assert.That(FirstExtent(image), Is.EqualTo(offset));
+        Assert.That(image.Lookup(offset, 4096), Is.EqualTo(new ImageExtent(4096, ImageExtentKind.Data, 0, 90 * cluster)));
+        Assert.That(file.BytesRead, Is.LessThan((1 << 20) + (2 * cluster)));
+    }
+
+    /// <summary>Clusters that are far apart share nothing in memory.</summary>
+    [Test]
+    public void ScatteredClustersTakeLittleMemory()
+    {
+        const int Clusters = 1 << 16;
+        const long Stride = 1 << 23;
+        using HoledFile file = Qcow2(Stride / Cluster * (Clusters + 1), Clusters * (ulong)Cluster);
+        file.WriteAt(Words(8, i => InUse | (ulong)((4 + i) * Cluster)), 3 * Cluster);
+        file.WriteAt(Words(Clusters, i => InUse | (ulong)((i + 1) * Stride)), 4 * Cluster);
+        IDiskImage image = Open(new Qcow2Driver(), file);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.That(image.Check().PlacedChunks, Is.EqualTo(Clusters));
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(400L * Clusters));
+    }
+
+    [Test]
+    public void RefcountBlocksInHolesAreNotReadAndALeakAmongThemIsFound()
+    {
+        const int Blocks = 8192;
+        using HoledFile file = Qcow2(16 + (2 * Blocks), 1 << 20);
+        file.WriteAt(Words(Blocks - 1, i => (ulong)((16 + (2L * i)) * Cluster)), Cluster + 8);
+        file.WriteAt([0, 1], ((16 + (2 * 5000L)) * Cluster) + 600);
+        CheckReport report = Open(new Qcow2Driver(), file).Check();
+        Assert.That(report.Leaks, Is.EqualTo(new[] { $"cluster {(5001 * 32768) + 300} has refcount 1, and 0 references" }));
+        Assert.That(file.BytesRead, Is.LessThan(2 << 20));
+    }
+
+    /// <summary>A thousand snapshots, each with an L1 table of 32 MiB: in a hole of its own, or all in the same one.</summary>
+    [TestCase(512)]
+    [TestCase(0)]
+    public void L1TablesOfSnapshotsInHolesAreNotRead(int clustersApart)
+    {
+        const int Snapshots = 1000;
+        const int Entries = 4 << 20;
+        using HoledFile file = Qcow2(100 + (512L * Snapshots), 1 << 20);
+        file.WriteAt(Fields((0, 4, Snapshots), (4, 8, 8 * Cluster)), 60);
+        for (int i = 0; i < Snapshots; i++)
+        {
+            byte[] entry = Fields((0, 8, (100 + ((long)i * clustersApart)) * Cluster), (8, 4, Entries), (12, 2, 1), (14, 2, 1), (36, 4, 16), (48, 8, 1 << 20), (56, 2, 0x3161));
+            file.WriteAt(entry, (8 * Cluster) + (i * 64));
+        }
+        CheckReport report = Open(new Qcow2Driver(), file).Check();
+        Assert.That(report.Errors.Any(e => e.Contains("a place of its own", StringComparison.Ordinal)), Is.EqualTo(clustersApart == 0));
+        Assert.That(file.BytesRead, Is.LessThan(2 << 20));
+    }
+
+    [TestCase(1024)]
+    [TestCase(0)]
+    public void BitmapTablesInHolesAreNotRead(int clustersApart)
+    {
+        const int Bitmaps = 1000;
+        using HoledFile file = Qcow2(100 + (1024L * Bitmaps), 1 << 20);
+        file.WriteAt([1], 95);
+        file.WriteAt(Fields((0, 4, 0x23852875), (4, 4, 24), (8, 4, Bitmaps), (16, 8, 32 * Bitmaps), (24, 8, 8 * Cluster)), 104);
+        for (int i = 0; i < Bitmaps; i++)
+        {
+            file.WriteAt(Fields((0, 8, (100 + ((long)i * clustersApart)) * Cluster), (8, 4, 8 << 20), (18, 2, 4), (24, 8, i)), (8 * Cluster) + (i * 32));
+        }
+        CheckReport report = Open(new Qcow2Driver(), file).Check();
+        Assert.That(report.Errors.Any(e => e.Contains("a place of its own", StringComparison.Ordinal)), Is.EqualTo(clustersApart == 0));
+        Assert.That(file.BytesRead, Is.LessThan(2 << 20));
+    }
+
+    /// <summary>Where the first thing is that the image has of the disk.</summary>
+    private static ulong FirstExtent(IDiskImage image)
+    {
+        ulong at = 0;
+        while (at < image.Info.VirtualBytes && image.Lookup(at, image.Info.VirtualBytes - at) is { Kind: ImageExtentKind.Below } extent)
+        {
+            at += extent.Length;
+        }
+        return at;
+    }
+
+    private static IDiskImage Open(IImageDriver driver, HoledFile file)
+    {
+        ImageSource source = new MemoryFiles(_ => file).New("image");
+        file.BytesRead = 0;
+        return driver.Open(source, new ImageOpenOptions(false));
+    }
+
+    /// <summary>An extent of ESX with grains of a sector, and all its tables, one behind the other with a gap between.</summary>
+    private static HoledFile Cowd(uint tables)
+    {
+        HoledFile file = new(TableAt((int)tables));
+        byte[] header = new byte[CowdHeader.Bytes];
+        new CowdHeader((uint)Math.Min((ulong)tables * CowdHeader.TableEntries, uint.MaxValue), 1, 4, tables, (uint)(file.Length / 512), 0).Write(header);
+        file.WriteAt(header, 0);
+        byte[] directory = new byte[tables * 4];
+        for (int i = 0; i < tables; i++)
+        {
+            WriteUInt32LittleEndian(directory.AsSpan(i * 4), (uint)(TableAt(i) / 512));
+        }
+        file.WriteAt(directory, 2048);
+        return file;
+    }
+
+    private static long TableAt(int table) => (16L << 20) + (table * 33L * 512);
+
+    private static void Put(HoledFile file, long at, long value)
+    {
+        byte[] bytes = new byte[4];
+        WriteUInt32LittleEndian(bytes, (uint)value);
+        file.WriteAt(bytes, at);
+    }
+
+    /// <summary>A qcow2 of some clusters: header, refcount table, one block in which only the first four clusters count, and room for an L1 table.</summary>
+    private static HoledFile Qcow2(long clusters, ulong diskBytes, int clusterBits = 16)
+    {
+        long cluster = 1L << clusterBits;
+        HoledFile file = new(clusters * cluster);
+        ulong l1 = (diskBytes + (1UL << ((2 * clusterBits) - 3)) - 1) >> ((2 * clusterBits) - 3);
+        file.WriteAt(
+            Fields((0, 4, 0x514649fb), (4, 4, 3), (20, 4, clusterBits), (24, 8, (long)diskBytes), (36, 4, (long)l1), (40, 8, 3 * cluster), (48, 8, cluster), (56, 4, 1), (96, 4, 4), (100, 4, 104)), 0);
+        file.WriteAt(Words(1, _ => (ulong)(2 * cluster)), cluster);
+        file.WriteAt([0, 1, 0, 1, 0, 1, 0, 1], 2 * cluster);
+        return file;
+    }
+
+    private static byte[] Words(int count, Func<int, ulong> word)
+    {
+        ulong[] words = new ulong[count];
+        for (int i = 0; i < count; i++)
+        {
+            words[i] = ReverseEndianness(word(i));
+        }
+        return MemoryMarshal.AsBytes(words.AsSpan()).ToArray();
+    }
+
+    /// <summary>Big-endian fields: each its offset, its bytes and its value.</summary>
+    private static byte[] Fields(params (int At, int Bytes, long Value)[] fields)
+    {
+        byte[] bytes = new byte[fields.Max(f => f.At + f.Bytes)];
+        foreach ((int at, int count, long value) in fields)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                bytes[at + i] = unchecked((byte)(value >> (8 * (count - 1 - i))));
+            }
+        }
+        return bytes;
+    }
+}
