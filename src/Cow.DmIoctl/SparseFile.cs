@@ -11,7 +11,17 @@ public static class SparseFile
     /// <param name="handle">A file; of what knows no holes every byte is data.</param>
     /// <param name="offset">Byte offset.</param>
     /// <returns>Null where nothing but a hole is left, or the file ends before.</returns>
-    public static long? NextData(SafeFileHandle handle, long offset) => Seek(handle, offset, SeekNumbers.Data);
+    public static long? NextData(SafeFileHandle handle, long offset)
+    {
+        try
+        {
+            return Seek(handle, offset, SeekNumbers.Data);
+        }
+        catch (LinuxException e) when (e.Errno is Errno.EINVAL or Errno.EOPNOTSUPP)
+        {
+            return offset;
+        }
+    }
 
     /// <summary>The first byte from <paramref name="offset"/> on that is in a hole (SEEK_HOLE of lseek(2)); the end of the file is one.</summary>
     /// <param name="handle">A file.</param>

@@ -21,8 +21,12 @@ public interface IDiskImage : IDisposable
     /// <summary>How full it is. May count chunks lazily: <see cref="Usage.PlacedChunks"/> counts those placed since it was opened.</summary>
     Usage Usage { get; }
 
+    /// <summary>Tables that hold nothing at most, for one answer of <see cref="Lookup"/>.</summary>
+    const int MostEmptyTables = 256;
+
     /// <summary>What the image holds from <paramref name="offset"/> on. Changes nothing; what is reserved and not committed does not count.
-    /// As long as is cheap: within one table, say. The caller asks again behind it.</summary>
+    /// As long as is cheap: within one table, and over at most <see cref="MostEmptyTables"/> behind it that hold nothing. The caller asks again behind
+    /// it, and where this image has nothing, it asks the same of it for each extent of the image below.</summary>
     /// <param name="offset">Byte offset on the disk; a multiple of 512, inside the disk.</param>
     /// <param name="length">Bytes that are of interest; a multiple of 512, at least 512. The answer is not longer.</param>
     ImageExtent Lookup(ulong offset, ulong length);

@@ -23,6 +23,9 @@ public sealed class CachedFile : IImageFile
     /// <summary>A hole of the file, as far as it was asked for: whoever goes through many tables in one asks once.</summary>
     private (long Start, long End) _hole;
 
+    /// <summary>Something was written here. Some file systems call it a hole for a while, so none is asked about holes from then on.</summary>
+    private bool _written;
+
     /// <summary>A page to read into, exchanged for another whenever the cache takes one over.</summary>
     private byte[]? _page;
 
@@ -51,6 +54,10 @@ public sealed class CachedFile : IImageFile
     /// <inheritdoc/>
     public long NextData(long offset)
     {
+        if (_written)
+        {
+            return offset;
+        }
         if (offset < _hole.Start || offset >= _hole.End)
         {
             _hole = (offset, Uncached.NextData(offset));
@@ -92,7 +99,7 @@ public sealed class CachedFile : IImageFile
     /// <inheritdoc/>
     public void WriteAt(ReadOnlySpan<byte> data, long offset)
     {
-        _hole = default;
+        _written = true;
         try
         {
             Uncached.WriteAt(data, offset);
@@ -109,7 +116,7 @@ public sealed class CachedFile : IImageFile
     /// <inheritdoc/>
     public void SetLength(long bytes)
     {
-        _hole = default;
+        _written = true;
         _cache.Forget(_id, bytes, long.MaxValue - bytes);
         Uncached.SetLength(bytes);
     }

@@ -85,7 +85,7 @@ public sealed class ImageFile : IImageFile
     }
 
     /// <inheritdoc/>
-    public long NextData(long offset) => _nextData is null ? offset : _nextData(_handle, offset) ?? Length;
+    public long NextData(long offset) => _nextData is null ? offset : _nextData(_handle, offset) ?? Math.Max(offset, Length);
 
     /// <inheritdoc/>
     public void ReadAt(Span<byte> buffer, long offset)

@@ -59,6 +59,7 @@ internal sealed class SlabReader(ImageChain chain)
     private ulong HoleAt(MapEntry entry)
     {
         IImageFile? file = entry.Data && !entry.Compressed ? chain.Images[entry.Depth].Info.Files[entry.File] : null;
+        // Whole sectors, as the next question is to begin with one.
         long hole = file is not null && entry.Offset < file.Length ? (file.NextData(entry.Offset) - entry.Offset) & -512 : 0;
         return Math.Min((ulong)hole, entry.Length);
     }

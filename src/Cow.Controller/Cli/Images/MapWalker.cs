@@ -16,7 +16,7 @@ internal sealed class MapWalker
     public MapWalker(ImageChain chain)
     {
         _images = [.. chain.Images];
-        // Only where the file is the disk do its holes say what nothing else says: everywhere else there is metadata for that.
+        // As qemu-img's map: only where the file is the disk are its holes told. Everywhere else there is metadata for that.
         _holed = [.. _images.Select(static image => image.Info.Format == "raw" ? Plain(image.Info.Files[0]) : null)];
         _runs = new (long, long, bool)[_images.Length];
         _bytes = _images[0].Info.VirtualBytes;

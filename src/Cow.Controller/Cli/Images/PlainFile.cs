@@ -70,7 +70,7 @@ internal sealed class PlainFile : IImageFile
         Volatile.Write(ref _length, bytes);
     }
 
-    public long NextData(long offset) => CanGrow ? SparseFile.NextData(_handle, offset) ?? Length : offset;
+    public long NextData(long offset) => CanGrow ? SparseFile.NextData(_handle, offset) ?? Math.Max(offset, Length) : offset;
 
     public void ReadAt(Span<byte> buffer, long offset)
     {

@@ -161,7 +161,7 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
     private ImageExtent Below(ulong[] l1, ulong slot, ulong offset, ulong length)
     {
         ulong end = (slot + 1) << _layout.L1Shift;
-        while (end - offset < length && IsEmpty(l1[++slot]))
+        for (int more = 0; more < IDiskImage.MostEmptyTables && end - offset < length && IsEmpty(l1[++slot]); more++)
         {
             end += 1UL << _layout.L1Shift;
         }

@@ -17,6 +17,10 @@ internal sealed class RefcountRebuild(Qcow2Store store)
     {
         Findings structure = new();
         References references = References.Count(store, structure, withRefcounts: true);
+        if (!references.AreComplete)
+        {
+            throw new ImageFormatException(store.File.Name, 0, "metadata that may be told apart", "pieces of it one over the other in more clusters than the file has");
+        }
         if (!IsSound(references.Counts))
         {
             references = References.Count(store, findings, withRefcounts: false);

@@ -21,6 +21,9 @@ internal sealed class References
     // Compressed bytes that are still unpacked for a look. Honest clusters have theirs for themselves, so they do not exceed the file.
     private ulong _unpackable;
 
+    // Clusters that are still counted again, as others' too: such pieces could be many, and large.
+    private ulong _repeatable;
+
     // A word for each L1 entry that names a table, where the table is and in bit 0 that the entry is not active; and which entry it is. Sorted, the
     // tables come in the order of the file, those named together next to each other, the active one first.
     private readonly List<ulong> _tables = [];
@@ -35,6 +38,7 @@ internal sealed class References
         Counts = new ClusterCounts(_claims);
         _packed = new PackedClusters(store);
         _scan = new TableScan(store);
+        _repeatable = _layout.Clusters(store.File.Length);
     }
 
     /// <summary>The references.</summary>
@@ -42,6 +46,9 @@ internal sealed class References
 
     /// <summary>Clusters of the disk with a host cluster of their own, or compressed.</summary>
     public ulong Placed { get; private set; }
+
+    /// <summary>Everything was counted. Not where pieces of metadata lie over each other in more clusters than the file has.</summary>
+    public bool AreComplete { get; private set; } = true;
 
     /// <summary>Where all metadata is.</summary>
     public ClaimedClusters Claims => _claims;
@@ -272,10 +279,16 @@ internal sealed class References
         return apart;
     }
 
-    /// <summary>Counts clusters that are others' too. Not after many errors: such pieces could be many, and large.</summary>
+    /// <summary>Counts clusters that are others' too.</summary>
     private void CountAgain(ulong offset, ulong bytes)
     {
-        ulong count = _findings.Errors.IsFull ? 0 : _layout.Clusters(bytes);
+        ulong count = _layout.Clusters(bytes);
+        AreComplete &= count <= _repeatable;
+        if (!AreComplete)
+        {
+            return;
+        }
+        _repeatable -= count;
         for (ulong i = 0; i < count; i++)
         {
             Counts.Add((offset >> _layout.ClusterBits) + i);

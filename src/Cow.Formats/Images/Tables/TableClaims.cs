@@ -52,7 +52,10 @@ internal sealed class TableClaims
         map.ForEachDirectoryEntry((entryAt, entry) =>
         {
             long at = map.Codec.TableOffset(entry);
-            Expect.That(places.Count < MostTables, map.File, entryAt, $"{MostTables} tables at most", entry);
+            if (places.Count == MostTables)
+            {
+                throw Expect.Error(map.File, entryAt, $"{MostTables} tables at most", entry);
+            }
             if (at <= 0 || !map.Reaches(at, map.TableBytes))
             {
                 problem(entryAt, "a table inside the file", entry);

@@ -211,12 +211,14 @@ internal sealed class TwoLevelMap
     /// <summary>Nothing to the end of a table, and of those behind it that hold nothing either.</summary>
     private ImageExtent Below(ulong table, ulong length, ulong most)
     {
-        while (length < most && TableAt(++table) is long at && (at == 0 || IsHole(at)))
+        for (int more = 0; more < IDiskImage.MostEmptyTables && length < most && HoldsNothing(++table); more++)
         {
             length += (ulong)_geometry.TableEntries << _chunkShift;
         }
         return new ImageExtent(Math.Min(length, most), ImageExtentKind.Below);
     }
+
+    private bool HoldsNothing(ulong table) => TableAt(table) is long at && (at == 0 || IsHole(at));
 
     private TableEntry Entry(long at, uint slot)
     {
