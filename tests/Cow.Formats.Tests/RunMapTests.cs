@@ -35,6 +35,23 @@ internal sealed class RunMapTests
         RequireSame(map, model);
     }
 
+    /// <summary>The first run of a leaf among them.</summary>
+    [Test]
+    public void WhatIsAddedWhereTheFrontOfARunWasIsFound()
+    {
+        RunMap map = new();
+        for (ulong i = 0; i < 300; i++)
+        {
+            map.Add(i * 10, i * 1000, 4);
+        }
+        for (ulong i = 0; i < 300; i++)
+        {
+            map.Remove(i * 10, 2);
+            map.Add((i * 10) + 1, 1_000_000, 1);
+            Assert.That(map.TryAt((i * 10) + 1, out MapRun run) && run.Value == 1_000_000, Is.True, $"run {i}");
+        }
+    }
+
     [Test]
     public void RunsLongerThanARunCanBeAreSeveral()
     {
