@@ -39,6 +39,20 @@ internal abstract class ImageGrantsContract : ImageFixture
         RequireSound(disk, "committed");
     });
 
+    /// <summary>Neighbours on the disk that are none in the file, as copies end in any order.</summary>
+    [Test]
+    public void PlacesThatAreToldAtOnceAreTakenEachForItsChunk() => WithEach((disk, files) =>
+    {
+        PlaceGrant grant = Pool(disk, 4);
+        ulong count = Math.Min(grant.Count, Chunks(disk));
+        PlacedRun[] runs = [.. Enumerable.Range(0, (int)count).Select(i => new PlacedRun(new ChunkRun((ulong)i, 1), PlaceOf(disk, grant, count - 1 - (ulong)i)))];
+        Assert.That(disk.Chain.Take(runs), Is.EqualTo(runs.Length));
+        disk.Chain.Commit(runs);
+        disk.Chain.Flush();
+        Assert.That(runs.Select(run => disk.Chain.Lookup(run.Run.Chunk, 1)), Is.EqualTo(runs.Select(run => new Extent(run.Run, ExtentKind.Overlay, run.Place))));
+        RequireSound(disk, "committed");
+    });
+
     [Test]
     public void WhatIsReleasedIsReservedAgain() => WithEach((disk, files) =>
     {
@@ -210,6 +224,9 @@ internal abstract class ImageGrantsContract : ImageFixture
     }
 
     /// <summary>Reserves places, and makes room for them and their metadata as the daemon does.</summary>
+    private static Place PlaceOf(ImageDisk disk, PlaceGrant grant, ulong index) =>
+        grant.Place with { Sector = grant.Place.Sector + (index * disk.Chain.Info.ChunkSectors) };
+
     private static PlaceGrant Pool(ImageDisk disk, ulong count)
     {
         PlaceGrant grant = disk.Chain.Reserve(count);
