@@ -1,21 +1,28 @@
 // SPDX-License-Identifier: MIT
+using System.Runtime.InteropServices;
+using Cow.Formats.Images.Tables;
+
 namespace Cow.Formats.Images.Qcow2;
 
 /// <summary>A count for each cluster of a file, a byte in groups of eight that are there only where something is counted: a file may be sparse, and
-/// what it names may be far apart. Counts that fill a byte, which are few, are kept apart.</summary>
+/// what it names may be far apart, in any order. What does not fit into a byte, which is rare, is kept apart.</summary>
+/// <remarks>Groups are gathered as they come, and sorted when somebody asks: so count first, then ask.</remarks>
 /// <param name="claims">Clusters that count one more: those of metadata, of which there are runs. None is given back meanwhile. Null for none.</param>
 internal sealed class ClusterCounts(ClaimedClusters? claims = null)
 {
     private const int GroupBits = 3;
     private const ulong Full = byte.MaxValue;
 
-    private readonly Dictionary<ulong, ulong> _groups = [];
-    private readonly Dictionary<ulong, uint> _large = [];
+    // The numbers of the groups, and their counts. Not sorted, a number may be there more than once.
+    private readonly List<ulong> _indices = [];
+    private readonly List<ulong> _groups = [];
+    private bool _sorted = true;
 
-    // The group that was asked for last. Where it changed, the dictionary does not know that yet.
-    private ulong _index = ulong.MaxValue;
-    private ulong _group;
-    private bool _changed;
+    // How much more often a cluster is counted than its byte, which is full, says.
+    private readonly Dictionary<ulong, ulong> _more = [];
+
+    // Where the group is that was asked for last: most ask in order.
+    private int _at;
 
     // From here on the first run of claims is this one, as long as there are so many.
     private (ulong From, ulong First, ulong End, ulong Total) _claim;
@@ -25,7 +32,8 @@ internal sealed class ClusterCounts(ClaimedClusters? claims = null)
     {
         get
         {
-            ulong count = Turn(cluster >> GroupBits, add: false) ? Unpack(cluster, _group) : 0;
+            Sort();
+            ulong count = TryFind(cluster >> GroupBits) ? Unpack(cluster, _groups[_at]) : 0;
             return count + (IsClaimed(cluster) ? 1UL : 0);
         }
     }
@@ -33,58 +41,51 @@ internal sealed class ClusterCounts(ClaimedClusters? claims = null)
     /// <summary>Clusters that are counted, in order, with their counts.</summary>
     public IEnumerable<(ulong Cluster, ulong Count)> Used()
     {
-        (ulong claim, ulong end) = NextClaim(0);
+        using IEnumerator<ulong> claimed = (claims?.All() ?? []).GetEnumerator();
+        bool more = claimed.MoveNext();
         foreach ((ulong cluster, ulong count) in UsedInGroups())
         {
-            while (claim < cluster)
+            for (; more && claimed.Current < cluster; more = claimed.MoveNext())
             {
-                yield return (claim, 1);
-                (claim, end) = claim + 1 < end ? (claim + 1, end) : NextClaim(end);
+                yield return (claimed.Current, 1);
             }
-            yield return (cluster, claim == cluster ? count + 1 : count);
-            if (claim == cluster)
-            {
-                (claim, end) = claim + 1 < end ? (claim + 1, end) : NextClaim(end);
-            }
+            bool both = more && claimed.Current == cluster;
+            yield return (cluster, both ? count + 1 : count);
+            more = both ? claimed.MoveNext() : more;
         }
-        while (claim != ulong.MaxValue)
+        for (; more; more = claimed.MoveNext())
         {
-            yield return (claim, 1);
-            (claim, end) = claim + 1 < end ? (claim + 1, end) : NextClaim(end);
+            yield return (claimed.Current, 1);
         }
     }
 
     /// <summary>The cluster behind the last one that is counted.</summary>
     public ulong End() => Used().Aggregate(0UL, static (_, used) => used.Cluster + 1);
 
-    /// <summary>Counts a cluster; does not overflow.</summary>
+    /// <summary>Counts a cluster.</summary>
     public void Add(ulong cluster, uint references = 1)
     {
-        Turn(cluster >> GroupBits, add: true);
-        ulong before = (_group >> ShiftOf(cluster)) & Full;
-        ulong count = (before == Full ? _large[cluster] : before) + references;
-        if (count >= Full)
+        ulong index = cluster >> GroupBits;
+        if (_indices.Count == 0 || _indices[^1] != index)
         {
-            _large[cluster] = (uint)Math.Min(count, uint.MaxValue);
-            count = Full;
+            _sorted &= _indices.Count == 0 || _indices[^1] < index;
+            _indices.Add(index);
+            _groups.Add(0);
         }
-        _group += (count - before) << ShiftOf(cluster);
-        _changed = true;
+        _groups[^1] = Plus(_groups[^1], cluster, references);
     }
 
     private IEnumerable<(ulong Cluster, ulong Count)> UsedInGroups()
     {
-        Store();
-        ulong[] indices = [.. _groups.Keys];
-        Array.Sort(indices);
-        foreach (ulong index in indices)
+        Sort();
+        for (int i = 0; i < _indices.Count; i++)
         {
-            ulong group = _groups[index];
-            for (ulong cluster = index << GroupBits; cluster < (index + 1) << GroupBits; cluster++)
+            ulong cluster = _indices[i] << GroupBits;
+            for (ulong rest = _groups[i]; rest != 0; rest >>= 8, cluster++)
             {
-                if (((group >> ShiftOf(cluster)) & Full) != 0)
+                if ((rest & Full) != 0)
                 {
-                    yield return (cluster, Unpack(cluster, group));
+                    yield return (cluster, Unpack(cluster, _groups[i]));
                 }
             }
         }
@@ -93,35 +94,71 @@ internal sealed class ClusterCounts(ClaimedClusters? claims = null)
     private ulong Unpack(ulong cluster, ulong group)
     {
         ulong count = (group >> ShiftOf(cluster)) & Full;
-        return count == Full ? _large[cluster] : count;
+        return count == Full ? count + _more[cluster] : count;
+    }
+
+    /// <summary>A group in which a cluster is counted so often more.</summary>
+    private ulong Plus(ulong group, ulong cluster, ulong references)
+    {
+        ulong before = (group >> ShiftOf(cluster)) & Full;
+        ulong count = Math.Min(before + references, Full);
+        if (count == Full)
+        {
+            CollectionsMarshal.GetValueRefOrAddDefault(_more, cluster, out _) += before + references - Full;
+        }
+        return group + ((count - before) << ShiftOf(cluster));
     }
 
     private static int ShiftOf(ulong cluster) => (int)(cluster & ((1 << GroupBits) - 1)) * 8;
 
     /// <summary>Turns to a group.</summary>
     /// <returns>False where there is none.</returns>
-    private bool Turn(ulong index, bool add)
+    private bool TryFind(ulong index)
     {
-        if (index == _index)
+        ReadOnlySpan<ulong> indices = CollectionsMarshal.AsSpan(_indices);
+        for (int near = _at; near < indices.Length && near <= _at + 1; near++)
         {
-            return true;
+            if (indices[near] == index)
+            {
+                _at = near;
+                return true;
+            }
         }
-        bool found = _groups.TryGetValue(index, out ulong group);
-        if (found || add)
-        {
-            Store();
-            (_index, _group) = (index, group);
-        }
-        return found || add;
+        int found = indices.BinarySearch(index);
+        _at = found >= 0 ? found : Math.Max(~found - 1, 0);
+        return found >= 0;
     }
 
-    private void Store()
+    private void Sort()
     {
-        if (_changed)
+        if (!_sorted)
         {
-            _groups[_index] = _group;
-            _changed = false;
+            Ascending.Sort(_indices, _groups);
+            Merge();
+            _sorted = true;
         }
+    }
+
+    /// <summary>Makes one of those groups that have the same number.</summary>
+    private void Merge()
+    {
+        int kept = 0;
+        for (int i = 1; i < _indices.Count; i++)
+        {
+            if (_indices[i] != _indices[kept])
+            {
+                kept++;
+                (_indices[kept], _groups[kept]) = (_indices[i], _groups[i]);
+                continue;
+            }
+            ulong cluster = _indices[i] << GroupBits;
+            for (ulong rest = _groups[i]; rest != 0; rest >>= 8, cluster++)
+            {
+                _groups[kept] = Plus(_groups[kept], cluster, rest & Full);
+            }
+        }
+        _indices.RemoveRange(kept + 1, _indices.Count - kept - 1);
+        _groups.RemoveRange(kept + 1, _groups.Count - kept - 1);
     }
 
     private bool IsClaimed(ulong cluster)
@@ -137,6 +174,4 @@ internal sealed class ClusterCounts(ClaimedClusters? claims = null)
         }
         return cluster >= _claim.First;
     }
-
-    private (ulong First, ulong End) NextClaim(ulong cluster) => claims?.Next(cluster) ?? (ulong.MaxValue, ulong.MaxValue);
 }

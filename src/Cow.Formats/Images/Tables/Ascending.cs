@@ -16,7 +16,7 @@ internal static class Ascending
     }
 
     /// <summary>Sorts numbers, and with each what belongs to it.</summary>
-    public static void Sort(List<ulong> keys, List<int> items)
+    public static void Sort<T>(List<ulong> keys, List<T> items)
     {
         if (!IsSorted(keys))
         {

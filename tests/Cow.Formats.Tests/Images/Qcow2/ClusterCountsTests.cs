@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Qcow2;
+
+namespace Cow.Formats.Tests.Images.Qcow2;
+
+[TestFixture]
+internal sealed class ClusterCountsTests
+{
+    /// <summary>Far apart or next to each other, often or once, in order or in none, with metadata and without.</summary>
+    [Test]
+    public void AnyCountsAreThoseOfADictionary([Range(1, 12)] int seed)
+    {
+        Random random = new(seed);
+        Qcow2Layout layout = new(new Qcow2Header { Version = 3, ClusterBits = 9, RefcountOrder = 4 });
+        ClaimedClusters? claims = seed % 3 == 0 ? null : new("image", layout);
+        ClusterCounts counts = new(claims);
+        SortedDictionary<ulong, ulong> model = [];
+        ulong apart = 1UL << random.Next(30);
+        for (int round = 0; round < 3; round++)
+        {
+            for (int i = 0; i < 2000; i++)
+            {
+                ulong cluster = (ulong)random.Next(500) * apart;
+                if (i % 10 == 0 && claims is not null && claims.TryClaim(cluster << 9, 1024))
+                {
+                    model[cluster] = model.GetValueOrDefault(cluster) + 1;
+                    model[cluster + 1] = model.GetValueOrDefault(cluster + 1) + 1;
+                    continue;
+                }
+                uint references = seed % 2 == 0 ? (uint)random.Next(1, 300) : 1;
+                counts.Add(cluster, references);
+                model[cluster] = model.GetValueOrDefault(cluster) + references;
+            }
+            Assert.That(counts.Used(), Is.EqualTo(model.Select(m => (m.Key, m.Value))));
+            foreach (ulong cluster in model.Keys.Concat(model.Keys.Reverse()).Concat(model.Keys.Select(key => key + 9)))
+            {
+                Assert.That(counts[cluster], Is.EqualTo(model.GetValueOrDefault(cluster)));
+            }
+            Assert.That(counts.End(), Is.EqualTo(model.Keys.Last() + 1));
+        }
+    }
+
+    [Test]
+    public void ManyReferencesDoNotOverflow()
+    {
+        ClusterCounts counts = new();
+        counts.Add(7, uint.MaxValue);
+        counts.Add(900, 1);
+        counts.Add(7, uint.MaxValue);
+        Assert.That(counts[7], Is.EqualTo(2UL * uint.MaxValue));
+        Assert.That(counts[6], Is.Zero);
+    }
+}
