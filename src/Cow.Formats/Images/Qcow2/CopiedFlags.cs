@@ -49,7 +49,7 @@ internal static class CopiedFlags
 
     private static void Judge(Qcow2Store store, string what, ulong at, ulong entry, ulong host, Action<string, ulong, ulong, ulong> wrong)
     {
-        ulong count = store.Refcounts.Get(host >> store.Layout.ClusterBits);
+        ulong count = store.Refcounts.GetSparsely(host >> store.Layout.ClusterBits);
         if (((entry & Qcow2Layout.Copied) != 0) != (count == 1))
         {
             wrong(what, at, entry, count);

@@ -35,7 +35,7 @@ internal static class Qcow2Check
     {
         foreach ((ulong cluster, ulong count) in counts.Used())
         {
-            ulong refcount = store.Refcounts.Get(cluster);
+            ulong refcount = store.Refcounts.GetSparsely(cluster);
             if (refcount < count)
             {
                 findings.Errors.Add($"cluster {cluster} has refcount {refcount}, and {count} references");

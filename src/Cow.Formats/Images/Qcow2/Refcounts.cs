@@ -76,6 +76,13 @@ internal sealed class Refcounts
         return Value(word[..bytes], (ulong)((int)bit & 7) >> _order, _order);
     }
 
+    /// <summary>As <see cref="Get"/>, for whoever asks for those of all clusters: nothing is read where the file has a hole.</summary>
+    public ulong GetSparsely(ulong cluster)
+    {
+        ulong block = Block(cluster >> _layout.BlockBits);
+        return block == 0 || _file.IsHole(block, _layout.ClusterBytes) ? 0 : Get(cluster);
+    }
+
     /// <summary>Sets the counts of clusters whose block exists.</summary>
     public void Set(ulong cluster, ulong count, ulong value)
     {
