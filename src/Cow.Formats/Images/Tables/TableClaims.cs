@@ -5,7 +5,8 @@ namespace Cow.Formats.Images.Tables;
 /// directories have: there may be millions.</summary>
 internal sealed class TableClaims
 {
-    /// <summary>Entries of a directory at most that name a table: 8 TiB with tables for 2 MiB, as qcow and COWD have them, 128 with VMDK's.</summary>
+    /// <summary>Entries of directories at most that name a table: 8 TiB with tables for 2 MiB, as qcow and COWD have them, 64 with those of VMDK and
+    /// their redundant copies.</summary>
     private const int MostTables = 4 << 20;
 
     /// <summary>Pieces of the file at most that the tables lie in, since each takes 20 bytes of memory. Tables made at once are one piece.</summary>
@@ -34,10 +35,10 @@ internal sealed class TableClaims
     public static void Run(TwoLevelMap map, Problem problem, TwoLevelMap? redundant = null, Problem? redundantProblem = null)
     {
         TableClaims claims = new(map);
-        Gather(map, claims._places, 0, problem);
+        claims.Gather(map, claims._places, 0, problem);
         if (redundant is not null)
         {
-            Gather(redundant, claims._redundant, Redundant, redundantProblem!);
+            claims.Gather(redundant, claims._redundant, Redundant, redundantProblem!);
         }
         claims.Claim();
         claims.Tell(map, 0, problem);
@@ -47,14 +48,14 @@ internal sealed class TableClaims
         }
     }
 
-    private static void Gather(TwoLevelMap map, List<ulong> places, ulong mark, Problem problem)
+    private void Gather(TwoLevelMap map, List<ulong> places, ulong mark, Problem problem)
     {
         map.ForEachDirectoryEntry((entryAt, entry) =>
         {
             long at = map.Codec.TableOffset(entry);
-            if (places.Count == MostTables)
+            if (_places.Count + _redundant.Count == MostTables)
             {
-                throw Expect.Error(map.File, entryAt, $"{MostTables} tables at most", entry);
+                throw Expect.Error(map.File, entryAt, $"{MostTables} tables at most, redundant ones among them", entry);
             }
             if (at <= 0 || !map.Reaches(at, map.TableBytes))
             {
