@@ -103,6 +103,25 @@ internal sealed class RunMap
         return true;
     }
 
+    /// <summary>Removes the first keys of a range that are in the map, as far as they are one run.</summary>
+    /// <param name="range">Begins behind them afterwards.</param>
+    /// <param name="taken">They.</param>
+    /// <returns>False where there are none.</returns>
+    public bool TryTakeOut(ref ChunkRun range, out MapRun taken)
+    {
+        if (range.Count == 0 || !TryAtOrAfter(range.Chunk, out taken) || taken.Key >= range.End)
+        {
+            taken = default;
+            return false;
+        }
+        ulong first = Math.Max(range.Chunk, taken.Key);
+        ulong end = Math.Min(range.End, taken.End);
+        taken = new MapRun(first, taken.ValueOf(first), (uint)(end - first));
+        Remove(first, taken.Count);
+        range = new ChunkRun(end, range.End - end);
+        return true;
+    }
+
     private void AddRun(in MapRun run)
     {
         (int leaf, int slot) = Locate(run.Key);

@@ -53,6 +53,24 @@ internal sealed class RunMapTests
     }
 
     [Test]
+    public void WhatIsTakenOutOfARangeIsAllOfItAndNoMore()
+    {
+        RunMap map = new();
+        map.Add(10, 100, 4);
+        map.Add(20, 500, 4);
+        map.Add(30, 900, 4);
+        ChunkRun range = new(12, 10);
+        Assert.That(map.TryTakeOut(ref range, out MapRun taken), Is.True);
+        Assert.That((taken.Key, taken.Value, taken.Count), Is.EqualTo((12UL, 102UL, 2U)));
+        Assert.That(map.TryTakeOut(ref range, out taken), Is.True);
+        Assert.That((taken.Key, taken.Value, taken.Count), Is.EqualTo((20UL, 500UL, 2U)));
+        Assert.That(map.TryTakeOut(ref range, out _), Is.False);
+        Assert.That(map.Keys(), Is.EqualTo(new ulong[] { 10, 11, 22, 23, 30, 31, 32, 33 }));
+        range = new ChunkRun(34, ulong.MaxValue - 34);
+        Assert.That(map.TryTakeOut(ref range, out _), Is.False);
+    }
+
+    [Test]
     public void RunsLongerThanARunCanBeAreSeveral()
     {
         RunMap map = new();

@@ -153,12 +153,9 @@ internal sealed class BitmapOverlay : IGrantingFormat
 
     public void Abandon(ChunkRun run)
     {
-        for (ulong chunk = run.Chunk; _pending.TryAtOrAfter(chunk, out MapRun pending) && pending.Key < run.End;)
+        while (_pending.TryTakeOut(ref run, out MapRun pending))
         {
-            chunk = Math.Max(chunk, pending.Key);
-            ulong count = Math.Min(run.End, pending.End) - chunk;
-            _pending.Remove(chunk, count);
-            _abandoned.Add(chunk, chunk, count);
+            _abandoned.Add(pending.Key, pending.Key, pending.Count);
         }
     }
 

@@ -119,13 +119,9 @@ internal sealed class DmSnapshotStore : IGrantingFormat
     public void Abandon(ChunkRun run)
     {
         SortTaken();
-        while (run.Count > 0 && _pending.TryAtOrAfter(run.Chunk, out MapRun pending) && pending.Key < run.End)
+        while (_pending.TryTakeOut(ref run, out MapRun pending))
         {
-            ulong from = Math.Max(run.Chunk, pending.Key);
-            ulong end = Math.Min(run.End, pending.End);
-            _pending.Remove(from, end - from);
-            _abandoned += end - from;
-            run = new ChunkRun(end, run.End - end);
+            _abandoned += pending.Count;
         }
     }
 

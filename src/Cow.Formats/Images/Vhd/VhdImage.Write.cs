@@ -77,12 +77,9 @@ internal sealed partial class VhdImage
 
     public void Abandon(ChunkRun run)
     {
-        for (ulong chunk = run.Chunk; _reserved.TryAtOrAfter(chunk, out MapRun reserved) && reserved.Key < run.End;)
+        while (_reserved.TryTakeOut(ref run, out MapRun reserved))
         {
-            chunk = Math.Max(chunk, reserved.Key);
-            ulong count = Math.Min(run.End, reserved.End) - chunk;
-            _reserved.Remove(chunk, count);
-            _abandoned.Add(chunk, chunk, count);
+            _abandoned.Add(reserved.Key, reserved.Key, reserved.Count);
         }
     }
 
