@@ -6,17 +6,20 @@ namespace Cow.Formats.Images.Qcow2;
 
 /// <summary>A count for each cluster of a file, a byte in groups of eight that are there only where something is counted: a file may be sparse, and
 /// what it names may be far apart, in any order. What does not fit into a byte, which is rare, is kept apart.</summary>
-/// <remarks>Groups are gathered as they come, and sorted when somebody asks: so count first, then ask.</remarks>
+/// <remarks>Groups are gathered as they come, and sorted when somebody asks, or when those that came often enough again might be half of them: so
+/// count first, then ask.</remarks>
 /// <param name="claims">Clusters that count one more: those of metadata, of which there are runs. None is given back meanwhile. Null for none.</param>
 internal sealed class ClusterCounts(ClaimedClusters? claims = null)
 {
     private const int GroupBits = 3;
     private const ulong Full = byte.MaxValue;
+    private const int FewGroups = 1 << 16;
 
     // The numbers of the groups, and their counts. Not sorted, a number may be there more than once.
     private readonly List<ulong> _indices = [];
     private readonly List<ulong> _groups = [];
     private bool _sorted = true;
+    private int _most = FewGroups;
 
     // How much more often a cluster is counted than its byte, which is full, says.
     private readonly Dictionary<ulong, ulong> _more = [];
@@ -68,6 +71,11 @@ internal sealed class ClusterCounts(ClaimedClusters? claims = null)
         ulong index = cluster >> GroupBits;
         if (_indices.Count == 0 || _indices[^1] != index)
         {
+            if (_indices.Count == _most)
+            {
+                Sort();
+                _most = Math.Max(FewGroups, 2 * _indices.Count);
+            }
             _sorted &= _indices.Count == 0 || _indices[^1] < index;
             _indices.Add(index);
             _groups.Add(0);

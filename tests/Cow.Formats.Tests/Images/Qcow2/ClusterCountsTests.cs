@@ -40,6 +40,21 @@ internal sealed class ClusterCountsTests
         }
     }
 
+    /// <summary>As many L1 tables do that all lie in one place.</summary>
+    [Test]
+    public void WhatIsCountedAgainAndAgainTakesNoMemory()
+    {
+        const int Clusters = 1000;
+        ClusterCounts counts = new();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (ulong i = 0; i < 2000 * Clusters; i++)
+        {
+            counts.Add(i % Clusters * 8);
+        }
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(5 << 20));
+        Assert.That(counts.Used().Select(used => used.Count), Is.EqualTo(Enumerable.Repeat(2000UL, Clusters)));
+    }
+
     [Test]
     public void ManyReferencesDoNotOverflow()
     {
