@@ -60,9 +60,7 @@ public sealed class CachedFile : IImageFile
         }
         if (offset < _hole.Start || offset >= _hole.End)
         {
-            long data = Uncached.NextData(offset);
-            // Up to the same data from further in front it is the same hole.
-            _hole = (data == _hole.End ? Math.Min(offset, _hole.Start) : offset, data);
+            _hole = (offset, Uncached.NextData(offset));
         }
         return _hole.End;
     }

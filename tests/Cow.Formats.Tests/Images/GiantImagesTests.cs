@@ -121,22 +121,39 @@ internal sealed class GiantImagesTests
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(100L * Clusters));
     }
 
-    /// <summary>The counts of clusters that are far apart, each in a part of its own of the blocks.</summary>
+    /// <summary>A block for 2 GiB, and so for four of the clusters; every other block is data, with holes between.</summary>
     [Test]
     public void RefcountsInHolesAreNotReadForClustersThatAreStrewn()
     {
         const int Clusters = 1 << 13;
+        const int Blocks = (Clusters / 4) + 1;
         const long Stride = 1L << 29;
         ulong[] entries = [.. Enumerable.Range(1, Clusters).Select(i => InUse | (ulong)(i * Stride))];
         new Random(1).Shuffle(entries);
         using HoledFile file = Qcow2(Stride / Cluster * (Clusters + 1), Clusters * (ulong)Cluster);
         file.WriteAt(Words(1, _ => InUse | (ulong)(4 * Cluster)), 3 * Cluster);
         file.WriteAt(Words(Clusters, i => entries[i]), 4 * Cluster);
-        // A block counts the clusters of 2 GiB; there are so many that the first cluster of the table names them.
-        file.WriteAt(Words(2050, i => (ulong)((i == 0 ? 2 : 16 + i) * Cluster)), Cluster);
+        file.WriteAt(Words(Blocks, i => (ulong)((i == 0 ? 2 : 16 + i) * Cluster)), Cluster);
+        for (int i = 1; i < Blocks; i += 2)
+        {
+            file.WriteAt([1], ((16 + i) * Cluster) + Cluster - 1);
+        }
         CheckReport report = Open(new Qcow2Driver(), file).Check();
+        // Neither the clusters are counted nor the blocks, nor the L2 table; and COPIED is set all the same.
         Assert.That(report.PlacedChunks, Is.EqualTo(Clusters));
-        Assert.That(file.BytesRead, Is.LessThan(2 << 20));
+        Assert.That(report.Errors[^1], Is.EqualTo($"and {(2 * (Clusters + 1)) + Blocks - 1 - 200} more like these"));
+        Assert.That(file.BytesRead, Is.LessThan(Blocks * Cluster));
+        Assert.That(file.Asked, Is.LessThan(4 * Blocks));
+    }
+
+    /// <summary>What a killed writer added at the end is cut off without a look at each cluster.</summary>
+    [Test, CancelAfter(60_000)]
+    public void RepairCutsOffAnEndOfExabytes()
+    {
+        using HoledFile file = Qcow2(1L << 46, 1 << 20);
+        file.WriteAt([1], 79);
+        new Qcow2Driver().Repair(new MemoryFiles(_ => file).New("image"));
+        Assert.That(file.Length, Is.EqualTo(4 * Cluster));
     }
 
     [Test]

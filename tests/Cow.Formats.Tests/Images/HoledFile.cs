@@ -19,10 +19,14 @@ internal sealed class HoledFile(long length, string name = "image") : IImageFile
     /// <summary>Bytes that were read.</summary>
     public long BytesRead { get; set; }
 
+    /// <summary>How often somebody asked for holes.</summary>
+    public int Asked { get; private set; }
+
     public void SetLength(long bytes) => Length = bytes;
 
     public long NextData(long offset)
     {
+        Asked++;
         int low = 0;
         for (int high = _pages.Count; low < high;)
         {

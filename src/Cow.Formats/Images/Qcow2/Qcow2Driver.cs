@@ -89,11 +89,7 @@ public sealed class Qcow2Driver : IRepairingDriver
     /// <summary>Whoever was killed had made the file longer before it gave out places.</summary>
     private static void CutTail(Qcow2Store store)
     {
-        ulong end = store.Layout.Clusters(store.File.Length);
-        while (end > 1 && store.Refcounts.Get(end - 1) == 0)
-        {
-            end--;
-        }
+        ulong end = Math.Max(1, store.Refcounts.EndBefore(store.Layout.Clusters(store.File.Length)));
         if (store.File.CanGrow && end << store.Layout.ClusterBits < store.File.Length)
         {
             store.File.Cut(end << store.Layout.ClusterBits);

@@ -14,6 +14,9 @@ internal sealed class Refcounts
     // As in the file; in memory whole, 8 MiB at most.
     private ulong[] _blocks;
 
+    // Which blocks are holes of the file, as far as somebody asked. Null again when a count was changed.
+    private Hole[]? _holes;
+
     public Refcounts(MetadataFile file, Qcow2Layout layout, Qcow2Header header)
     {
         _file = file;
@@ -77,15 +80,36 @@ internal sealed class Refcounts
     }
 
     /// <summary>As <see cref="Get"/>, for whoever asks for those of all clusters: nothing is read where the file has a hole.</summary>
-    public ulong GetSparsely(ulong cluster)
+    public ulong GetSparsely(ulong cluster) => IsEmpty(cluster >> _layout.BlockBits) ? 0 : Get(cluster);
+
+    /// <summary>The cluster behind the last one that is counted. Believes no hole: somebody may cut the file there.</summary>
+    /// <param name="end">Counts from here on do not matter.</param>
+    public ulong EndBefore(ulong end)
     {
-        ulong block = Block(cluster >> _layout.BlockBits);
-        return block == 0 || _file.IsHole(block, _layout.ClusterBytes) ? 0 : Get(cluster);
+        end = Math.Min(end, (ulong)_blocks.Length << _layout.BlockBits);
+        while (end > 0)
+        {
+            ulong index = (end - 1) >> _layout.BlockBits;
+            if (Block(index) == 0)
+            {
+                end = index << _layout.BlockBits;
+            }
+            else if (Get(end - 1) == 0)
+            {
+                end--;
+            }
+            else
+            {
+                break;
+            }
+        }
+        return end;
     }
 
     /// <summary>Sets the counts of clusters whose block exists.</summary>
     public void Set(ulong cluster, ulong count, ulong value)
     {
+        _holes = null;
         for (ulong i = cluster; i < cluster + count; i++)
         {
             ulong bit = Within(i) << _order;
@@ -118,6 +142,7 @@ internal sealed class Refcounts
     {
         _file.Patch64(Offset + (index * 8), block);
         _blocks[index] = block;
+        _holes = null;
     }
 
     /// <summary>The present table with room for more blocks, to be written elsewhere.</summary>
@@ -129,7 +154,7 @@ internal sealed class Refcounts
     }
 
     /// <summary>The header names another table now.</summary>
-    public void Replace(ulong offset, ulong[] table) => (Offset, _blocks) = (offset, table);
+    public void Replace(ulong offset, ulong[] table) => (Offset, _blocks, _holes) = (offset, table, null);
 
     /// <summary>One of a row of counts.</summary>
     /// <param name="row">As on the disk.</param>
@@ -174,5 +199,29 @@ internal sealed class Refcounts
         }
     }
 
+    /// <summary>Whether a block is not there, or nothing but a hole.</summary>
+    private bool IsEmpty(ulong index)
+    {
+        if (index >= (ulong)_blocks.Length)
+        {
+            return true;
+        }
+        _holes ??= new Hole[_blocks.Length];
+        ref Hole known = ref _holes[index];
+        if (known == Hole.Unknown)
+        {
+            ulong block = Block(index);
+            known = block == 0 || _file.IsHole(block, _layout.ClusterBytes) ? Hole.Yes : Hole.No;
+        }
+        return known == Hole.Yes;
+    }
+
     private ulong Within(ulong cluster) => cluster & ((1UL << _layout.BlockBits) - 1);
+
+    private enum Hole : byte
+    {
+        Unknown,
+        No,
+        Yes,
+    }
 }
