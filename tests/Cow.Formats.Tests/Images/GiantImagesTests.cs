@@ -146,6 +146,19 @@ internal sealed class GiantImagesTests
         Assert.That(file.Asked, Is.LessThan(4 * Blocks));
     }
 
+    /// <summary>The block was a hole when the check asked, and is none any more when the flags are corrected.</summary>
+    [Test]
+    public void RepairCountsWhatABlockInAHoleDoesNot()
+    {
+        using HoledFile file = Qcow2(40_001, 1 << 20);
+        file.WriteAt(Words(1, _ => InUse | (ulong)(4 * Cluster)), 3 * Cluster);
+        file.WriteAt(Words(1, _ => InUse | (ulong)(40_000 * Cluster)), 4 * Cluster);
+        file.WriteAt(Words(1, _ => (ulong)(5 * Cluster)), Cluster + 8);
+        CheckReport repaired = new Qcow2Driver().Repair(new MemoryFiles(_ => file).New("image"));
+        Assert.That((repaired.Errors, repaired.PlacedChunks), Is.EqualTo((Array.Empty<string>(), 1UL)));
+        Assert.That(Open(new Qcow2Driver(), file).Check().Clean, Is.True);
+    }
+
     /// <summary>What a killed writer added at the end is cut off without a look at each cluster.</summary>
     [Test, CancelAfter(60_000)]
     public void RepairCutsOffAnEndOfExabytes()
