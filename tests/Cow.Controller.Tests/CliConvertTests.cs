@@ -183,6 +183,17 @@ internal sealed class CliConvertTests : IDisposable
         Assert.That(_world.Done("info", _world.In("image")), Does.Contain("streamOptimized"));
     }
 
+    [Test]
+    public void ACompressedQcowIsReadByQemu()
+    {
+        CliImageWorld.Require("qcow");
+        string raw = _world.Raw("disk");
+        _world.Done([.. Words("image", "qcow"), "--compress", "-o", "cluster_size=8K", "--threads", "3"]);
+        CliImageWorld.Qemu("convert", "-q", "-f", "qcow", "-O", "raw", _world.In("image"), _world.In("qemu"));
+        SameDisk(raw, _world.In("qemu"));
+        Assert.That(_world.Done("map", _world.In("image"), "--json"), Does.Contain("\"compressed\": true"));
+    }
+
     [TestCase("qcow2", false)]
     [TestCase("qcow2", true)]
     public void TheNumberOfThreadsDoesNotShow(string format, bool compress)

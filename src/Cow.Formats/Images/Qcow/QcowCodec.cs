@@ -32,6 +32,14 @@ internal sealed class QcowCodec(QcowHeader header) : TableCodec
 
     public override ulong Encode(long offset) => (ulong)offset;
 
+    /// <summary>Compressed bytes lie before this byte of the file.</summary>
+    public long PackedLimit => 1L << _offsetBits;
+
+    /// <summary>The entry of a compressed cluster.</summary>
+    /// <param name="offset">Byte offset, before <see cref="PackedLimit"/>.</param>
+    /// <param name="bytes">How many it takes: fewer than a cluster.</param>
+    public ulong EncodePacked(long offset, int bytes) => Compressed | ((ulong)bytes << _offsetBits) | (ulong)offset;
+
     public override TableEntry Decode(ulong entry)
     {
         if (entry == 0)

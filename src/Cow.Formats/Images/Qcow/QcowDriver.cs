@@ -6,7 +6,7 @@ using Cow.Formats.Io;
 namespace Cow.Formats.Images.Qcow;
 
 /// <summary>Makes and opens qcow version 1 images.</summary>
-internal sealed class QcowDriver : IRepairingDriver
+internal sealed class QcowDriver : IRepairingDriver, IStreamingDriver
 {
     public const string FormatName = "qcow";
 
@@ -41,13 +41,9 @@ internal sealed class QcowDriver : IRepairingDriver
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(options);
         byte[] name = Encoding.UTF8.GetBytes(options.Backing?.Names[0] ?? "");
-        QcowHeader header = HeaderOf(options, name.Length);
-        if (!source.File.CanGrow)
-        {
-            throw new ArgumentException("qcow takes its space behind the end of a file, and this is a device", nameof(source));
-        }
+        QcowHeader header = HeaderOf(source, options, name.Length);
         byte[] start = new byte[(int)header.DirectoryAt];
-        header.Write(start, (uint)DateTimeOffset.UtcNow.ToUnixTimeSeconds());
+        header.Write(start, Now());
         name.CopyTo(start.AsSpan(QcowHeader.Bytes));
         // What is behind the end of a file reads as zeros once it is inside: an empty first-level table.
         source.File.SetLength((long)(header.DirectoryAt + header.DirectoryBytes + 511) / 512 * 512);
@@ -58,7 +54,17 @@ internal sealed class QcowDriver : IRepairingDriver
         return new QcowImage(source, writable: true);
     }
 
-    private static QcowHeader HeaderOf(ImageCreateOptions options, int nameBytes)
+    public IStreamedImage Stream(ImageSource source, ImageCreateOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(options);
+        return new QcowStream(source.File, HeaderOf(source, options, 0));
+    }
+
+    /// <summary>What the header says of the time.</summary>
+    internal static uint Now() => (uint)DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+
+    private static QcowHeader HeaderOf(ImageSource source, ImageCreateOptions options, int nameBytes)
     {
         // Over a backing image QEMU writes parts of clusters without what the backing image has in the rest. It gives such images clusters of one
         // sector, which have no rest, and so do we.
@@ -73,6 +79,7 @@ internal sealed class QcowDriver : IRepairingDriver
         return options.VirtualBytes is 0 or > long.MaxValue / 2 || options.VirtualBytes % 512 != 0 ? throw new ArgumentException($"a disk of {options.VirtualBytes} bytes; whole sectors are needed", nameof(options))
             : header.Tables > QcowHeader.MostTables ? throw new ArgumentException($"a disk of {options.VirtualBytes} bytes is too large for qcow with clusters of {header.ClusterBytes}", nameof(options))
             : nameBytes > QcowHeader.MostNameBytes ? throw new ArgumentException($"a backing image's name of {nameBytes} bytes; qcow takes {QcowHeader.MostNameBytes}", nameof(options))
+            : !source.File.CanGrow ? throw new ArgumentException("qcow takes its space behind the end of a file, and this is a device", nameof(source))
             : header;
     }
 
