@@ -41,6 +41,9 @@ internal sealed record DeviceBar(string Job, string Target, double AtLeast)
             Scaling),
     ];
 
+    /// <summary>The bar for a target in a job, if there is one.</summary>
+    public static double? Of(string job, string target) => All.FirstOrDefault(bar => bar.Job == job && bar.Target == target)?.AtLeast;
+
     private static IEnumerable<DeviceBar> Each(IEnumerable<string> jobs, IEnumerable<string> targets, double atLeast) =>
         from job in jobs from target in targets select new DeviceBar(job, target, atLeast);
 }

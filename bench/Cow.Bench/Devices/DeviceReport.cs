@@ -46,7 +46,7 @@ internal sealed class DeviceReport(IReadOnlyList<KernelRuns> kernels)
                from target in runs.Targets(jobs)
                let ratio = runs.Of(job, target)
                where ratio is not null
-               select new Row(job, target, ratio, DeviceBar.All.FirstOrDefault(bar => bar.Job == job && bar.Target == target)?.AtLeast),
+               select new Row(job, target, ratio, DeviceBar.Of(job, target)),
         ];
     }
 
@@ -67,8 +67,6 @@ internal sealed class DeviceReport(IReadOnlyList<KernelRuns> kernels)
 
     private static string Text(double ratio) => ratio.ToString("0.000", CultureInfo.InvariantCulture);
 
-    private static string? Median(DeviceRuns runs, string job, string target) => runs.Of(job, target) is { } ratio ? Text(ratio.Median) : null;
-
     /// <summary>A row for each job, a column for each target.</summary>
     private static string Columns(DeviceRuns runs, JobGroup group)
     {
@@ -77,7 +75,7 @@ internal sealed class DeviceReport(IReadOnlyList<KernelRuns> kernels)
         StringBuilder text = new($"\"{group.Heading}\" {string.Join(' ', targets)}\n");
         foreach (string job in jobs)
         {
-            _ = text.Append(job).Append(' ').AppendJoin(' ', targets.Select(target => Median(runs, job, target) ?? "nan")).Append('\n');
+            _ = text.Append(job).Append(' ').AppendJoin(' ', targets.Select(target => runs.Of(job, target) is { } ratio ? Text(ratio.Median) : "nan")).Append('\n');
         }
 
         return text.ToString();
@@ -85,7 +83,7 @@ internal sealed class DeviceReport(IReadOnlyList<KernelRuns> kernels)
 
     private string Tables()
     {
-        StringBuilder text = new("<!-- Written by ./build.sh bench. -->\n");
+        StringBuilder text = new("<!-- Written by ./build.sh bench. -->\n\nMedians of all rounds; in brackets the bar, where there is one, bold what misses it.\n");
         foreach (JobGroup group in JobGroup.All)
         {
             foreach (KernelRuns kernel in kernels)
@@ -103,8 +101,16 @@ internal sealed class DeviceReport(IReadOnlyList<KernelRuns> kernels)
         return text.ToString();
     }
 
-    private static string Value(KernelRuns kernel, string name) =>
-        kernel.Costs.FirstOrDefault(cost => cost.Name == name)?.Value.ToString("0.0", CultureInfo.InvariantCulture) ?? "";
+    private static string Value(KernelRuns kernel, string name) => kernel.Costs.FirstOrDefault(cost => cost.Name == name) is { } cost
+        ? Cell(cost.Value.ToString("0.0", CultureInfo.InvariantCulture), cost.AtMost?.ToString("0", CultureInfo.InvariantCulture), cost.Missed)
+        : "";
+
+    private static string Value(DeviceRuns runs, string job, string target) => runs.Of(job, target) is { } ratio
+        ? Cell(Text(ratio.Median), DeviceBar.Of(job, target)?.ToString("0.0##", CultureInfo.InvariantCulture), ratio.Median < DeviceBar.Of(job, target))
+        : "";
+
+    private static string Cell(string value, string? bar, bool missed) =>
+        (missed ? $"**{value}**" : value) + (bar is null ? "" : $" ({bar})");
 
     /// <summary>Targets are the rows: there are more of them than jobs.</summary>
     private static void Table(StringBuilder text, KernelRuns kernel, JobGroup group)
@@ -119,7 +125,7 @@ internal sealed class DeviceReport(IReadOnlyList<KernelRuns> kernels)
             .AppendJoin(" | ", jobs.Select(job => job[group.Prefix.Length..])).Append(" |\n| --- |").Insert(text.Length, " --- |", jobs.Length).Append('\n');
         foreach (string target in kernel.Runs.Targets(jobs))
         {
-            _ = text.Append(CultureInfo.InvariantCulture, $"| {target} | ").AppendJoin(" | ", jobs.Select(job => Median(kernel.Runs, job, target) ?? "")).Append(" |\n");
+            _ = text.Append(CultureInfo.InvariantCulture, $"| {target} | ").AppendJoin(" | ", jobs.Select(job => Value(kernel.Runs, job, target))).Append(" |\n");
         }
     }
 
