@@ -45,6 +45,28 @@ internal sealed class GiantImagesTests
         Assert.That(Open(new VmdkDriver(), file).Check().Errors, Has.Count.EqualTo(1));
     }
 
+    /// <summary>Half of them in each directory, and one more.</summary>
+    [Test]
+    public void MoreTablesThanFitMemoryWithTheirCopiesAreRefused()
+    {
+        const int Tables = (2 << 20) + 1;
+        const long Directory = 1 << 20;
+        const long Mirror = 32 << 20;
+        using HoledFile file = new(64 << 20);
+        byte[] bytes = new byte[HostedHeader.Bytes];
+        HostedFlags flags = HostedFlags.NewLines | HostedFlags.Mirror;
+        new HostedHeader(1, flags, Tables * 512UL * 128, 128, 0, 0, 512, (ulong)Mirror / 512, (ulong)Directory / 512, 128, 0, 0).Write(bytes);
+        file.WriteAt(bytes, 0);
+        byte[] directory = new byte[Tables * 4];
+        for (int i = 0; i < Tables; i++)
+        {
+            WriteUInt32LittleEndian(directory.AsSpan(i * 4), 120_000);
+        }
+        file.WriteAt(directory, Directory);
+        file.WriteAt(directory, Mirror);
+        Assert.That(() => Open(new VmdkDriver(), file), Throws.InstanceOf<ImageFormatException>().With.Property("Expected").Contains("tables at most"));
+    }
+
     [Test]
     public void SecondLevelTablesOfQcowInHolesAreNotRead()
     {
@@ -146,7 +168,7 @@ internal sealed class GiantImagesTests
         Assert.That(file.Asked, Is.LessThan(4 * Blocks));
     }
 
-    /// <summary>The block was a hole when the check asked, and is none any more when the flags are corrected.</summary>
+    /// <summary>Nor are the flags right.</summary>
     [Test]
     public void RepairCountsWhatABlockInAHoleDoesNot()
     {
