@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using System.Runtime.InteropServices;
 using Cow.Formats.Images;
+using Cow.Formats.Images.Codecs;
 using Cow.Formats.Images.Qcow;
 using Cow.Formats.Images.Qcow2;
 using Cow.Formats.Images.Vmdk;
@@ -14,6 +15,9 @@ internal sealed class GiantImagesTests
 {
     private const long Cluster = 65536;
     private const ulong InUse = Qcow2Layout.Copied;
+
+    // Deflate: stored, not the last, of no bytes (RFC 1951, section 3.2.4).
+    private static readonly byte[] EmptyBlock = [0, 0, 0, 0xff, 0xff];
 
     /// <summary>2^20 grain tables of 16 KiB, as many as a COWD can have.</summary>
     [Test]
@@ -250,6 +254,55 @@ internal sealed class GiantImagesTests
         new Qcow2Driver().Repair(new MemoryFiles(_ => file).New("image"));
         Assert.That(Content(file, 2 * Cluster), Is.EqualTo(before));
         Assert.That(file.Length, Is.GreaterThan(16 * Cluster), "the refcounts went elsewhere");
+    }
+
+    /// <summary>By thousands of entries in turn: two places, of which one is damaged.</summary>
+    [Test]
+    public void ACompressedClusterIsUnpackedOnceWhoeverNamesIt()
+    {
+        const int Entries = 8192;
+        byte[] packed = PackedZeros(0);
+        using HoledFile file = Qcow2(100, Entries * (ulong)Cluster);
+        file.WriteAt(packed, 20 * Cluster);
+        file.WriteAt(Enumerable.Repeat((byte)0xff, packed.Length).ToArray(), 21 * Cluster);
+        CheckReport report = CheckPacked(file, Entries, i => (ulong)((20 + (i % 2)) * Cluster), packed.Length);
+        Assert.That(report.Errors.Count(e => e.Contains("inflated", StringComparison.Ordinal)), Is.EqualTo(1));
+        Assert.That(file.BytesRead, Is.LessThan(1 << 20));
+    }
+
+    /// <summary>One has all the room that it could need. Each other skips one more of the empty blocks in front of the zeros, so that all can be unpacked
+    /// from nearly the same bytes.</summary>
+    [Test]
+    public void CompressedClustersOverEachOtherAreNotAllUnpacked()
+    {
+        const int Entries = 1000;
+        byte[] packed = PackedZeros(Entries);
+        using HoledFile file = Qcow2(100, Entries * (ulong)Cluster);
+        file.WriteAt(packed, 10 * Cluster);
+        file.WriteAt(packed, 20 * Cluster);
+        CheckReport report = CheckPacked(file, Entries, i => (ulong)((i == 0 ? 10 : 20) * Cluster) + (ulong)(i * EmptyBlock.Length), (int)Cluster);
+        Assert.That(report.PlacedChunks, Is.EqualTo(Entries));
+        Assert.That(report.Errors.Count(e => e.Contains("inflated", StringComparison.Ordinal)), Is.Zero);
+        // A look for as many bytes as a cluster could be packed to.
+        Assert.That(file.BytesRead, Is.LessThan(100 * Cluster));
+    }
+
+    private static CheckReport CheckPacked(HoledFile file, int entries, Func<int, ulong> placeOf, int length)
+    {
+        Qcow2Layout layout = new(new Qcow2Header { Version = 3, ClusterBits = 16 });
+        file.WriteAt(Words(1, _ => InUse | (ulong)(4 * Cluster)), 3 * Cluster);
+        file.WriteAt(Words(entries, i => L2Entry.Compressed(layout, placeOf(i), length).Raw), 4 * Cluster);
+        IDiskImage image = Open(new Qcow2Driver(), file);
+        file.BytesRead = 0;
+        return image.Check();
+    }
+
+    /// <summary>A cluster of zeros behind so many empty blocks.</summary>
+    private static byte[] PackedZeros(int emptyBlocks)
+    {
+        byte[] zeros = new byte[Cluster];
+        int length = Deflate.Instance.Pack(new byte[Cluster], zeros);
+        return [.. Enumerable.Repeat(EmptyBlock, emptyBlocks).SelectMany(b => b), .. zeros[..length]];
     }
 
     private static byte[] Content(HoledFile file, long at)

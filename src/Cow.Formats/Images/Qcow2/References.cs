@@ -15,11 +15,10 @@ internal sealed class References
     private readonly Qcow2Layout _layout;
     private readonly Findings _findings;
     private readonly ClaimedClusters _claims;
-    private readonly PackedClusters _packed;
     private readonly TableScan _scan;
 
-    // Compressed bytes that are still unpacked for a look. Honest clusters have theirs for themselves, so they do not exceed the file.
-    private ulong _unpackable;
+    // Null where nothing is unpacked.
+    private readonly PackedScan? _packed;
 
     // Clusters that are still counted again, as others' too: such pieces could be many, and large.
     private ulong _repeatable;
@@ -29,14 +28,14 @@ internal sealed class References
     private readonly List<ulong> _tables = [];
     private readonly List<int> _slots = [];
 
-    private References(Qcow2Store store, Findings findings)
+    private References(Qcow2Store store, Findings findings, bool unpacks)
     {
         _store = store;
         _layout = store.Layout;
         _findings = findings;
         _claims = new ClaimedClusters(store.File.Name, _layout);
         Counts = new ClusterCounts(_claims);
-        _packed = new PackedClusters(store);
+        _packed = unpacks ? new PackedScan(store, findings) : null;
         _scan = new TableScan(store);
         _repeatable = _layout.Clusters(store.File.Length);
     }
@@ -60,7 +59,7 @@ internal sealed class References
     /// <param name="unpacks">Looks also whether compressed clusters can be unpacked.</param>
     public static References Count(Qcow2Store store, Findings findings, bool withRefcounts, bool unpacks = false)
     {
-        References result = new(store, findings) { _unpackable = unpacks ? store.File.Length : 0 };
+        References result = new(store, findings, unpacks);
         result.Claim(0, 1, 0, "the header");
         if (withRefcounts)
         {
@@ -73,6 +72,7 @@ internal sealed class References
             result.CountSnapshot(snapshot);
         }
         result.CountTables();
+        result._packed?.Look();
         result.CountBitmaps();
         return result;
     }
@@ -213,7 +213,7 @@ internal sealed class References
         Placed += placed && active ? 1UL : 0;
         if (entry.IsCompressed)
         {
-            Unpack(entry, table);
+            _packed?.Add(entry, table);
         }
         if (placed && _store.DataFile is null)
         {
@@ -222,26 +222,6 @@ internal sealed class References
             {
                 Counts.Add(cluster, times);
             }
-        }
-    }
-
-    private void Unpack(L2Entry entry, ulong table)
-    {
-        ulong length = entry.Packed(_layout).Length;
-        if (length > _unpackable)
-        {
-            return;
-        }
-        _unpackable -= length;
-        try
-        {
-            _packed.Read(entry, table, 0, []);
-        }
-        catch (ImageFormatException e)
-        {
-            _findings.Errors.Add(e.Message);
-            // Where all is garbage, enough has been said.
-            _unpackable = _findings.Errors.IsFull ? 0 : _unpackable;
         }
     }
 

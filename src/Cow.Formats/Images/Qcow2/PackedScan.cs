@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
+
+namespace Cow.Formats.Images.Qcow2;
+
+/// <summary>Looks whether compressed clusters can be unpacked.</summary>
+/// <remarks>Any number of entries may name the same bytes, or bytes that lie over each other; honest ones do so only where snapshots share a cluster.
+/// So places are gathered, sorted and unpacked once each, and what comes out is bounded by the bytes that the places have for themselves.</remarks>
+internal sealed class PackedScan(Qcow2Store store, Findings findings)
+{
+    /// <summary>Places gathered before a look.</summary>
+    private const int Most = 1 << 20;
+
+    /// <summary>The most that a byte unpacks to on average: two bits are the least for a match, which is of 258 bytes at most (RFC 1951, section 3.2.5).
+    /// Zstandard can do better, at which some of its clusters may not be looked at.</summary>
+    private const ulong Ratio = 1032;
+
+    private readonly PackedClusters _packed = new(store);
+
+    // Byte offsets, and for each the entry that names it and the table with the entry.
+    private readonly List<ulong> _places = [];
+    private readonly List<(L2Entry Entry, ulong Table)> _entries = [];
+
+    /// <summary>Takes note of a cluster.</summary>
+    /// <param name="entry">Its entry, judged already.</param>
+    /// <param name="table">Byte offset of the table, for messages.</param>
+    public void Add(L2Entry entry, ulong table)
+    {
+        if (_places.Count == Most)
+        {
+            Look();
+        }
+        _places.Add(entry.Packed(store.Layout).Offset);
+        _entries.Add((entry, table));
+    }
+
+    /// <summary>Looks at what was gathered.</summary>
+    public void Look()
+    {
+        Ascending.Sort(_places, _entries);
+        ulong room = 0;
+        for (int i = 0; i < _places.Count && !findings.Errors.IsFull; i++)
+        {
+            // No more than for one: much of a place may be a hole.
+            room = Math.Min(room + (Ratio * OwnBytes(i)), store.Layout.ClusterBytes);
+            if (room == store.Layout.ClusterBytes)
+            {
+                room = 0;
+                Unpack(_entries[i].Entry, _entries[i].Table);
+            }
+        }
+        _places.Clear();
+        _entries.Clear();
+    }
+
+    /// <summary>Bytes up to the next place.</summary>
+    private ulong OwnBytes(int index)
+    {
+        ulong length = _entries[index].Entry.Packed(store.Layout).Length;
+        return index + 1 < _places.Count ? Math.Min(_places[index + 1] - _places[index], length) : length;
+    }
+
+    private void Unpack(L2Entry entry, ulong table)
+    {
+        try
+        {
+            _packed.Read(entry, table, 0, []);
+        }
+        catch (ImageFormatException e)
+        {
+            findings.Errors.Add(e.Message);
+        }
+    }
+}
