@@ -46,17 +46,34 @@ internal sealed class PackedClusters(Qcow2Store store)
     {
         if (_unpackedRaw != entry.Raw && (ulong)data.Length == _layout.ClusterBytes)
         {
-            Unpack(entry, entryAt, data);
+            Unpack(entry.Packed(_layout), entryAt, data);
             return;
         }
         if (_unpackedRaw != entry.Raw)
         {
             Forget();
             _unpacked = _unpacked.Length > 0 ? _unpacked : new byte[_layout.ClusterBytes];
-            Unpack(entry, entryAt, _unpacked);
+            Unpack(entry.Packed(_layout), entryAt, _unpacked);
             _unpackedRaw = entry.Raw;
         }
         _unpacked.AsSpan((int)within, data.Length).CopyTo(data);
+    }
+
+    /// <summary>Unpacks a cluster.</summary>
+    /// <param name="place">Where its bytes begin, and how many there are at most.</param>
+    /// <param name="entryAt">Byte offset of the entry, for messages.</param>
+    /// <param name="data">Receives the cluster.</param>
+    /// <exception cref="ImageFormatException">It cannot be unpacked.</exception>
+    public void Unpack((ulong Offset, ulong Length) place, ulong entryAt, Span<byte> data)
+    {
+        ulong length = Math.Min(place.Length, store.File.Length - place.Offset);
+        _packed = (ulong)_packed.Length < length ? new byte[length] : _packed;
+        Span<byte> packed = _packed.AsSpan(0, (int)length);
+        store.File.Data.ReadAt(packed, (long)place.Offset);
+        if (!Codec.TryUnpack(packed, data))
+        {
+            throw new ImageFormatException(store.File.Name, (long)place.Offset, $"{_layout.ClusterBytes} bytes compressed, as the table at {entryAt} says", $"{packed.Length} bytes that cannot be inflated to them");
+        }
     }
 
     /// <summary>What the file holds may be something else now.</summary>
@@ -157,18 +174,5 @@ internal sealed class PackedClusters(Qcow2Store store)
         _buffer.AsSpan(length, whole - length).Clear();
         store.File.Data.WriteAt(_buffer.AsSpan(0, whole), (long)_next - head);
         _buffer.AsSpan(whole - MetadataFile.SectorBytes, MetadataFile.SectorBytes).CopyTo(_sector);
-    }
-
-    private void Unpack(L2Entry entry, ulong entryAt, Span<byte> data)
-    {
-        (ulong offset, ulong length) = entry.Packed(_layout);
-        length = Math.Min(length, store.File.Length - offset);
-        _packed = (ulong)_packed.Length < length ? new byte[length] : _packed;
-        Span<byte> packed = _packed.AsSpan(0, (int)length);
-        store.File.Data.ReadAt(packed, (long)offset);
-        if (!Codec.TryUnpack(packed, data))
-        {
-            throw new ImageFormatException(store.File.Name, (long)offset, $"{_layout.ClusterBytes} bytes compressed, as the table at {entryAt} says", $"{packed.Length} bytes that cannot be inflated to them");
-        }
     }
 }

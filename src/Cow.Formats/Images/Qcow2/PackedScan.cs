@@ -5,7 +5,8 @@ namespace Cow.Formats.Images.Qcow2;
 
 /// <summary>Looks whether compressed clusters can be unpacked.</summary>
 /// <remarks>Any number of entries may name the same bytes, or bytes that lie over each other; honest ones do so only where snapshots share a cluster.
-/// So places are gathered, sorted and unpacked once each, and what comes out is bounded by the bytes that the places have for themselves.</remarks>
+/// So places are gathered, sorted and unpacked once each, from the bytes that they have for themselves: what goes in is bounded by the file, and what
+/// comes out by what goes in.</remarks>
 internal sealed class PackedScan(Qcow2Store store, Findings findings)
 {
     /// <summary>Places gathered before a look.</summary>
@@ -16,10 +17,11 @@ internal sealed class PackedScan(Qcow2Store store, Findings findings)
     private const ulong Ratio = 1032;
 
     private readonly PackedClusters _packed = new(store);
+    private readonly byte[] _cluster = new byte[store.Layout.ClusterBytes];
 
-    // Byte offsets, and for each the entry that names it and the table with the entry.
+    // Byte offsets, and for each the most bytes and the table with the entry.
     private readonly List<ulong> _places = [];
-    private readonly List<(L2Entry Entry, ulong Table)> _entries = [];
+    private readonly List<(ulong Length, ulong Table)> _entries = [];
 
     /// <summary>Takes note of a cluster.</summary>
     /// <param name="entry">Its entry, judged already.</param>
@@ -30,8 +32,9 @@ internal sealed class PackedScan(Qcow2Store store, Findings findings)
         {
             Look();
         }
-        _places.Add(entry.Packed(store.Layout).Offset);
-        _entries.Add((entry, table));
+        (ulong offset, ulong length) = entry.Packed(store.Layout);
+        _places.Add(offset);
+        _entries.Add((length, table));
     }
 
     /// <summary>Looks at what was gathered.</summary>
@@ -41,30 +44,25 @@ internal sealed class PackedScan(Qcow2Store store, Findings findings)
         ulong room = 0;
         for (int i = 0; i < _places.Count && !findings.Errors.IsFull; i++)
         {
+            ulong next = i + 1 < _places.Count ? _places[i + 1] : ulong.MaxValue;
+            ulong own = Math.Min(next - _places[i], _entries[i].Length);
             // No more than for one: much of a place may be a hole.
-            room = Math.Min(room + (Ratio * OwnBytes(i)), store.Layout.ClusterBytes);
+            room = Math.Min(room + (Ratio * own), store.Layout.ClusterBytes);
             if (room == store.Layout.ClusterBytes)
             {
                 room = 0;
-                Unpack(_entries[i].Entry, _entries[i].Table);
+                Unpack((_places[i], own), _entries[i].Table);
             }
         }
         _places.Clear();
         _entries.Clear();
     }
 
-    /// <summary>Bytes up to the next place.</summary>
-    private ulong OwnBytes(int index)
-    {
-        ulong length = _entries[index].Entry.Packed(store.Layout).Length;
-        return index + 1 < _places.Count ? Math.Min(_places[index + 1] - _places[index], length) : length;
-    }
-
-    private void Unpack(L2Entry entry, ulong table)
+    private void Unpack((ulong Offset, ulong Length) place, ulong table)
     {
         try
         {
-            _packed.Read(entry, table, 0, []);
+            _packed.Unpack(place, table, _cluster);
         }
         catch (ImageFormatException e)
         {
