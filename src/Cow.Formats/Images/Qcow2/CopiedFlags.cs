@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
+
 namespace Cow.Formats.Images.Qcow2;
 
 /// <summary>Holds COPIED of the active tables against the refcounts: it is set where the count is exactly 1.</summary>
@@ -9,18 +11,18 @@ internal static class CopiedFlags
     /// <param name="wrong">Is told what kind of entry, its byte offset, the entry, and the refcount of what it names.</param>
     public static void Visit(Qcow2Store store, Action<string, ulong, ulong, ulong> wrong)
     {
-        TableScan scan = new(store);
+        List<ulong> tables = [];
         for (int i = 0; i < store.L1.Length; i++)
         {
             ulong entry = store.L1[i];
-            if (entry == 0 || !ClusterMap.IsTable(store, entry))
+            if (entry != 0 && ClusterMap.IsTable(store, entry))
             {
-                continue;
+                ulong table = entry & Qcow2Layout.OffsetMask;
+                Judge(store, "the L1 entry", store.Header.L1Offset + ((ulong)i * 8), entry, table, wrong);
+                tables.Add(table);
             }
-            ulong table = entry & Qcow2Layout.OffsetMask;
-            Judge(store, "the L1 entry", store.Header.L1Offset + ((ulong)i * 8), entry, table, wrong);
-            VisitTable(store, scan, table, wrong);
         }
+        VisitTables(store, tables, wrong);
     }
 
     /// <summary>Corrects them; not yet durable.</summary>
@@ -31,12 +33,26 @@ internal static class CopiedFlags
         store.L1 = store.File.ReadTable(store.Header.L1Offset, store.Header.L1Entries);
     }
 
-    private static void VisitTable(Qcow2Store store, TableScan scan, ulong table, Action<string, ulong, ulong, ulong> wrong)
+    /// <summary>Each once, however many entries name it.</summary>
+    private static void VisitTables(Qcow2Store store, List<ulong> tables, Action<string, ulong, ulong, ulong> wrong)
     {
         if (store.DataFile is not null)
         {
             return;
         }
+        TableScan scan = new(store);
+        Ascending.Sort(tables);
+        for (int i = 0; i < tables.Count; i++)
+        {
+            if (i == 0 || tables[i] != tables[i - 1])
+            {
+                VisitTable(store, scan, tables[i], wrong);
+            }
+        }
+    }
+
+    private static void VisitTable(Qcow2Store store, TableScan scan, ulong table, Action<string, ulong, ulong, ulong> wrong)
+    {
         scan.Start(table);
         while (scan.TryNext(out int index, out L2Entry entry))
         {
