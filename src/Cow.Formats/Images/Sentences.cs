@@ -35,6 +35,9 @@ internal sealed class Sentences(int most)
         Add(IsFull ? "" : sentence.Text());
     }
 
+    /// <summary>Counts further ones.</summary>
+    public void AddMore(ulong count) => _more += count;
+
     /// <summary>All of them; the last one says how many are not among them.</summary>
     public IReadOnlyList<string> ToList() => _more == 0 ? _all : [.. _all, $"and {_more} more like these"];
 

@@ -58,7 +58,4 @@ internal sealed class ClaimedClusters(string file, Qcow2Layout layout)
     /// <summary>The first claimed run at or behind a cluster; empty, at the end of all clusters, where there is none.</summary>
     public (ulong First, ulong End) Next(ulong cluster) =>
         _claimed.TryAtOrAfter(cluster, out MapRun run) ? (run.Key, run.End) : (ulong.MaxValue, ulong.MaxValue);
-
-    /// <summary>The clusters that are claimed, ascending; none may be claimed or released meanwhile.</summary>
-    public IEnumerable<ulong> All() => _claimed.Keys();
 }

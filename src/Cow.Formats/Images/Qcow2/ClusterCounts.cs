@@ -41,29 +41,35 @@ internal sealed class ClusterCounts(ClaimedClusters? claims = null)
         }
     }
 
-    /// <summary>Clusters that are counted, in order, with their counts.</summary>
-    public IEnumerable<(ulong Cluster, ulong Count)> Used()
+    /// <summary>Clusters that are counted, in order, with their counts: one, or a run of those that are only claimed, of which there may be very
+    /// many.</summary>
+    public IEnumerable<(ulong Cluster, ulong Length, ulong Count)> Used()
     {
-        using IEnumerator<ulong> claimed = (claims?.All() ?? []).GetEnumerator();
-        bool more = claimed.MoveNext();
+        (ulong claimed, ulong end) = ClaimFrom(0);
         foreach ((ulong cluster, ulong count) in UsedInGroups())
         {
-            for (; more && claimed.Current < cluster; more = claimed.MoveNext())
+            while (claimed < cluster)
             {
-                yield return (claimed.Current, 1);
+                ulong stop = Math.Min(end, cluster);
+                yield return (claimed, stop - claimed, 1);
+                (claimed, end) = stop < end ? (stop, end) : ClaimFrom(end);
             }
-            bool both = more && claimed.Current == cluster;
-            yield return (cluster, both ? count + 1 : count);
-            more = both ? claimed.MoveNext() : more;
+            bool both = claimed == cluster;
+            yield return (cluster, 1, both ? count + 1 : count);
+            if (both)
+            {
+                (claimed, end) = claimed + 1 < end ? (claimed + 1, end) : ClaimFrom(end);
+            }
         }
-        for (; more; more = claimed.MoveNext())
+        while (claimed < end)
         {
-            yield return (claimed.Current, 1);
+            yield return (claimed, end - claimed, 1);
+            (claimed, end) = ClaimFrom(end);
         }
     }
 
     /// <summary>The cluster behind the last one that is counted.</summary>
-    public ulong End() => Used().Aggregate(0UL, static (_, used) => used.Cluster + 1);
+    public ulong End() => Used().Aggregate(0UL, static (_, used) => used.Cluster + used.Length);
 
     /// <summary>Counts a cluster.</summary>
     public void Add(ulong cluster, uint references = 1)
@@ -82,6 +88,9 @@ internal sealed class ClusterCounts(ClaimedClusters? claims = null)
         }
         _groups[^1] = Plus(_groups[^1], cluster, references);
     }
+
+    /// <summary>The first run of claims from a cluster on; empty, at the end of all clusters, where there is none.</summary>
+    private (ulong First, ulong End) ClaimFrom(ulong cluster) => claims?.Next(cluster) ?? (ulong.MaxValue, ulong.MaxValue);
 
     private IEnumerable<(ulong Cluster, ulong Count)> UsedInGroups()
     {

@@ -33,8 +33,13 @@ internal static class Qcow2Check
 
     private static void Compare(Qcow2Store store, ClusterCounts counts, ClusterCounts tolerated, Findings findings)
     {
-        foreach ((ulong cluster, ulong count) in counts.Used())
+        foreach ((ulong cluster, ulong length, ulong count) in counts.Used())
         {
+            if (length > 1)
+            {
+                CompareClaimed(store, cluster, cluster + length, findings);
+                continue;
+            }
             ulong refcount = store.Refcounts.GetSparsely(cluster);
             if (refcount < count)
             {
@@ -49,6 +54,53 @@ internal static class Qcow2Check
                 CompareBlock(store, i, counts, tolerated, findings);
             }
         }
+    }
+
+    /// <summary>Compares clusters with one reference each. There may be billions, in holes: they are looked at in blocks and rows.</summary>
+    private static void CompareClaimed(Qcow2Store store, ulong cluster, ulong end, Findings findings)
+    {
+        Span<byte> row = stackalloc byte[MetadataFile.SectorBytes];
+        for (ulong behind; cluster < end; cluster = behind)
+        {
+            ulong index = cluster >> store.Layout.BlockBits;
+            if (store.Refcounts.IsEmpty(index))
+            {
+                behind = index < (ulong)store.Refcounts.Capacity ? Math.Min(end, (index + 1) << store.Layout.BlockBits) : end;
+                Uncounted(cluster, behind, findings);
+            }
+            else
+            {
+                ulong perRow = ((ulong)row.Length << 3) >> store.Layout.RefcountOrder;
+                ulong first = cluster & ~(perRow - 1);
+                behind = Math.Min(end, first + store.Refcounts.Read(first, row));
+                CompareRow(row, store.Layout.RefcountOrder, first, cluster, behind, findings);
+            }
+        }
+    }
+
+    private static void CompareRow(ReadOnlySpan<byte> row, int order, ulong first, ulong cluster, ulong end, Findings findings)
+    {
+        if (findings.Errors.IsFull && end - cluster == ((ulong)row.Length << 3) >> order)
+        {
+            findings.Errors.AddMore(Refcounts.Zeros(row, order));
+            return;
+        }
+        for (; cluster < end; cluster++)
+        {
+            if (Refcounts.Value(row, cluster - first, order) == 0)
+            {
+                Uncounted(cluster, cluster + 1, findings);
+            }
+        }
+    }
+
+    private static void Uncounted(ulong cluster, ulong end, Findings findings)
+    {
+        for (; cluster < end && !findings.Errors.IsFull; cluster++)
+        {
+            findings.Errors.Add($"cluster {cluster} has refcount 0, and 1 references");
+        }
+        findings.Errors.AddMore(end - cluster);
     }
 
     private static void CompareBlock(Qcow2Store store, ulong index, ClusterCounts counts, ClusterCounts tolerated, Findings findings)

@@ -9,6 +9,10 @@ namespace Cow.Formats.Images.Qcow2;
 /// much is read and written is bounded by the file, not by the size of the disk.</remarks>
 internal sealed class RefcountRebuild(Qcow2Store store)
 {
+    /// <summary>Clusters of metadata at most whose counts are set: of 512 bytes, four times as many as the L2 tables of the largest disk. Tables of
+    /// snapshots and bitmaps can be billions in holes.</summary>
+    private const ulong MostMetadata = 1 << 24;
+
     private readonly Qcow2Layout _layout = store.Layout;
 
     /// <summary>Rebuilds; durable on return.</summary>
@@ -19,7 +23,11 @@ internal sealed class RefcountRebuild(Qcow2Store store)
         References references = References.Count(store, structure, withRefcounts: true);
         if (!references.AreComplete)
         {
-            throw new ImageFormatException(store.File.Name, 0, "metadata that may be told apart", "pieces of it one over the other in more clusters than the file has");
+            throw new ImageFormatException(store.File.Name, 0, "metadata that may be told apart", "pieces of it one over the other in too many clusters");
+        }
+        if (references.Claims.Total > MostMetadata)
+        {
+            throw new ImageFormatException(store.File.Name, 0, $"metadata in {MostMetadata} clusters at most", $"{references.Claims.Total}");
         }
         if (!IsSound(references.Counts))
         {
@@ -53,7 +61,7 @@ internal sealed class RefcountRebuild(Qcow2Store store)
             {
                 sound = counts[table + i] == 1;
             }
-            return sound && counts.Used().All(used => store.Refcounts.Block(used.Cluster >> _layout.BlockBits) != 0);
+            return sound && counts.Used().All(HasBlocks);
         }
         catch (ImageFormatException)
         {
@@ -61,11 +69,27 @@ internal sealed class RefcountRebuild(Qcow2Store store)
         }
     }
 
+    private bool HasBlocks((ulong Cluster, ulong Length, ulong Count) used)
+    {
+        ulong last = (used.Cluster + used.Length - 1) >> _layout.BlockBits;
+        for (ulong index = used.Cluster >> _layout.BlockBits; index <= last; index++)
+        {
+            if (store.Refcounts.Block(index) == 0)
+            {
+                return false;
+            }
+        }
+        return true;
+    }
+
     private void Correct(ClusterCounts counts)
     {
-        foreach ((ulong cluster, _) in counts.Used())
+        foreach ((ulong first, ulong length, _) in counts.Used())
         {
-            CorrectOne(counts, cluster, store.Refcounts.Get(cluster));
+            for (ulong cluster = first; cluster < first + length; cluster++)
+            {
+                CorrectOne(counts, cluster, store.Refcounts.Get(cluster));
+            }
         }
         // What is used counts right now: left are counts of what is not.
         byte[] row = new byte[MetadataFile.SectorBytes];
@@ -97,7 +121,7 @@ internal sealed class RefcountRebuild(Qcow2Store store)
         ulong start = Math.Max(_layout.Clusters(store.File.Length), counts.End());
         (ulong tableClusters, ulong[] indices) = Measure(counts, start);
         ulong end = start + tableClusters + (ulong)indices.Length;
-        bool fits = tableClusters << _layout.ClusterBits <= Qcow2Header.MaxRefcountTableBytes && (store.File.CanGrow || end << _layout.ClusterBits <= store.File.Length);
+        bool fits = IsTable(tableClusters) && (store.File.CanGrow || end << _layout.ClusterBits <= store.File.Length);
         if (!fits)
         {
             throw new ImageFormatException(store.File.Name, Qcow2Header.RefcountTableAt, $"room behind the end for new refcounts of {end} clusters", $"{store.File.Length} bytes");
@@ -123,21 +147,32 @@ internal sealed class RefcountRebuild(Qcow2Store store)
     /// <summary>Clusters of a table for all clusters in use and itself, and the blocks that are needed.</summary>
     private (ulong TableClusters, ulong[] Indices) Measure(ClusterCounts counts, ulong start)
     {
-        SortedSet<ulong> indices = [.. counts.Used().Select(used => used.Cluster >> _layout.BlockBits)];
+        SortedSet<ulong> indices = [];
+        foreach ((ulong cluster, ulong length, _) in counts.Used())
+        {
+            AddBlocks(indices, cluster, cluster + length);
+        }
         ulong table = 1;
         while (true)
         {
             ulong end = start + table + (ulong)indices.Count;
-            for (ulong index = start >> _layout.BlockBits; index <= (end - 1) >> _layout.BlockBits; index++)
-            {
-                indices.Add(index);
-            }
+            AddBlocks(indices, start, end);
             ulong needed = _layout.Clusters((indices.Max + 1) * 8);
-            if (needed <= table && end == start + table + (ulong)indices.Count)
+            if ((needed <= table && end == start + table + (ulong)indices.Count) || !IsTable(needed))
             {
-                return (table, [.. indices]);
+                return (Math.Max(table, needed), [.. indices]);
             }
             table = Math.Max(table, needed);
+        }
+    }
+
+    private bool IsTable(ulong clusters) => clusters << _layout.ClusterBits <= Qcow2Header.MaxRefcountTableBytes;
+
+    private void AddBlocks(SortedSet<ulong> indices, ulong cluster, ulong end)
+    {
+        for (ulong index = cluster >> _layout.BlockBits; index <= (end - 1) >> _layout.BlockBits; index++)
+        {
+            indices.Add(index);
         }
     }
 

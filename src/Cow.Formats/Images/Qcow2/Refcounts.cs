@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using System.Numerics;
+using System.Runtime.InteropServices;
 using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace Cow.Formats.Images.Qcow2;
@@ -64,6 +66,23 @@ internal sealed class Refcounts
         return next >= 0;
     }
 
+    /// <summary>Whether a block is not there, or nothing but a hole.</summary>
+    public bool IsEmpty(ulong index)
+    {
+        if (index >= (ulong)_blocks.Length)
+        {
+            return true;
+        }
+        _holes ??= new Hole[_blocks.Length];
+        ref Hole known = ref _holes[index];
+        if (known == Hole.Unknown)
+        {
+            ulong block = Block(index);
+            known = block == 0 || _file.IsHole(block, _layout.ClusterBytes) ? Hole.Yes : Hole.No;
+        }
+        return known == Hole.Yes;
+    }
+
     /// <summary>The count of a cluster.</summary>
     public ulong Get(ulong cluster)
     {
@@ -90,20 +109,14 @@ internal sealed class Refcounts
         while (end > 0)
         {
             ulong index = (end - 1) >> _layout.BlockBits;
-            if (Block(index) == 0)
+            ulong found = Block(index) == 0 ? 0 : EndWithin(index, end - (index << _layout.BlockBits));
+            if (found > 0)
             {
-                end = index << _layout.BlockBits;
+                return (index << _layout.BlockBits) + found;
             }
-            else if (Get(end - 1) == 0)
-            {
-                end--;
-            }
-            else
-            {
-                break;
-            }
+            end = index << _layout.BlockBits;
         }
-        return end;
+        return 0;
     }
 
     /// <summary>Sets the counts of clusters whose block exists.</summary>
@@ -173,6 +186,38 @@ internal sealed class Refcounts
         };
     }
 
+    /// <summary>How many of a row of counts are 0.</summary>
+    public static ulong Zeros(ReadOnlySpan<byte> row, int order)
+    {
+        switch (order)
+        {
+            case < 3:
+                return ((ulong)row.Length << 3 >> order) - NarrowCounted(row, order);
+            case 3:
+                return (ulong)row.Count((byte)0);
+            case 4:
+                return (ulong)MemoryMarshal.Cast<byte, ushort>(row).Count((ushort)0);
+            case 5:
+                return (ulong)MemoryMarshal.Cast<byte, uint>(row).Count(0U);
+            default:
+                return (ulong)MemoryMarshal.Cast<byte, ulong>(row).Count(0UL);
+        }
+    }
+
+    /// <summary>How many are not, of counts narrower than a byte: the bits of each are gathered in its lowest one.</summary>
+    private static ulong NarrowCounted(ReadOnlySpan<byte> row, int order)
+    {
+        ulong counted = 0;
+        foreach (ulong word in MemoryMarshal.Cast<byte, ulong>(row))
+        {
+            ulong any = order > 1 ? word | (word >> 2) : word;
+            any = order > 0 ? any | (any >> 1) : any;
+            ulong lowest = order switch { 0 => ulong.MaxValue, 1 => 0x5555_5555_5555_5555, _ => 0x1111_1111_1111_1111 };
+            counted += (ulong)BitOperations.PopCount(any & lowest);
+        }
+        return counted;
+    }
+
     /// <summary>Sets one of a row of counts.</summary>
     public static void SetValue(Span<byte> row, ulong index, int order, ulong value)
     {
@@ -199,21 +244,26 @@ internal sealed class Refcounts
         }
     }
 
-    /// <summary>Whether a block is not there, or nothing but a hole.</summary>
-    private bool IsEmpty(ulong index)
+    /// <summary>Of the first <paramref name="clusters"/> of a block that is there, the one behind the last that is counted.</summary>
+    private ulong EndWithin(ulong index, ulong clusters)
     {
-        if (index >= (ulong)_blocks.Length)
+        Span<byte> row = stackalloc byte[MetadataFile.SectorBytes];
+        ulong perRow = ((ulong)row.Length << 3) >> _order;
+        while (clusters > 0)
         {
-            return true;
+            ulong first = (clusters - 1) / perRow * perRow;
+            _ = Read((index << _layout.BlockBits) + first, row);
+            while (clusters > first && row.ContainsAnyExcept((byte)0))
+            {
+                if (Value(row, clusters - 1 - first, _order) != 0)
+                {
+                    return clusters;
+                }
+                clusters--;
+            }
+            clusters = first;
         }
-        _holes ??= new Hole[_blocks.Length];
-        ref Hole known = ref _holes[index];
-        if (known == Hole.Unknown)
-        {
-            ulong block = Block(index);
-            known = block == 0 || _file.IsHole(block, _layout.ClusterBytes) ? Hole.Yes : Hole.No;
-        }
-        return known == Hole.Yes;
+        return 0;
     }
 
     private ulong Within(ulong cluster) => cluster & ((1UL << _layout.BlockBits) - 1);

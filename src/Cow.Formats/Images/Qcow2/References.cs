@@ -7,10 +7,13 @@ namespace Cow.Formats.Images.Qcow2;
 /// <summary>
 /// Counts what refers to each cluster, by all tables of the image: what the refcounts should be.
 /// </summary>
-/// <remarks>Bounded by the file: every table is read once, whatever the number of snapshots that share it, and L1 tables of snapshots that overlap
+/// <remarks>Bounded by what is in the file: every table is read once, whatever the number of snapshots that share it, and L1 tables of snapshots that overlap
 /// are an error and left out. What cannot be is reported and not counted.</remarks>
 internal sealed class References
 {
+    /// <summary>Clusters at most in which pieces of metadata over each other are counted.</summary>
+    private const ulong MostRepeated = 1 << 20;
+
     private readonly Qcow2Store _store;
     private readonly Qcow2Layout _layout;
     private readonly Findings _findings;
@@ -37,7 +40,7 @@ internal sealed class References
         Counts = new ClusterCounts(_claims);
         _packed = unpacks ? new PackedScan(store, findings) : null;
         _scan = new TableScan(store);
-        _repeatable = _layout.Clusters(store.File.Length);
+        _repeatable = Math.Min(MostRepeated, _layout.Clusters(store.File.Length));
     }
 
     /// <summary>The references.</summary>
@@ -46,7 +49,7 @@ internal sealed class References
     /// <summary>Clusters of the disk with a host cluster of their own, or compressed.</summary>
     public ulong Placed { get; private set; }
 
-    /// <summary>Everything was counted. Not where pieces of metadata lie over each other in more clusters than the file has.</summary>
+    /// <summary>Everything was counted. Not where pieces of metadata lie over each other in very many clusters.</summary>
     public bool AreComplete { get; private set; } = true;
 
     /// <summary>Where all metadata is.</summary>

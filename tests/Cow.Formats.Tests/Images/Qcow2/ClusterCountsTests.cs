@@ -31,13 +31,26 @@ internal sealed class ClusterCountsTests
                 counts.Add(cluster, references);
                 model[cluster] = model.GetValueOrDefault(cluster) + references;
             }
-            Assert.That(counts.Used(), Is.EqualTo(model.Select(m => (m.Key, m.Value))));
+            Assert.That(counts.Used().SelectMany(OneByOne), Is.EqualTo(model.Select(m => (m.Key, m.Value))));
             foreach (ulong cluster in model.Keys.Concat(model.Keys.Reverse()).Concat(model.Keys.Select(key => key + 9)))
             {
                 Assert.That(counts[cluster], Is.EqualTo(model.GetValueOrDefault(cluster)));
             }
             Assert.That(counts.End(), Is.EqualTo(model.Keys.Last() + 1));
         }
+    }
+
+    [Test]
+    public void ClaimsThatNothingElseCountsAreOneRun()
+    {
+        Qcow2Layout layout = new(new Qcow2Header { Version = 3, ClusterBits = 9, RefcountOrder = 4 });
+        ClaimedClusters claims = new("image", layout);
+        ClusterCounts counts = new(claims);
+        claims.Claim(512 * 100, 512UL << 30, 0, "a table");
+        counts.Add(150, 2);
+        counts.Add(7);
+        Assert.That(counts.Used(), Is.EqualTo(new[] { (7UL, 1UL, 1UL), (100UL, 50UL, 1UL), (150UL, 1UL, 3UL), (151UL, (1UL << 30) - 51, 1UL) }));
+        Assert.That(counts.End(), Is.EqualTo((1UL << 30) + 100));
     }
 
     /// <summary>As many L1 tables do that all lie in one place.</summary>
@@ -53,6 +66,14 @@ internal sealed class ClusterCountsTests
         }
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(5 << 20));
         Assert.That(counts.Used().Select(used => used.Count), Is.EqualTo(Enumerable.Repeat(2000UL, Clusters)));
+    }
+
+    private static IEnumerable<(ulong Cluster, ulong Count)> OneByOne((ulong Cluster, ulong Length, ulong Count) used)
+    {
+        for (ulong i = 0; i < used.Length; i++)
+        {
+            yield return (used.Cluster + i, used.Count);
+        }
     }
 
     [Test]
