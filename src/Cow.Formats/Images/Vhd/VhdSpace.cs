@@ -2,22 +2,16 @@
 namespace Cow.Formats.Images.Vhd;
 
 /// <summary>Where blocks are in the file: finds overlaps and the end.</summary>
-/// <remarks>All blocks are equally long, so a piece of the file as long as a block has room for the start of one at most: an array of one start
-/// for each piece is enough. Memory: 4 bytes for each block that the file has room for.</remarks>
-internal sealed class VhdSpace
+/// <remarks>Blocks that adjoin are one run: memory follows the gaps between them, whatever the length of the file.</remarks>
+/// <param name="spanBytes">Bytes of a block with its bitmap; a multiple of 512.</param>
+internal sealed class VhdSpace(long spanBytes)
 {
     private const int Sector = 512;
 
-    private readonly long _span;
-    private readonly List<uint> _starts;
+    private readonly ulong _span = (ulong)spanBytes / Sector;
 
-    /// <summary>Makes an empty one.</summary>
-    /// <param name="spanBytes">Bytes of a block with its bitmap; a multiple of 512.</param>
-    public VhdSpace(long spanBytes)
-    {
-        _span = spanBytes / Sector;
-        _starts = [];
-    }
+    // Sectors that blocks take; the values are the keys.
+    private readonly RunMap _sectors = new();
 
     /// <summary>First byte behind the last block; 0 where there is none.</summary>
     public long End { get; private set; }
@@ -28,24 +22,17 @@ internal sealed class VhdSpace
     /// <returns>False where it overlaps another; it is not added then.</returns>
     public bool TryAdd(long place, out long other)
     {
-        long start = place / Sector;
-        int piece = (int)(start / _span);
-        for (int near = Math.Max(0, piece - 1); near <= piece + 1 && near < _starts.Count; near++)
+        ulong start = (ulong)place / Sector;
+        if (_sectors.TryAtOrAfter(start, out MapRun run) && run.Key < start + _span)
         {
-            // Sector 0 is the footer's copy, never a block's: 0 stands for none.
-            other = _starts[near] * (long)Sector;
-            if (other != 0 && Math.Abs(_starts[near] - start) < _span)
-            {
-                return false;
-            }
+            // A run is whole blocks.
+            ulong before = start > run.Key ? (start - run.Key) / _span * _span : 0;
+            other = (long)(run.Key + before) * Sector;
+            return false;
         }
         other = 0;
-        while (_starts.Count <= piece)
-        {
-            _starts.Add(0);
-        }
-        _starts[piece] = (uint)start;
-        End = Math.Max(End, place + (_span * Sector));
+        _sectors.Add(start, start, _span);
+        End = Math.Max(End, (long)(start + _span) * Sector);
         return true;
     }
 
@@ -54,14 +41,11 @@ internal sealed class VhdSpace
     public long Unused(long from)
     {
         long unused = 0;
-        foreach (uint start in _starts)
+        for (ulong at = 0; _sectors.TryAtOrAfter(at, out MapRun run); at = run.End)
         {
-            if (start != 0)
-            {
-                long gap = (start * (long)Sector) - from;
-                unused += gap >= _span * Sector ? gap : 0;
-                from = Math.Max(from, (start + _span) * Sector);
-            }
+            long gap = ((long)run.Key * Sector) - from;
+            unused += gap >= spanBytes ? gap : 0;
+            from = Math.Max(from, (long)run.End * Sector);
         }
         return unused;
     }
