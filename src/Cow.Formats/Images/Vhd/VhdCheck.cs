@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
 using Cow.Formats.Io;
 
 namespace Cow.Formats.Images.Vhd;
@@ -70,26 +71,51 @@ internal sealed class VhdCheck(CachedFile file, VhdLayout opened, string? batmap
         long span = layout.BitmapBytes + (long)layout.BlockBytes;
         VhdSpace space = new(span);
         long end = footers.End >= 0 ? footers.End : file.Length;
-        byte[] bitmap = new byte[layout.BitmapBytes];
+        List<ulong> places = [];
+        List<ulong> blocks = [];
         for (ulong block = 0; block < layout.Blocks && _errors.Count < MostSentences; block++)
         {
-            bool full = batmap is not null && batmap.IsFull(block);
             if (!TryPlace(table, block, out long place))
             {
-                Require(!full, () => $"the batmap calls block {block} full, which has no place");
+                Require(!IsFull(batmap, block), () => $"the batmap calls block {block} full, which has no place");
                 continue;
             }
-            Require(space.TryAdd(place, out long other), () => $"block {block} at byte {place} lies over the one at {other}");
+            if (space.TryAdd(place, out long other))
+            {
+                places.Add((ulong)place);
+                blocks.Add(block);
+            }
+            else
+            {
+                _errors.Add($"block {block} at byte {place} lies over the one at {other}");
+            }
             Require(place + span <= end, () => $"block {block} at byte {place} reaches beyond byte {end}, where {(footers.End >= 0 ? "the footer is" : "the file ends")}");
-            file.ReadAt(bitmap, place);
-            CountChunks(layout, block, bitmap, full, chunkSectors);
         }
+        Ascending.Sort(places, blocks);
+        CheckBitmaps(layout, batmap, places, blocks, chunkSectors);
         long unused = space.Unused(layout.MetadataEnd) + (footers.End >= 0 ? Math.Max(0, footers.End - Math.Max(space.End, layout.MetadataEnd)) : 0);
         if (!inUse && file.CanGrow && unused >= span)
         {
             _leaks.Add($"{unused} bytes in the file belong to no block");
         }
     }
+
+    /// <summary>Counts what blocks have that lie beside each other, in the order of the file: of bitmaps in one hole, where nothing is, none is read.</summary>
+    private void CheckBitmaps(VhdLayout layout, VhdBatmap? batmap, List<ulong> places, List<ulong> blocks, uint chunkSectors)
+    {
+        byte[] bitmap = new byte[layout.BitmapBytes];
+        for (int i = 0; i < places.Count && _errors.Count < MostSentences; i++)
+        {
+            bool full = IsFull(batmap, blocks[i]);
+            if (full || !file.IsHole((long)places[i], bitmap.Length))
+            {
+                file.ReadAt(bitmap, (long)places[i]);
+                CountChunks(layout, blocks[i], bitmap, full, chunkSectors);
+            }
+        }
+    }
+
+    private static bool IsFull(VhdBatmap? batmap, ulong block) => batmap is not null && batmap.IsFull(block);
 
     private bool TryPlace(VhdTable table, ulong block, out long place)
     {

@@ -32,6 +32,9 @@ internal sealed partial class VhdImage : IDiskImage
     private readonly byte[] _bitmap = new byte[Sector];
     private readonly bool _writable;
 
+    /// <summary>Byte offset of the bitmap that was asked for last and is not in a hole of the file.</summary>
+    private long _seenBitmap;
+
     public VhdImage(ImageSource source, VhdLayout layout, bool writable)
     {
         _file = source.File;
@@ -85,6 +88,10 @@ internal sealed partial class VhdImage : IDiskImage
         {
             return new ImageExtent(length, ImageExtentKind.Data, 0, data);
         }
+        if (IsEmpty(place))
+        {
+            return new ImageExtent(length, ImageExtentKind.Below);
+        }
         length = (ulong)Run(place, within / Sector, length / Sector, out bool present) * Sector;
         return present ? new ImageExtent(length, ImageExtentKind.Data, 0, data) : new ImageExtent(length, ImageExtentKind.Below);
     }
@@ -106,6 +113,17 @@ internal sealed partial class VhdImage : IDiskImage
             return ChildChunkBytes;
         }
         return file.CanGrow ? Math.Min(DynamicChunkBytes, layout.BlockBytes) : layout.BlockBytes;
+    }
+
+    /// <summary>Whether the bitmap of a block is in a hole of the file, so that nothing of the block is there. Who goes through a block asks once.</summary>
+    private bool IsEmpty(long place)
+    {
+        if (place != _seenBitmap && _file.IsHole(place, _layout.BitmapBytes))
+        {
+            return true;
+        }
+        _seenBitmap = place;
+        return false;
     }
 
     /// <summary>How many sectors of a block have equal bits; looks no further than a sector of the bitmap.</summary>

@@ -26,6 +26,45 @@ internal sealed class GiantVhdTests
         Assert.That(report.Leaks, Is.EqualTo(writable ? Array.Empty<string>() : [$"{Place - 2048} bytes in the file belong to no block"]));
     }
 
+    /// <summary>Blocks far from each other, in no order; those whose bitmaps are there are among them.</summary>
+    [Test]
+    public void BitmapsInHolesAreNotRead()
+    {
+        const int Blocks = 20_000;
+        const int Present = 200;
+        const uint BlockBytes = 4 << 20;
+        long[] places = [.. Enumerable.Range(1, Blocks).Select(i => i * 2L * BlockBytes)];
+        new Random(1).Shuffle(places);
+        using HoledFile file = Vhd((Blocks + 1) * 2L * BlockBytes, BlockBytes, places);
+        for (int block = 0; block < Present; block++)
+        {
+            // The last sector of each.
+            file.WriteAt([1], places[block * (Blocks / Present)] + (BlockBytes / Sector / 8) - 1);
+        }
+        IDiskImage image = Open(file);
+        Assert.That(image.Check().PlacedChunks, Is.Zero);
+        Assert.That(file.Asked, Is.LessThan(4 * Present), "asked in the order of the file");
+        int found = 0;
+        for (ulong at = 0; at < image.Info.VirtualBytes;)
+        {
+            ImageExtent extent = image.Lookup(at, image.Info.VirtualBytes - at);
+            found += extent.Kind == ImageExtentKind.Data && extent.Length == Sector ? 1 : 0;
+            at += extent.Length;
+        }
+        Assert.That(found, Is.EqualTo(Present));
+        Assert.That(file.BytesRead, Is.LessThan(1 << 20).And.LessThan(3 * ((Blocks * 4) + (Present * 4096))));
+    }
+
+    [Test]
+    public void ABlockThatManyEntriesNameIsCountedOnce()
+    {
+        const uint BlockBytes = 256 << 20;
+        using HoledFile file = Vhd(1 << 30, BlockBytes, [.. Enumerable.Repeat(4L << 20, 400)]);
+        file.WriteAt(Enumerable.Repeat(byte.MaxValue, 65536).ToArray(), 4 << 20);
+        CheckReport report = Open(file).Check();
+        Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo((399, BlockBytes / 65536UL)));
+    }
+
     /// <summary>A dynamic disk as long as its blocks, of which each has a place.</summary>
     private static HoledFile Vhd(long length, uint blockBytes, long[] places)
     {
