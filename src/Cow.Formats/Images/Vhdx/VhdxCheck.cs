@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
 using Cow.Formats.Io;
 
 namespace Cow.Formats.Images.Vhdx;
@@ -11,7 +12,7 @@ internal sealed class VhdxCheck(CachedFile file)
 
     private readonly List<string> _errors = [];
     private readonly List<string> _leaks = [];
-    private readonly VhdxSpace _space = new();
+    private readonly RangeSet _space = VhdxFormat.NewSpace();
     private ulong _chunks;
     private long _firstBlock = long.MaxValue;
 
@@ -24,10 +25,7 @@ internal sealed class VhdxCheck(CachedFile file)
         {
             VhdxParts parts = VhdxParts.Read(file);
             CheckCopies(parts);
-            foreach (VhdxRange range in parts.Regions.All)
-            {
-                _space.TryAdd(range.Start, range.End - range.Start);
-            }
+            parts.Regions.AddTo(_space);
             CheckBitmaps(parts);
             for (ulong block = 0; block < parts.Table.Blocks && _errors.Count < MostSentences;)
             {
@@ -119,8 +117,15 @@ internal sealed class VhdxCheck(CachedFile file)
     private void CheckUnused(VhdxParts parts, bool inUse)
     {
         long end = VhdxFormat.AlignUp(Math.Max(parts.Medium.Length, _space.End), VhdxFormat.Megabyte);
+        long unused = 0;
         // QEMU leaves room before its first block, which it puts at 8 MiB.
-        long unused = _space.CountUnused(Math.Min(_firstBlock, end), end, parts.Table.BlockBytes);
+        for (long at = _firstBlock; at < end;)
+        {
+            long hole = _space.Hole(at, end, out long length);
+            // Where there is no room for a block nothing is lost.
+            unused += length >= parts.Table.BlockBytes ? length : 0;
+            at = hole + length;
+        }
         if (unused > 0 && !inUse && file.CanGrow)
         {
             _leaks.Add($"{unused} bytes in the file belong to nothing");

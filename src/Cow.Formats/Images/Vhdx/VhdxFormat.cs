@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
+
 namespace Cow.Formats.Images.Vhdx;
 
 /// <summary>Constants of MS-VHDX that more than one structure needs.</summary>
@@ -46,6 +48,9 @@ internal static class VhdxFormat
 
     /// <summary>"vhdxfile", the first bytes of the file.</summary>
     public static ReadOnlySpan<byte> FileMagic => "vhdxfile"u8;
+
+    /// <summary>Makes an empty set of parts of a file, which are all on megabytes.</summary>
+    public static RangeSet NewSpace() => new((int)Megabyte);
 
     /// <summary>The smallest multiple of a power of two that is not below a value.</summary>
     public static long AlignUp(long value, long to) => (value + to - 1) & -to;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
 using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace Cow.Formats.Images.Vhdx;
@@ -9,8 +10,8 @@ internal sealed partial class VhdxImage
     /// <summary>Pages that are gathered for one entry of the log. A run of chunks, inside one block, changes 18 more at most.</summary>
     private const int GatheredPages = 64;
 
-    // Megabytes in use, by what is committed and what is reserved. Null when read-only.
-    private readonly VhdxSpace? _space;
+    // What is in use, by what is committed and what is reserved. Null when read-only.
+    private readonly RangeSet? _space;
 
     // Places of blocks that were reserved and are not in the table: byte offset by block, or by number of the sector bitmap block.
     private readonly Dictionary<ulong, long> _newBlocks = [];
@@ -380,8 +381,7 @@ internal sealed partial class VhdxImage
     /// be a gap now. Zeros, durably.</summary>
     private long TakeBitmap()
     {
-        long place = _space!.FindUnused(_openedEnd, _free);
-        place = place < 0 ? _free : place;
+        long place = _space!.Hole(_openedEnd, _free, out _);
         _space.TryAdd(place, VhdxFormat.BitmapBlockBytes);
         _free = Math.Max(_free, place + VhdxFormat.BitmapBlockBytes);
         _file.WriteAt(new byte[VhdxFormat.BitmapBlockBytes], place);

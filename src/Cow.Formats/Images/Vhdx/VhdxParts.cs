@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
 using Cow.Formats.Io;
 
 namespace Cow.Formats.Images.Vhdx;
@@ -26,13 +27,10 @@ internal sealed record VhdxParts(VhdxHeaders Headers, VhdxReplay? Replay, VhdxMe
 
     /// <summary>Reads the whole table: where all blocks are.</summary>
     /// <exception cref="ImageFormatException">Blocks lie over each other, or an entry is wrong.</exception>
-    public VhdxSpace ReadSpace()
+    public RangeSet ReadSpace()
     {
-        VhdxSpace space = new();
-        foreach (VhdxRange range in Regions.All)
-        {
-            space.TryAdd(range.Start, range.End - range.Start);
-        }
+        RangeSet space = VhdxFormat.NewSpace();
+        Regions.AddTo(space);
         for (ulong block = 0; block < Table.Blocks; block++)
         {
             if (block % Table.Ratio == 0 && (Metadata.HasParent || block + Table.Ratio < Table.Blocks) && Table.Bitmap(block / Table.Ratio) is > 0 and long bitmap)
@@ -52,7 +50,7 @@ internal sealed record VhdxParts(VhdxHeaders Headers, VhdxReplay? Replay, VhdxMe
         return space;
     }
 
-    private void Add(VhdxSpace space, long offset, long bytes, long at)
+    private void Add(RangeSet space, long offset, long bytes, long at)
     {
         if (!space.TryAdd(offset, bytes))
         {

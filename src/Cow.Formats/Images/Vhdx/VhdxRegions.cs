@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
 using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace Cow.Formats.Images.Vhdx;
@@ -22,9 +23,6 @@ internal sealed class VhdxRegions
 
     /// <summary>The metadata.</summary>
     public VhdxRange Metadata { get; private set; }
-
-    /// <summary>Everything that is not a block: headers, log, regions.</summary>
-    public IReadOnlyList<VhdxRange> All => _ranges;
 
     /// <summary>First byte behind all of it.</summary>
     public long End { get; private set; }
@@ -57,6 +55,15 @@ internal sealed class VhdxRegions
         WriteEntry(table.AsSpan(EntriesAt + EntryBytes), VhdxFormat.MetadataRegion, metadata);
         WriteUInt32LittleEndian(table.AsSpan(4), Crc32C.OfStructure(table));
         return table;
+    }
+
+    /// <summary>Adds to a set all that is not a block: headers, log, regions.</summary>
+    public void AddTo(RangeSet space)
+    {
+        foreach (VhdxRange range in _ranges)
+        {
+            space.TryAdd(range.Start, range.End - range.Start);
+        }
     }
 
     /// <summary>What lies between two byte offsets and is not a block, or null.</summary>

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+using Cow.Formats.Images;
+using Cow.Formats.Images.Vhdx;
+using static System.Buffers.Binary.BinaryPrimitives;
+
+namespace Cow.Formats.Tests.Images.Vhdx;
+
+/// <summary>Files that are nearly all hole: what is read of them, and remembered, follows what is really there.</summary>
+[TestFixture]
+internal sealed class GiantVhdxTests
+{
+    private const long Megabyte = VhdxFormat.Megabyte;
+    private const uint SmallBlock = 1 << 20;
+    private const uint LargeBlock = 256 << 20;
+    private const long TableAt = 3 * Megabyte;
+
+    private static readonly Guid LogId = new("00112233-4455-6677-8899-aabbccddeeff");
+
+    [Test]
+    public void ABlockFarOutTakesLittleMemory()
+    {
+        const long Length = 1L << 50;
+        using HoledFile file = Vhdx(Length, 2 * SmallBlock, SmallBlock, child: false);
+        SetEntry(file, 0, VhdxState.Full, 32 * Megabyte);
+        SetEntry(file, 1, VhdxState.Full, Length - Megabyte);
+        IDiskImage image = Open(file);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        CheckReport report = image.Check();
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(4 << 20));
+        Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo((0, 32UL)));
+        Assert.That(report.Leaks, Is.EqualTo(new[] { $"{Length - (34 * Megabyte)} bytes in the file belong to nothing" }));
+    }
+
+    /// <summary>What an image has of its disk.</summary>
+    private static List<(ulong Offset, ImageExtent Extent)> Extents(IDiskImage image)
+    {
+        List<(ulong, ImageExtent)> extents = [];
+        for (ulong at = 0; at < image.Info.VirtualBytes;)
+        {
+            ImageExtent extent = image.Lookup(at, image.Info.VirtualBytes - at);
+            if (extent.Kind == ImageExtentKind.Data)
+            {
+                extents.Add((at, extent));
+            }
+            at += extent.Length;
+        }
+        return extents;
+    }
+
+    /// <summary>Headers, a log of a megabyte, metadata, and a table of zeros.</summary>
+    private static HoledFile Vhdx(long length, ulong diskBytes, uint blockBytes, bool child)
+    {
+        HoledFile file = new(length);
+        file.WriteAt(VhdxFormat.FileMagic, 0);
+        VhdxHeader header = VhdxHeader.Make(Guid.NewGuid(), Guid.NewGuid(), (uint)Megabyte, Megabyte);
+        VhdxRange metadata = new(2 * Megabyte, TableAt, "the metadata");
+        // An entry for each block, and some for bitmaps.
+        long tableBytes = VhdxFormat.AlignUp((long)(diskBytes / blockBytes * 9), Megabyte);
+        byte[] regions = VhdxRegions.Make(new VhdxRange(TableAt, TableAt + tableBytes, "the table"), metadata);
+        for (int copy = 0; copy < 2; copy++)
+        {
+            file.WriteAt(header.Raw, VhdxFormat.HeadersAt[copy]);
+            file.WriteAt(regions, VhdxFormat.RegionTablesAt[copy]);
+        }
+        file.WriteAt(VhdxMetadata.Make(blockBytes, false, diskBytes, child ? VhdxParentLocator.Make(Guid.NewGuid(), "base") : null), metadata.Start);
+        return file;
+    }
+
+    private static void SetEntry(HoledFile file, ulong index, VhdxState state, long place)
+    {
+        byte[] entry = new byte[8];
+        WriteUInt64LittleEndian(entry, new VhdxEntry(state, place).Raw);
+        file.WriteAt(entry, TableAt + (long)(index * 8));
+    }
+
+    /// <summary>Makes the log say that some bytes are zeros.</summary>
+    private static void Log(HoledFile file, long at, long bytes)
+    {
+        byte[] descriptor = new byte[32];
+        "zero"u8.CopyTo(descriptor);
+        WriteUInt64LittleEndian(descriptor.AsSpan(8), (ulong)bytes);
+        WriteLog(file, descriptor, at, []);
+    }
+
+    /// <summary>Makes the log say what a page is.</summary>
+    private static void Log(HoledFile file, long at, byte[] page)
+    {
+        byte[] descriptor = new byte[32];
+        "desc"u8.CopyTo(descriptor);
+        page.AsSpan(^4..).CopyTo(descriptor.AsSpan(4));
+        page.AsSpan(..8).CopyTo(descriptor.AsSpan(8));
+        byte[] sector = [.. page];
+        "data\0\0\0\0"u8.CopyTo(sector);
+        WriteUInt32LittleEndian(sector.AsSpan(^4..), 1);
+        WriteLog(file, descriptor, at, sector);
+    }
+
+    /// <summary>An entry of one descriptor and its data, if any, with sequence number 1.</summary>
+    private static void WriteLog(HoledFile file, byte[] descriptor, long at, byte[] data)
+    {
+        byte[] entry = [.. new byte[VhdxFormat.Page], .. data];
+        "loge"u8.CopyTo(entry);
+        WriteUInt32LittleEndian(entry.AsSpan(8), (uint)entry.Length);
+        WriteUInt64LittleEndian(entry.AsSpan(16), 1);
+        WriteUInt32LittleEndian(entry.AsSpan(24), 1);
+        LogId.TryWriteBytes(entry.AsSpan(32));
+        WriteUInt64LittleEndian(entry.AsSpan(48), (ulong)file.Length);
+        WriteUInt64LittleEndian(entry.AsSpan(56), (ulong)file.Length);
+        descriptor.CopyTo(entry.AsSpan(64));
+        WriteUInt64LittleEndian(entry.AsSpan(80), (ulong)at);
+        WriteUInt64LittleEndian(entry.AsSpan(88), 1);
+        WriteUInt32LittleEndian(entry.AsSpan(4), Crc32C.OfStructure(entry));
+        file.WriteAt(entry, Megabyte);
+        VhdxHeader header = VhdxHeader.Make(Guid.NewGuid(), Guid.NewGuid(), (uint)Megabyte, Megabyte).With(Guid.NewGuid(), Guid.NewGuid(), LogId);
+        file.WriteAt(header.Raw, VhdxFormat.HeadersAt[0]);
+    }
+
+    private static IDiskImage Open(HoledFile file, bool writable = false)
+    {
+        file.BytesRead = 0;
+        return new VhdxDriver().Open(new MemoryFiles(_ => file).New("image"), new ImageOpenOptions(writable));
+    }
+}
