@@ -58,8 +58,7 @@ internal sealed class VhdxCheck(CachedFile file)
     private void CheckBitmaps(VhdxParts parts)
     {
         VhdxTable table = parts.Table;
-        ulong bitmaps = parts.Metadata.HasParent ? (table.Blocks + table.Ratio - 1) / table.Ratio : (table.Blocks - 1) / table.Ratio;
-        for (ulong bitmap = 0; bitmap < bitmaps && _errors.Count < MostSentences; bitmap++)
+        for (ulong bitmap = 0; bitmap < table.Bitmaps && _errors.Count < MostSentences; bitmap++)
         {
             Try(() =>
             {

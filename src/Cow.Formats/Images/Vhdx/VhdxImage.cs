@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using System.Globalization;
+using Cow.Formats.Images.Tables;
 using Cow.Formats.Io;
 
 namespace Cow.Formats.Images.Vhdx;
@@ -111,28 +112,31 @@ internal sealed partial class VhdxImage : IDiskImage
 
     private static void RefusePayload(VhdxParts parts, VhdxReplay replay)
     {
-        foreach (long page in replay.Pages)
+        RangeSet metadata = VhdxFormat.NewSpace();
+        parts.Regions.AddTo(metadata);
+        if (replay.FirstOutside(metadata) < 0)
         {
-            VhdxRange? region = parts.Regions.Overlapped(page, page + 1);
-            if (region is null && !IsBitmap(parts, page))
-            {
-                throw new ImageFormatException(parts.Medium.Name, page, "a log that changes metadata only; open the image writable to play it back", "a payload page in the log");
-            }
+            return;
+        }
+        // Only then is it worth it to look for all of them.
+        AddBitmaps(parts.Table, metadata);
+        long page = replay.FirstOutside(metadata);
+        if (page >= 0)
+        {
+            throw new ImageFormatException(parts.Medium.Name, page, "a log that changes metadata only; open the image writable to play it back", "a payload page in the log");
         }
     }
 
-    private static bool IsBitmap(VhdxParts parts, long page)
+    private static void AddBitmaps(VhdxTable table, RangeSet metadata)
     {
-        ulong bitmaps = parts.Metadata.HasParent ? (parts.Table.Blocks + parts.Table.Ratio - 1) / parts.Table.Ratio : 0;
-        for (ulong bitmap = 0; bitmap < bitmaps; bitmap++)
+        for (ulong bitmap = 0; bitmap < table.Bitmaps; bitmap++)
         {
-            long place = parts.Table.Bitmap(bitmap);
-            if (place != 0 && page >= place && page < place + VhdxFormat.BitmapBlockBytes)
+            long place = table.Bitmap(bitmap);
+            if (place != 0)
             {
-                return true;
+                metadata.TryAdd(place, VhdxFormat.BitmapBlockBytes);
             }
         }
-        return false;
     }
 
     private List<KeyValuePair<string, string>> Facts() =>

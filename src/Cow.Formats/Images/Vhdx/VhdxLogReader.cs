@@ -194,20 +194,19 @@ internal sealed class VhdxLogReader
         bool isData = descriptor.StartsWith("desc"u8);
         ulong length = isData ? Sector : ReadUInt64LittleEndian(descriptor[8..]);
         RequireLoggable(replay, entry, offset, length);
-        byte[]? page = null;
-        if (isData)
+        if (!(isData ? replay.TrySet(offset, Page(entry, descriptor, data++)) : replay.TryZero(offset, length)))
         {
-            page = DataSector(entry, data++).ToArray();
-            descriptor[8..16].CopyTo(page);
-            descriptor[4..8].CopyTo(page.AsSpan(Sector - 4));
+            throw Wrong(entry, 24, "a log of metadata", $"one that zeroes {length} bytes and more");
         }
-        for (ulong at = 0; at < length; at += Sector)
-        {
-            if (!replay.TrySet((long)(offset + at), page))
-            {
-                throw Wrong(entry, 24, "a log of metadata", $"one that zeroes {length} bytes and more");
-            }
-        }
+    }
+
+    /// <summary>What a data sector makes of its page: signature and number are in the place of bytes that the descriptor has.</summary>
+    private byte[] Page(Entry entry, ReadOnlySpan<byte> descriptor, int index)
+    {
+        byte[] page = DataSector(entry, index).ToArray();
+        descriptor[8..16].CopyTo(page);
+        descriptor[4..8].CopyTo(page.AsSpan(Sector - 4));
+        return page;
     }
 
     /// <summary>Headers and the log itself are never logged, nor what lies behind the end of the file.</summary>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
 using Cow.Formats.Io;
 
 namespace Cow.Formats.Images.Vhdx;
@@ -8,25 +9,48 @@ namespace Cow.Formats.Images.Vhdx;
 internal sealed class VhdxReplay(long fileLength)
 {
     /// <summary>Pages that are set at most: a log that zeroes more than a gigabyte is no log of metadata.</summary>
-    private const int MostPages = 1 << 18;
+    private const ulong MostPages = 1 << 18;
 
-    private int _set;
+    /// <summary>Added to the number of a page of zeros, it is the page's value.</summary>
+    private const ulong Zeros = 1UL << 63;
 
-    // Null stands for zeros.
-    private readonly SortedDictionary<long, byte[]?> _pages = [];
+    private static readonly byte[] ZeroPage = new byte[VhdxFormat.Page];
+
+    private ulong _set;
+
+    // By number of the page: where its bytes are in the list, or that it is zeros.
+    private readonly RunMap _pages = new();
+    private readonly List<byte[]> _bytes = [];
 
     /// <summary>Bytes of the file afterwards, at least.</summary>
     public long FileLength { get; } = fileLength;
 
-    /// <summary>Byte offsets of the pages.</summary>
-    public IEnumerable<long> Pages => _pages.Keys;
-
-    /// <summary>Sets a page; null for zeros.</summary>
+    /// <summary>Sets a page.</summary>
     /// <returns>False where there are too many.</returns>
-    public bool TrySet(long offset, byte[]? page)
+    public bool TrySet(ulong offset, byte[] page)
     {
-        _pages[offset] = page;
-        return ++_set <= MostPages;
+        _bytes.Add(page);
+        return TrySet(offset / VhdxFormat.Page, (ulong)_bytes.Count - 1, 1);
+    }
+
+    /// <summary>Makes pages zeros.</summary>
+    /// <param name="offset">Byte offset of the first.</param>
+    /// <param name="length">Bytes of all.</param>
+    /// <returns>False where there are too many.</returns>
+    public bool TryZero(ulong offset, ulong length) => TrySet(offset / VhdxFormat.Page, Zeros + (offset / VhdxFormat.Page), length / VhdxFormat.Page);
+
+    /// <summary>Byte offset of the first page that is set and not in a set of places, or -1.</summary>
+    public long FirstOutside(RangeSet places)
+    {
+        for (ulong from = 0; _pages.TryAtOrAfter(from, out MapRun run); from = run.End)
+        {
+            long hole = places.Hole(OffsetOf(run.Key), OffsetOf(run.End), out long length);
+            if (length > 0)
+            {
+                return hole;
+            }
+        }
+        return -1;
     }
 
     /// <summary>Writes the pages over what was read from the file.</summary>
@@ -35,18 +59,12 @@ internal sealed class VhdxReplay(long fileLength)
         long end = offset + buffer.Length;
         for (long page = offset & -VhdxFormat.Page; page < end; page += VhdxFormat.Page)
         {
-            if (_pages.TryGetValue(page, out byte[]? bytes))
+            ulong number = (ulong)page / VhdxFormat.Page;
+            if (_pages.TryAt(number, out MapRun run))
             {
                 long from = Math.Max(page, offset);
                 Span<byte> part = buffer.Slice((int)(from - offset), (int)(Math.Min(page + VhdxFormat.Page, end) - from));
-                if (bytes is null)
-                {
-                    part.Clear();
-                }
-                else
-                {
-                    bytes.AsSpan((int)(from - page), part.Length).CopyTo(part);
-                }
+                BytesOf(run, number).AsSpan((int)(from - page), part.Length).CopyTo(part);
             }
         }
     }
@@ -63,11 +81,31 @@ internal sealed class VhdxReplay(long fileLength)
             }
             file.SetLength(FileLength);
         }
-        byte[] zeros = new byte[VhdxFormat.Page];
-        foreach ((long offset, byte[]? page) in _pages)
+        foreach (ulong page in _pages.Keys())
         {
-            file.WriteAt(page ?? zeros, offset);
+            _pages.TryAt(page, out MapRun run);
+            file.WriteAt(BytesOf(run, page), OffsetOf(page));
         }
         file.Flush();
     }
+
+    private static long OffsetOf(ulong page) => (long)page * VhdxFormat.Page;
+
+    private bool TrySet(ulong first, ulong value, ulong count)
+    {
+        _set += count;
+        if (_set > MostPages)
+        {
+            return false;
+        }
+        ChunkRun replaced = new(first, count);
+        while (_pages.TryTakeOut(ref replaced, out _))
+        {
+            // What was logged later counts.
+        }
+        _pages.Add(first, value, count);
+        return true;
+    }
+
+    private byte[] BytesOf(MapRun run, ulong page) => run.Value >= Zeros ? ZeroPage : _bytes[(int)run.ValueOf(page)];
 }

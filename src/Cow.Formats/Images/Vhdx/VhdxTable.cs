@@ -63,8 +63,8 @@ internal sealed class VhdxTable
         BlockBytes = metadata.BlockBytes;
         Ratio = VhdxFormat.BitmapBlockSectors * metadata.LogicalSectorBytes / BlockBytes;
         Blocks = (metadata.VirtualBytes + BlockBytes - 1) / BlockBytes;
-        ulong bitmaps = (Blocks + Ratio - 1) / Ratio;
-        ulong entries = _hasParent ? bitmaps * (Ratio + 1) : Blocks + bitmaps - 1;
+        Bitmaps = _hasParent ? (Blocks + Ratio - 1) / Ratio : (Blocks - 1) / Ratio;
+        ulong entries = _hasParent ? Bitmaps * (Ratio + 1) : Blocks + Bitmaps;
         if (entries * EntryBytes > (ulong)(regions.Bat.End - regions.Bat.Start))
         {
             throw new ImageFormatException(medium.Name, VhdxFormat.RegionTablesAt[0], $"a region of at least {entries * EntryBytes} bytes for the table", $"{regions.Bat.End - regions.Bat.Start}");
@@ -79,6 +79,9 @@ internal sealed class VhdxTable
 
     /// <summary>Payload blocks to one sector bitmap block.</summary>
     public ulong Ratio { get; }
+
+    /// <summary>Sector bitmap blocks that the table has entries for; without a parent none is behind the last payload block.</summary>
+    public ulong Bitmaps { get; }
 
     /// <summary>Byte offset in the file of a payload block's entry.</summary>
     public long EntryAt(ulong block) => _regions.Bat.Start + (long)((block + (block / Ratio)) * EntryBytes);

@@ -31,6 +31,31 @@ internal sealed class GiantVhdxTests
         Assert.That(report.Leaks, Is.EqualTo(new[] { $"{Length - (34 * Megabyte)} bytes in the file belong to nothing" }));
     }
 
+    /// <summary>Of a table larger than the cache each page is read once to find the bitmaps, however many pages of them the log changes.</summary>
+    [Test]
+    public void ALogThatZeroesBitmapsOpensAtOnce()
+    {
+        const ulong DiskBytes = 4UL << 40;
+        using HoledFile file = Vhdx(256 * Megabyte, DiskBytes, SmallBlock, child: true);
+        for (int bitmap = 0; bitmap < 8; bitmap++)
+        {
+            SetEntry(file, ((1024 - 8 + (ulong)bitmap) * 4097) + 4096, VhdxState.Full, (100 + bitmap) * Megabyte);
+        }
+        Log(file, 100 * Megabyte, 8 * Megabyte);
+        Open(file);
+        Assert.That(file.BytesRead, Is.LessThan(16 << 20));
+    }
+
+    [TestCase(99 * Megabyte, 2 * Megabyte, 99 * Megabyte)]
+    [TestCase(100 * Megabyte, 2 * Megabyte, 101 * Megabyte)]
+    public void ALogThatZeroesPayloadIsRefusedReadOnly(long at, long bytes, long page)
+    {
+        using HoledFile file = Vhdx(256 * Megabyte, 1UL << 32, SmallBlock, child: true);
+        SetEntry(file, 4096, VhdxState.Full, 100 * Megabyte);
+        Log(file, at, bytes);
+        Assert.That(() => Open(file), Throws.InstanceOf<ImageFormatException>().With.Property("Offset").EqualTo(page));
+    }
+
     /// <summary>What an image has of its disk.</summary>
     private static List<(ulong Offset, ImageExtent Extent)> Extents(IDiskImage image)
     {
