@@ -13,6 +13,9 @@ internal sealed class VhdxCheck(CachedFile file)
     private readonly List<string> _errors = [];
     private readonly List<string> _leaks = [];
     private readonly RangeSet _space = VhdxFormat.NewSpace();
+
+    /// <summary>Numbers of sector bitmap blocks that lie over something else: what they say is not counted, since as many blocks may ask as there are.</summary>
+    private readonly HashSet<ulong> _overlapping = [];
     private ulong _chunks;
     private long _firstBlock = long.MaxValue;
 
@@ -29,9 +32,9 @@ internal sealed class VhdxCheck(CachedFile file)
             CheckBitmaps(parts);
             for (ulong block = 0; block < parts.Table.Blocks && _errors.Count < MostSentences;)
             {
-                int judged = 1;
+                ulong judged = 1;
                 Try(() => judged = CheckBlocks(parts, block, chunkSectors));
-                block += (ulong)judged;
+                block += judged;
             }
             CheckUnused(parts, inUse);
         }
@@ -65,6 +68,7 @@ internal sealed class VhdxCheck(CachedFile file)
                 long place = table.Bitmap(bitmap);
                 if (place != 0 && !_space.TryAdd(place, VhdxFormat.BitmapBlockBytes))
                 {
+                    _overlapping.Add(bitmap);
                     _errors.Add($"sector bitmap block {bitmap} at byte {place} lies over something else");
                 }
             });
@@ -73,7 +77,7 @@ internal sealed class VhdxCheck(CachedFile file)
 
     /// <summary>Judges a block, and those behind it that have no place either: of a large disk these are millions.</summary>
     /// <returns>How many.</returns>
-    private int CheckBlocks(VhdxParts parts, ulong block, uint chunkSectors)
+    private ulong CheckBlocks(VhdxParts parts, ulong block, uint chunkSectors)
     {
         VhdxEntry entry = parts.Table.Entry(block);
         if (entry.HasPlace)
@@ -86,23 +90,27 @@ internal sealed class VhdxCheck(CachedFile file)
 
     private void CheckPlace(VhdxParts parts, ulong block, VhdxEntry entry, uint chunkSectors)
     {
+        _firstBlock = Math.Min(_firstBlock, entry.Offset);
         if (!_space.TryAdd(entry.Offset, parts.Table.BlockBytes))
         {
             _errors.Add($"block {block} at byte {entry.Offset} lies over something else");
+            return;
         }
-        _firstBlock = Math.Min(_firstBlock, entry.Offset);
         ulong bytes = Math.Min(parts.Table.BlockBytes, parts.Metadata.VirtualBytes - (block * parts.Table.BlockBytes));
         ulong chunkBytes = chunkSectors * 512UL;
         _chunks += entry.State == VhdxState.Full ? (bytes + chunkBytes - 1) / chunkBytes : CountPartial(parts, block, bytes, chunkBytes);
     }
 
-    private static ulong CountPartial(VhdxParts parts, ulong block, ulong bytes, ulong chunkBytes)
+    private ulong CountPartial(VhdxParts parts, ulong block, ulong bytes, ulong chunkBytes)
     {
-        long bitmap = parts.Table.RequiredBitmap(block);
+        long bitsAt = parts.Table.BitsAt(block);
+        if (_overlapping.Contains(block / parts.Table.Ratio) || parts.Medium.IsZeros(bitsAt, parts.Table.BitsBytes))
+        {
+            return 0;
+        }
         uint sectorBytes = parts.Metadata.LogicalSectorBytes;
-        ulong first = block * parts.Table.BlockBytes / sectorBytes % VhdxFormat.BitmapBlockSectors;
-        byte[] bits = new byte[parts.Table.BlockBytes / sectorBytes / 8];
-        parts.Medium.Read(bits, bitmap + (long)(first / 8));
+        byte[] bits = new byte[parts.Table.BitsBytes];
+        parts.Medium.Read(bits, bitsAt);
         ulong chunks = 0;
         for (ulong at = 0; at < bytes; at += chunkBytes)
         {

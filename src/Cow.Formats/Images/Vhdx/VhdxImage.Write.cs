@@ -343,8 +343,8 @@ internal sealed partial class VhdxImage
 
     private void ClearBits(SortedDictionary<long, byte[]> pages, ulong block, long bitmap)
     {
-        long at = bitmap + (long)(block % _table.Ratio * _table.BlockBytes / _metadata.LogicalSectorBytes / 8);
-        long end = at + (_table.BlockBytes / _metadata.LogicalSectorBytes / 8);
+        long at = bitmap + ((long)(block % _table.Ratio) * _table.BitsBytes);
+        long end = at + _table.BitsBytes;
         byte[] bits = new byte[VhdxFormat.Page];
         while (at < end)
         {

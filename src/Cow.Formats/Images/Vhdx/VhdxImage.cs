@@ -32,6 +32,9 @@ internal sealed partial class VhdxImage : IDiskImage
     private readonly bool _writable;
     private readonly byte[] _bitmap = new byte[WindowBytes];
 
+    /// <summary>Byte offset of the bits that were asked for last and are not in a hole of the file.</summary>
+    private long _seenBits;
+
     public VhdxImage(ImageSource source, VhdxParts parts, bool writable)
     {
         _file = source.File;
@@ -72,13 +75,17 @@ internal sealed partial class VhdxImage : IDiskImage
         VhdxEntry entry = _table.Entry(block);
         if (!entry.HasPlace)
         {
-            ulong equal = ((ulong)_table.CountEqual(block) * _table.BlockBytes) - within;
+            ulong equal = (_table.CountEqual(block) * _table.BlockBytes) - within;
             return new ImageExtent(Math.Min(length, equal), entry.State == VhdxState.NotPresent ? ImageExtentKind.Below : ImageExtentKind.Zero);
         }
         length = Math.Min(length, _table.BlockBytes - within);
         if (entry.State == VhdxState.Partial)
         {
-            length = Run(block, offset, length, out bool present);
+            bool present = false;
+            if (!IsEmpty(block))
+            {
+                length = Run(block, offset, length, out present);
+            }
             if (!present)
             {
                 return new ImageExtent(length, ImageExtentKind.Below);
@@ -94,6 +101,18 @@ internal sealed partial class VhdxImage : IDiskImage
     public void Dispose()
     {
         // The files are the caller's.
+    }
+
+    /// <summary>Whether the bits of a partial block need no reading, as none is set. Who goes through a block asks once.</summary>
+    private bool IsEmpty(ulong block)
+    {
+        long bits = _table.BitsAt(block);
+        if (bits != _seenBits && _medium.IsZeros(bits, _table.BitsBytes))
+        {
+            return true;
+        }
+        _seenBits = bits;
+        return false;
     }
 
     /// <summary>How many bytes from an offset on are in the file throughout, or not at all, by the sector bitmap.</summary>

@@ -31,21 +31,28 @@ internal sealed record VhdxParts(VhdxHeaders Headers, VhdxReplay? Replay, VhdxMe
     {
         RangeSet space = VhdxFormat.NewSpace();
         Regions.AddTo(space);
-        for (ulong block = 0; block < Table.Blocks; block++)
+        for (ulong bitmap = 0; bitmap < Table.Bitmaps; bitmap++)
         {
-            if (block % Table.Ratio == 0 && (Metadata.HasParent || block + Table.Ratio < Table.Blocks) && Table.Bitmap(block / Table.Ratio) is > 0 and long bitmap)
+            long place = Table.Bitmap(bitmap);
+            if (place != 0)
             {
-                Add(space, bitmap, VhdxFormat.BitmapBlockBytes, Table.BitmapEntryAt(block / Table.Ratio));
+                Add(space, place, VhdxFormat.BitmapBlockBytes, Table.BitmapEntryAt(bitmap));
             }
+        }
+        for (ulong block = 0; block < Table.Blocks;)
+        {
             VhdxEntry entry = Table.Entry(block);
-            if (entry.HasPlace)
+            if (!entry.HasPlace)
             {
-                Add(space, entry.Offset, Table.BlockBytes, Table.EntryAt(block));
+                block += Table.CountEqual(block);
+                continue;
             }
+            Add(space, entry.Offset, Table.BlockBytes, Table.EntryAt(block));
             if (entry.State == VhdxState.Partial)
             {
                 Table.RequiredBitmap(block);
             }
+            block++;
         }
         return space;
     }

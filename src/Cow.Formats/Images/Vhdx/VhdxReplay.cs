@@ -53,6 +53,20 @@ internal sealed class VhdxReplay(long fileLength)
         return -1;
     }
 
+    /// <summary>How far from a byte offset on all pages are zeros, if the first one is; else where the first page is that is set.</summary>
+    /// <param name="offset">The byte offset.</param>
+    /// <param name="zeroed">Whether it is in a page of zeros.</param>
+    public long NextChange(long offset, out bool zeroed)
+    {
+        zeroed = false;
+        if (!_pages.TryAtOrAfter((ulong)offset / VhdxFormat.Page, out MapRun run))
+        {
+            return long.MaxValue;
+        }
+        zeroed = run.Value >= Zeros && OffsetOf(run.Key) <= offset;
+        return zeroed ? OffsetOf(run.End) : Math.Max(offset, OffsetOf(run.Key));
+    }
+
     /// <summary>Writes the pages over what was read from the file.</summary>
     public void Patch(Span<byte> buffer, long offset)
     {

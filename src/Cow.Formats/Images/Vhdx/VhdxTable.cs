@@ -83,6 +83,9 @@ internal sealed class VhdxTable
     /// <summary>Sector bitmap blocks that the table has entries for; without a parent none is behind the last payload block.</summary>
     public ulong Bitmaps { get; }
 
+    /// <summary>Bytes of a payload block's part in its sector bitmap block.</summary>
+    public int BitsBytes => (int)((ulong)VhdxFormat.BitmapBlockBytes / Ratio);
+
     /// <summary>Byte offset in the file of a payload block's entry.</summary>
     public long EntryAt(ulong block) => _regions.Bat.Start + (long)((block + (block / Ratio)) * EntryBytes);
 
@@ -127,25 +130,36 @@ internal sealed class VhdxTable
         return place != 0 ? place : throw Wrong(BitmapEntryAt(block / Ratio), "a sector bitmap block of a partial block", Raw(BitmapEntryAt(block / Ratio)));
     }
 
-    /// <summary>How many blocks from one on are equal to it that has no place; looks no further than it has read.</summary>
-    public int CountEqual(ulong block)
+    /// <summary>Byte offset of a partial block's bits.</summary>
+    /// <exception cref="ImageFormatException">It has none.</exception>
+    public long BitsAt(ulong block) => RequiredBitmap(block) + ((long)(block % Ratio) * BitsBytes);
+
+    /// <summary>How many blocks from one on are equal to it that has no place; looks no further than it has read, and through zeros that need no
+    /// reading.</summary>
+    public ulong CountEqual(ulong block)
     {
         ulong state = Raw(EntryAt(block));
-        int count = 1;
-        while (block + (ulong)count < Blocks)
+        ulong end = block + 1;
+        while (end < Blocks && EntryAt(end) < _windowAt + WindowBytes && Raw(EntryAt(end)) == state)
         {
-            long at = EntryAt(block + (ulong)count);
-            if ((at & -WindowBytes) != _windowAt || Raw(at) != state)
-            {
-                break;
-            }
-            count++;
+            end++;
         }
-        return count;
+        if (end < Blocks && EntryAt(end) >= _windowAt + WindowBytes && state == 0)
+        {
+            end = Math.Clamp(BlocksBefore(_medium.EndOfZeros(EntryAt(end), _regions.Bat.End)), end, Blocks);
+        }
+        return end - block;
     }
 
     /// <summary>What was read may have changed.</summary>
     public void Forget() => _windowAt = -1;
+
+    /// <summary>How many payload blocks have their entries before a byte offset.</summary>
+    private ulong BlocksBefore(long at)
+    {
+        ulong entries = (ulong)(at - _regions.Bat.Start) / EntryBytes;
+        return entries - (entries / (Ratio + 1));
+    }
 
     private long Place(long at, ulong raw, long bytes)
     {

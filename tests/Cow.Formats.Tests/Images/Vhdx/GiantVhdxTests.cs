@@ -31,6 +31,89 @@ internal sealed class GiantVhdxTests
         Assert.That(report.Leaks, Is.EqualTo(new[] { $"{Length - (34 * Megabyte)} bytes in the file belong to nothing" }));
     }
 
+    /// <summary>The whole table is in a hole, but for an entry near its end.</summary>
+    [Test]
+    public void ATableInAHoleIsNotRead([Values] bool writable)
+    {
+        const ulong DiskBytes = 16UL << 40;
+        const ulong Block = (DiskBytes / SmallBlock) - 5000;
+        using HoledFile file = Vhdx(1 << 30, DiskBytes, SmallBlock, child: false);
+        SetEntry(file, Block + (Block / 4096), VhdxState.Full, 512 * Megabyte);
+        using IDiskImage image = Open(file, writable);
+        Assert.That(file.BytesRead, Is.LessThan(32 << 20), "128 MiB of table");
+        if (writable)
+        {
+            return;
+        }
+        CheckReport report = image.Check();
+        Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo((0, 16UL)));
+        Assert.That(Extents(image), Is.EqualTo(new[] { (Block * SmallBlock, new ImageExtent(SmallBlock, ImageExtentKind.Data, 0, 512 * Megabyte)) }));
+        Assert.That(file.BytesRead, Is.LessThan(64 << 20));
+    }
+
+    /// <summary>It comes in the middle of a hole that would be skipped.</summary>
+    [Test]
+    public void ABlockThatOnlyTheLogNamesIsFound()
+    {
+        const ulong Block = 3000;
+        using HoledFile file = Vhdx(256 * Megabyte, 16UL << 30, SmallBlock, child: false);
+        byte[] page = new byte[VhdxFormat.Page];
+        WriteUInt64LittleEndian(page.AsSpan((int)(Block * 8 % VhdxFormat.Page)), new VhdxEntry(VhdxState.Full, 64 * Megabyte).Raw);
+        Log(file, TableAt + (long)(Block * 8 / VhdxFormat.Page * VhdxFormat.Page), page);
+        IDiskImage image = Open(file);
+        Assert.That(image.Check().PlacedChunks, Is.EqualTo(16));
+        Assert.That(Extents(image), Is.EqualTo(new[] { (Block * SmallBlock, new ImageExtent(SmallBlock, ImageExtentKind.Data, 0, 64 * Megabyte)) }));
+    }
+
+    /// <summary>Bits of one block are there, unless the log zeroes them.</summary>
+    [Test]
+    public void BitsInHolesAreNotRead([Values] bool zeroed)
+    {
+        const int Blocks = 1600;
+        const long BitmapsAt = 64 * Megabyte;
+        const long BlocksAt = 1024 * Megabyte;
+        const long Bits = BitmapsAt + (60 * Megabyte) + (3 * 65536);
+        using HoledFile file = Vhdx(BlocksAt + (Blocks * (long)LargeBlock), Blocks * (ulong)LargeBlock, LargeBlock, child: true);
+        for (int block = 0; block < Blocks; block++)
+        {
+            SetEntry(file, (ulong)(block + (block / 16)), VhdxState.Partial, BlocksAt + (block * (long)LargeBlock));
+        }
+        for (int bitmap = 0; bitmap < Blocks / 16; bitmap++)
+        {
+            SetEntry(file, (ulong)((bitmap * 17) + 16), VhdxState.Full, BitmapsAt + (bitmap * Megabyte));
+        }
+        file.WriteAt([0xff], Bits + 40_000);
+        if (zeroed)
+        {
+            Log(file, BitmapsAt, 100 * Megabyte);
+        }
+        IDiskImage image = Open(file);
+        CheckReport report = image.Check();
+        Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo((0, zeroed ? 0UL : 1UL)));
+        const int There = (60 * 16) + 3;
+        (ulong, ImageExtent)[] expected = [((There * (ulong)LargeBlock) + (40_000 * 4096UL), new ImageExtent(4096, ImageExtentKind.Data, 0, BlocksAt + (There * (long)LargeBlock) + (40_000 * 4096L)))];
+        Assert.That(Extents(image), Is.EqualTo(zeroed ? [] : expected));
+        Assert.That(file.BytesRead, Is.LessThan(8 << 20));
+    }
+
+    [Test]
+    public void BitsOfBitmapsOverEachOtherAreNotCounted()
+    {
+        const int Blocks = 16 * 100;
+        using HoledFile file = Vhdx(1L << 40, Blocks * (ulong)LargeBlock, LargeBlock, child: true);
+        for (int block = 0; block < Blocks; block++)
+        {
+            SetEntry(file, (ulong)(block + (block / 16)), VhdxState.Partial, (block + 1) * (long)LargeBlock);
+        }
+        for (int bitmap = 0; bitmap < Blocks / 16; bitmap++)
+        {
+            SetEntry(file, (ulong)((bitmap * 17) + 16), VhdxState.Full, 64 * Megabyte);
+        }
+        file.WriteAt([0xff], 64 * Megabyte);
+        CheckReport report = Open(file).Check();
+        Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo(((Blocks / 16) - 1, 1UL)));
+    }
+
     /// <summary>Of a table larger than the cache each page is read once to find the bitmaps, however many pages of them the log changes.</summary>
     [Test]
     public void ALogThatZeroesBitmapsOpensAtOnce()
