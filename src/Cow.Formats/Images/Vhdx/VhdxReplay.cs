@@ -87,6 +87,8 @@ internal sealed class VhdxReplay(long fileLength)
     /// <exception cref="ImageFormatException">The file would have to grow and is a device.</exception>
     public void Apply(CachedFile file)
     {
+        // Nothing is known of holes any more once something was written.
+        List<ulong> changes = PagesToWrite(file);
         if (file.Length < FileLength)
         {
             if (!file.CanGrow)
@@ -95,7 +97,7 @@ internal sealed class VhdxReplay(long fileLength)
             }
             file.SetLength(FileLength);
         }
-        foreach (ulong page in _pages.Keys())
+        foreach (ulong page in changes)
         {
             _pages.TryAt(page, out MapRun run);
             file.WriteAt(BytesOf(run, page), OffsetOf(page));
@@ -122,4 +124,20 @@ internal sealed class VhdxReplay(long fileLength)
     }
 
     private byte[] BytesOf(MapRun run, ulong page) => run.Value >= Zeros ? ZeroPage : _bytes[(int)run.ValueOf(page)];
+
+    /// <summary>All pages but those of zeros where the file is a hole.</summary>
+    private List<ulong> PagesToWrite(CachedFile file)
+    {
+        List<ulong> pages = [];
+        foreach (ulong page in _pages.Keys())
+        {
+            _pages.TryAt(page, out MapRun run);
+            bool there = run.Value >= Zeros && (OffsetOf(page) >= file.Length || file.IsHole(OffsetOf(page), VhdxFormat.Page));
+            if (!there)
+            {
+                pages.Add(page);
+            }
+        }
+        return pages;
+    }
 }

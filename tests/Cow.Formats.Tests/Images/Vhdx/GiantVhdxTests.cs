@@ -139,6 +139,21 @@ internal sealed class GiantVhdxTests
         Assert.That(() => Open(file), Throws.InstanceOf<ImageFormatException>().With.Property("Offset").EqualTo(page));
     }
 
+    /// <summary>A page that is there becomes zeros, holes stay holes.</summary>
+    [Test]
+    public void ALogThatZeroesHolesWritesNothingThere()
+    {
+        using HoledFile file = Vhdx(400 * Megabyte, SmallBlock, SmallBlock, child: false);
+        file.WriteAt([1], 300 * Megabyte);
+        Log(file, 64 * Megabyte, 256 * Megabyte);
+        Open(file, writable: true);
+        byte[] page = new byte[4096];
+        file.ReadAt(page, 300 * Megabyte);
+        Assert.That(page, Is.All.Zero);
+        Assert.That(file.NextData(64 * Megabyte), Is.EqualTo(300 * Megabyte));
+        Assert.That(file.NextData((300 * Megabyte) + 4096), Is.EqualTo(file.Length));
+    }
+
     /// <summary>What an image has of its disk.</summary>
     private static List<(ulong Offset, ImageExtent Extent)> Extents(IDiskImage image)
     {
