@@ -14,6 +14,9 @@ internal sealed record VhdFooters(VhdFooter Footer, long End, bool CopyGood)
 {
     private const int ShortBytes = VhdFooter.Bytes - 1;
 
+    /// <summary>Bytes of a file at most: what lies near its end can be added up.</summary>
+    private const long MostBytes = 1L << 62;
+
     /// <summary>Where the footer was read.</summary>
     public long At => End >= 0 ? End : 0;
 
@@ -22,9 +25,9 @@ internal sealed record VhdFooters(VhdFooter Footer, long End, bool CopyGood)
     public static VhdFooters Find(IImageFile file)
     {
         long length = file.Length;
-        if (length < ShortBytes)
+        if (length is < ShortBytes or > MostBytes)
         {
-            throw new ImageFormatException(file.Name, 0, $"a file of at least {ShortBytes} bytes", $"{length}");
+            throw new ImageFormatException(file.Name, 0, $"a file of {ShortBytes} to {MostBytes} bytes", $"{length}");
         }
         (VhdFooter? last, long end) = AtEnd(file, length);
         if (last is not { Type: VhdType.Fixed })

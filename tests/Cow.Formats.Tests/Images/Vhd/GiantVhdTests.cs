@@ -65,6 +65,17 @@ internal sealed class GiantVhdTests
         Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo((399, BlockBytes / 65536UL)));
     }
 
+    /// <summary>Its table is to reach beyond what numbers can say.</summary>
+    [Test]
+    public void AFileTooLongToBeTrueIsRefused([Values] bool writable)
+    {
+        const long Length = long.MaxValue - 4095;
+        using HoledFile file = new(Length);
+        file.WriteAt(VhdFooter.Make(VhdType.Dynamic, 4096, 512, DateTime.UnixEpoch.AddYears(50), Guid.NewGuid()).Raw, 0);
+        file.WriteAt(VhdHeader.Make(Length - 4096, uint.MaxValue, 4096, null), 512);
+        Assert.That(() => Open(file, writable), Throws.InstanceOf<ImageFormatException>());
+    }
+
     /// <summary>A dynamic disk as long as its blocks, of which each has a place.</summary>
     private static HoledFile Vhd(long length, uint blockBytes, long[] places)
     {

@@ -31,6 +31,13 @@ internal sealed class GiantVhdxTests
         Assert.That(report.Leaks, Is.EqualTo(new[] { $"{Length - (34 * Megabyte)} bytes in the file belong to nothing" }));
     }
 
+    [Test]
+    public void AFileTooLongToBeTrueIsRefused([Values] bool writable)
+    {
+        using HoledFile file = Vhdx(long.MaxValue - 4095, SmallBlock, SmallBlock, child: false);
+        Assert.That(() => Open(file, writable).Check(), Throws.InstanceOf<ImageFormatException>());
+    }
+
     /// <summary>The whole table is in a hole, but for an entry near its end.</summary>
     [Test]
     public void ATableInAHoleIsNotRead([Values] bool writable)
