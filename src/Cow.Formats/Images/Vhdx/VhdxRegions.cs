@@ -18,6 +18,9 @@ internal sealed class VhdxRegions
 
     private readonly List<VhdxRange> _ranges = [];
 
+    // The same: a table may have as many entries as there are blocks to be held against them.
+    private readonly RangeSet _taken = VhdxFormat.NewSpace();
+
     /// <summary>The block allocation table.</summary>
     public VhdxRange Bat { get; private set; }
 
@@ -69,6 +72,10 @@ internal sealed class VhdxRegions
     /// <summary>What lies between two byte offsets and is not a block, or null.</summary>
     public VhdxRange? Overlapped(long start, long end)
     {
+        if (!_taken.Overlaps(start, end - start))
+        {
+            return null;
+        }
         foreach (VhdxRange range in _ranges)
         {
             if (start < range.End && range.Start < end)
@@ -151,6 +158,7 @@ internal sealed class VhdxRegions
             throw new ImageFormatException(medium.Name, at, $"{range.What} beside {other.What}", $"bytes {range.Start} to {range.End} over {other.Start} to {other.End}");
         }
         _ranges.Add(range);
+        _taken.TryAdd(range.Start, range.End - range.Start);
         End = Math.Max(End, range.End);
     }
 }
