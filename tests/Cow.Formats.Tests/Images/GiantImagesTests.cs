@@ -57,10 +57,8 @@ internal sealed class GiantImagesTests
         const long Directory = 1 << 20;
         const long Mirror = 32 << 20;
         using HoledFile file = new(64 << 20);
-        byte[] bytes = new byte[HostedHeader.Bytes];
         HostedFlags flags = HostedFlags.NewLines | HostedFlags.Mirror;
-        new HostedHeader(1, flags, Tables * 512UL * 128, 128, 0, 0, 512, (ulong)Mirror / 512, (ulong)Directory / 512, 128, 0, 0).Write(bytes);
-        file.WriteAt(bytes, 0);
+        WriteHeader(file, new HostedHeader(1, flags, Tables * 512UL * 128, 128, 0, 0, 512, Mirror / 512, Directory / 512, 128, 0, 0));
         byte[] directory = new byte[Tables * 4];
         for (int i = 0; i < Tables; i++)
         {
@@ -69,6 +67,54 @@ internal sealed class GiantImagesTests
         file.WriteAt(directory, Directory);
         file.WriteAt(directory, Mirror);
         Assert.That(() => Open(new VmdkDriver(), file), Throws.InstanceOf<ImageFormatException>().With.Property("Expected").Contains("tables at most"));
+    }
+
+    /// <summary>Packed grains of 16 MiB, at places that are all hole but for their markers.</summary>
+    [TestCase(HostedFlags.NewLines)]
+    [TestCase(HostedFlags.Markers)]
+    public void PackedGrainsInHolesAreNotRead(HostedFlags flags)
+    {
+        const int Grains = 400;
+        const int GrainBytes = 16 << 20;
+        using HoledFile file = Packed(flags, Grains, GrainBytes);
+        for (int i = 0; i < Grains && flags == HostedFlags.Markers; i++)
+        {
+            file.WriteAt(Marker(i * (GrainBytes / 512), 2 * GrainBytes), PackedAt(i, GrainBytes));
+        }
+        Assert.That(Open(new VmdkDriver(), file).Check().Errors, Has.Count.EqualTo(Grains));
+        Assert.That(file.BytesRead, Is.LessThan(Grains * 65536 * 2));
+    }
+
+    /// <summary>One of random bytes, and one of zeros, stored: all but the headers of its blocks may have become holes when the image was copied.</summary>
+    [Test]
+    public void APackedGrainIsReadToItsEndAndOverSmallHoles()
+    {
+        const int GrainBytes = 1 << 20;
+        const int BlockBytes = 65535;
+        using HoledFile file = Packed(HostedFlags.NewLines, 2, GrainBytes);
+        byte[] random = new byte[GrainBytes];
+        new Random(1).NextBytes(random);
+        byte[] packed = new byte[Zlib.MostPackedBytes(GrainBytes)];
+        file.WriteAt(packed.AsSpan(0, Zlib.Pack(random, packed)), PackedAt(0, GrainBytes));
+        long at = PackedAt(1, GrainBytes);
+        file.WriteAt([0x78, 0x01], at);
+        at += 2;
+        int left = GrainBytes;
+        for (int count = 20_000; left > 0; count = Math.Min(left, BlockBytes))
+        {
+            left -= count;
+            file.WriteAt([left > 0 ? (byte)0 : (byte)1, (byte)(count & 255), (byte)(count >> 8), (byte)(~count & 255), (byte)((~count >> 8) & 255)], at);
+            at += 5 + count;
+        }
+        // The checksum of a MiB of zeros (RFC 1950, section 2.2): it is read modulo 65521.
+        file.WriteAt([0, GrainBytes % 65521, 0, 1], at);
+        IDiskImage image = Open(new VmdkDriver(), file);
+        Assert.That(image.Check().Clean, Is.True);
+        byte[] data = new byte[GrainBytes];
+        image.ReadPacked(0, data);
+        Assert.That(data.AsSpan().SequenceEqual(random), Is.True);
+        image.ReadPacked(GrainBytes, data);
+        Assert.That(data, Has.None.Not.Zero);
     }
 
     [Test]
@@ -429,6 +475,37 @@ internal sealed class GiantImagesTests
         }
         file.WriteAt(directory, 2048);
         return file;
+    }
+
+    /// <summary>An extent of packed grains whose places are as far apart as they need to be. Its table is behind its directory.</summary>
+    private static HoledFile Packed(HostedFlags flags, int grains, int grainBytes)
+    {
+        HoledFile file = new(PackedAt(grains, grainBytes));
+        ulong sectors = (ulong)grainBytes / 512;
+        WriteHeader(file, new HostedHeader(3, flags | HostedFlags.Packed, (ulong)grains * sectors, sectors, 0, 0, 512, 0, 1, 128, 0, 1));
+        Put(file, 512, 2);
+        for (int i = 0; i < grains; i++)
+        {
+            Put(file, 1024 + (i * 4), PackedAt(i, grainBytes) / 512);
+        }
+        return file;
+    }
+
+    private static long PackedAt(int grain, int grainBytes) => 65536 + (grain * ((2L * grainBytes) + 1024));
+
+    private static byte[] Marker(int sector, int size)
+    {
+        byte[] marker = new byte[PackedGrain.MarkerBytes];
+        WriteInt32LittleEndian(marker, sector);
+        WriteInt32LittleEndian(marker.AsSpan(8), size);
+        return marker;
+    }
+
+    private static void WriteHeader(HoledFile file, HostedHeader header)
+    {
+        byte[] bytes = new byte[HostedHeader.Bytes];
+        header.Write(bytes);
+        file.WriteAt(bytes, 0);
     }
 
     private static long TableAt(int table) => (16L << 20) + (table * 33L * 512);

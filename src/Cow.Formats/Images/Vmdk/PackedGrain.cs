@@ -14,6 +14,13 @@ internal sealed class PackedGrain(CachedFile file, HostedHeader header) : IPacke
 
     private const int SizeAt = 8;
 
+    /// <summary>Bytes of a stream that are read at once. A hole of so many is not in the middle of one: data that is stored, not packed, has another header
+    /// before that (RFC 1951, section 3.2.4).</summary>
+    private const int PieceBytes = 64 * 1024;
+
+    /// <summary>How much more is looked at when that was not enough.</summary>
+    private const int Growth = 4;
+
     /// <summary>Bytes that a stream may take: data that does not compress grows, but not to twice its size.</summary>
     private readonly long _most = ((long)header.GrainSectors * 512 * 2) + 512;
 
@@ -40,11 +47,34 @@ internal sealed class PackedGrain(CachedFile file, HostedHeader header) : IPacke
     public void Inflate(ulong chunk, TableEntry entry, Span<byte> data)
     {
         int skip = _markers ? MarkerBytes : 0;
-        int length = (int)entry.Length - skip;
-        _packed = _packed.Length < length ? new byte[length] : _packed;
-        Span<byte> packed = _packed.AsSpan(0, length);
-        file.Uncached.ReadAt(packed, entry.Offset + skip);
-        int got = Deflate.Unpack(packed, zlib: true, data);
+        int most = (int)entry.Length - skip;
+        int wanted = PieceBytes / Growth;
+        int read = 0;
+        int got;
+        do
+        {
+            wanted = (int)Math.Min((long)wanted * Growth, most);
+            read = Read(entry.Offset + skip, read, wanted);
+            got = Deflate.Unpack(_packed.AsSpan(0, read), zlib: true, data);
+        }
+        while (got >= 0 && got < data.Length && read == wanted && wanted < most);
         Expect.That(got == data.Length, file, entry.Offset, $"a zlib stream of {data.Length} bytes", got < 0 ? "a damaged one" : $"one of {got}");
+    }
+
+    /// <summary>Reads a stream further, but not into a hole that it cannot go on behind.</summary>
+    /// <returns>How much of it there is then.</returns>
+    private int Read(long at, int from, int to)
+    {
+        if (_packed.Length < to)
+        {
+            Array.Resize(ref _packed, to);
+        }
+        while (from < to && file.NextData(at + from) - at - from < PieceBytes)
+        {
+            int count = Math.Min(PieceBytes, to - from);
+            file.Uncached.ReadAt(_packed.AsSpan(from, count), at + from);
+            from += count;
+        }
+        return from;
     }
 }
