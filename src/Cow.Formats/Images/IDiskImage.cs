@@ -21,7 +21,7 @@ public interface IDiskImage : IDisposable
     /// <summary>How full it is. May count chunks lazily: <see cref="Usage.PlacedChunks"/> counts those placed since it was opened.</summary>
     Usage Usage { get; }
 
-    /// <summary>Tables that hold nothing at most, for one answer of <see cref="Lookup"/>.</summary>
+    /// <summary>Tables that hold nothing at most that are looked at for one answer of <see cref="Lookup"/>.</summary>
     const int MostEmptyTables = 256;
 
     /// <summary>What the image holds from <paramref name="offset"/> on. Changes nothing; what is reserved and not committed does not count.

@@ -69,6 +69,27 @@ internal sealed class GiantImagesTests
         Assert.That(() => Open(new VmdkDriver(), file), Throws.InstanceOf<ImageFormatException>().With.Property("Expected").Contains("tables at most"));
     }
 
+    /// <summary>As many tables as there may be, each for a grain of a sector; but one in each directory, which are not equal.</summary>
+    [Test]
+    public void HolesInDirectoriesOfGrainTablesAreSkipped()
+    {
+        const long Tables = 32 << 20;
+        const long Directory = 1 << 20;
+        const long Mirror = Directory + (Tables * 4);
+        const long End = Mirror + (Tables * 4);
+        using HoledFile file = new(End + 1024);
+        WriteHeader(file, new HostedHeader(1, HostedFlags.NewLines | HostedFlags.Mirror, (ulong)Tables, 1, 0, 0, 1, Mirror / 512, Directory / 512, 128, 0, 0));
+        Put(file, Directory + (4 * 20_000_000), End / 512);
+        Put(file, Mirror + (4 * 30_000_000), (End / 512) + 1);
+        IDiskImage image = Open(new VmdkDriver(), file);
+        IReadOnlyList<string> errors = image.Check().Errors;
+        Assert.That(errors, Has.Count.EqualTo(2));
+        Assert.That(errors[0], Does.EndWith("grain table 20000000 has no redundant copy"));
+        Assert.That(errors[1], Does.EndWith("grain table 30000000 has a redundant copy only"));
+        Assert.That(FirstExtent(image), Is.EqualTo(image.Info.VirtualBytes));
+        Assert.That(file.BytesRead, Is.LessThan(1 << 20));
+    }
+
     /// <summary>Packed grains of 16 MiB, at places that are all hole but for their markers.</summary>
     [TestCase(HostedFlags.NewLines)]
     [TestCase(HostedFlags.Markers)]

@@ -50,7 +50,7 @@ internal sealed class HoleFiller(TwoLevelMap map, TwoLevelMap? mirror, TailSpace
                 NoteChunk((table * map.Geometry.TableEntries) + (ulong)(i / _entryBytes), map.Codec.Decode(map.Codec.Load(bytes.AsSpan(i))));
             }
         });
-        mirror?.ForEachTable((table, at, _) => NoteTable(PieceKind.MirrorTable, table, at));
+        mirror?.ForEachPlace((table, at) => NoteTable(PieceKind.MirrorTable, table, at));
     }
 
     private void NoteTable(PieceKind kind, ulong table, long at) =>

@@ -138,13 +138,9 @@ internal sealed class TwoLevelMap
     {
         byte[] batch = new byte[(int)Math.Min(DirectoryBatchBytes, _geometry.Tables * (ulong)_entryBytes)];
         ulong perBatch = (ulong)(batch.Length / _entryBytes);
-        for (ulong table = 0; table < _geometry.Tables; table += perBatch)
+        for (ulong table = BehindHole(0); table < _geometry.Tables; table = BehindHole(table + perBatch))
         {
             Span<byte> entries = batch.AsSpan(0, (int)Math.Min(perBatch, _geometry.Tables - table) * _entryBytes);
-            if (File.IsHole(DirectoryEntryAt(table), entries.Length))
-            {
-                continue;
-            }
             File.Uncached.ReadAt(entries, DirectoryEntryAt(table));
             for (int i = 0; i < entries.Length; i += _entryBytes)
             {
@@ -157,25 +153,28 @@ internal sealed class TwoLevelMap
         }
     }
 
+    /// <summary>Finds all tables.</summary>
+    /// <param name="visit">Gets the number of each table that there is, and its byte offset.</param>
+    public void ForEachPlace(Action<ulong, long> visit) => ForEachDirectoryEntry((entryAt, _) =>
+    {
+        ulong table = (ulong)((entryAt - _geometry.DirectoryAt) / _entryBytes);
+        visit(table, TableAt(table));
+    });
+
     /// <summary>Goes through all tables.</summary>
     /// <param name="visit">Gets the number of each table that there is, its byte offset, and its bytes; none where it is a hole of the file.</param>
     public void ForEachTable(Action<ulong, long, byte[]> visit)
     {
         byte[] bytes = new byte[TableBytes];
-        for (ulong table = 0; table < _geometry.Tables; table++)
+        ForEachPlace((table, at) =>
         {
-            long at = TableAt(table);
-            if (at == 0)
-            {
-                continue;
-            }
             bool empty = IsHole(at);
             if (!empty)
             {
                 File.Uncached.ReadAt(bytes, at);
             }
             visit(table, at, empty ? [] : bytes);
-        }
+        });
     }
 
     /// <summary>Whether all of a table is a hole of the file, so that it need not be read: nothing but zeros, which are no places.</summary>
@@ -208,17 +207,37 @@ internal sealed class TwoLevelMap
         return offset <= _length - length;
     }
 
-    /// <summary>Nothing to the end of a table, and of those behind it that hold nothing either.</summary>
+    /// <summary>Nothing to the end of a table, and of those behind it that hold nothing either. Those whose entries lie in one hole count as one.</summary>
     private ImageExtent Below(ulong table, ulong length, ulong most)
     {
-        for (int more = 0; more < IDiskImage.MostEmptyTables && length < most && HoldsNothing(++table); more++)
+        ulong tableBytes = (ulong)_geometry.TableEntries << _chunkShift;
+        ulong first = table + 1;
+        ulong end = first + ((most - length + tableBytes - 1) / tableBytes);
+        ulong next = first;
+        for (int more = 0; more < IDiskImage.MostEmptyTables && next < end; more++)
         {
-            length += (ulong)_geometry.TableEntries << _chunkShift;
+            ulong behind = Math.Min(BehindHole(next), end);
+            if (behind == next && !HoldsNothing(next))
+            {
+                break;
+            }
+            next = Math.Max(behind, next + 1);
         }
-        return new ImageExtent(Math.Min(length, most), ImageExtentKind.Below);
+        return new ImageExtent(Math.Min(length + ((next - first) * tableBytes), most), ImageExtentKind.Below);
     }
 
     private bool HoldsNothing(ulong table) => TableAt(table) is long at && (at == 0 || IsHole(at));
+
+    /// <summary>The first table from one on whose entry is not all in a hole of the file: there is none before it.</summary>
+    private ulong BehindHole(ulong table)
+    {
+        if (table >= _geometry.Tables)
+        {
+            return table;
+        }
+        long data = File.NextData(DirectoryEntryAt(table)) - _geometry.DirectoryAt;
+        return Math.Min(_geometry.Tables, (ulong)(data / _entryBytes));
+    }
 
     private TableEntry Entry(long at, uint slot)
     {

@@ -109,29 +109,30 @@ internal sealed class TableMirror
     {
         byte[] ours = new byte[Map.TableBytes];
         byte[] theirs = new byte[Map.TableBytes];
-        for (ulong table = 0; table < Map.Geometry.Tables; table++)
+        _primary.ForEachPlace((table, at) =>
         {
-            long at = _primary.TableAt(table);
             long mirrorAt = Map.TableAt(table);
-            if (at == 0 || mirrorAt == 0)
+            if (mirrorAt == 0)
             {
-                if (at != mirrorAt)
+                lonely(table, at, 0);
+            }
+            else if (!_primary.IsHole(at) || !Map.IsHole(mirrorAt))
+            {
+                Map.File.Uncached.ReadAt(ours, at);
+                Map.File.Uncached.ReadAt(theirs, mirrorAt);
+                if (!ours.AsSpan().SequenceEqual(theirs))
                 {
-                    lonely(table, at, mirrorAt);
+                    Differences(ours, theirs, at, mirrorAt, differ);
                 }
-                continue;
             }
-            if (_primary.IsHole(at) && Map.IsHole(mirrorAt))
+        });
+        Map.ForEachPlace((table, mirrorAt) =>
+        {
+            if (_primary.TableAt(table) == 0)
             {
-                continue;
+                lonely(table, 0, mirrorAt);
             }
-            Map.File.Uncached.ReadAt(ours, at);
-            Map.File.Uncached.ReadAt(theirs, mirrorAt);
-            if (!ours.AsSpan().SequenceEqual(theirs))
-            {
-                Differences(ours, theirs, at, mirrorAt, differ);
-            }
-        }
+        });
     }
 
     private void Differences(byte[] ours, byte[] theirs, long at, long mirrorAt, Action<long, long, ulong, ulong> differ)
