@@ -138,6 +138,17 @@ internal sealed class GiantImagesTests
         Assert.That(data, Has.None.Not.Zero);
     }
 
+    /// <summary>tmpfs has them.</summary>
+    [Test]
+    public void FilesThatEndWithTheNumbersAreRefused([Values(0, 511, 1 << 20)] int less)
+    {
+        using HoledFile qcow = Qcow(long.MaxValue - less);
+        Assert.That(() => Open(new QcowDriver(), qcow), Throws.InstanceOf<ImageFormatException>());
+        using HoledFile vmdk = new(long.MaxValue - less);
+        WriteHeader(vmdk, new HostedHeader(1, HostedFlags.NewLines, 65536, 128, 0, 0, 512, 0, (ulong)vmdk.Length / 512 - 1, 128, 0, 0));
+        Assert.That(() => Open(new VmdkDriver(), vmdk), Throws.InstanceOf<ImageFormatException>());
+    }
+
     [Test]
     public void SecondLevelTablesOfQcowInHolesAreNotRead()
     {
@@ -536,6 +547,17 @@ internal sealed class GiantImagesTests
         byte[] bytes = new byte[4];
         WriteUInt32LittleEndian(bytes, (uint)value);
         file.WriteAt(bytes, at);
+    }
+
+    /// <summary>A qcow with one table, at the end of the file.</summary>
+    private static HoledFile Qcow(long length)
+    {
+        HoledFile file = new(length);
+        byte[] header = new byte[512];
+        new QcowHeader(0, 0, 1 << 20, 12, 9, 0, 4096, null).Write(header, 0);
+        file.WriteAt(header, 0);
+        file.WriteAt(Words(1, _ => (ulong)(length & -4096) - 8192), 4096);
+        return file;
     }
 
     /// <summary>A qcow2 of some clusters: header, refcount table, one block in which only the first four clusters count, and room for an L1 table.</summary>

@@ -82,6 +82,7 @@ internal readonly record struct QcowHeader(
     /// <exception cref="ImageFormatException">Not a header of this version, or one that cannot be true of this file.</exception>
     public static QcowHeader Read(IImageFile file)
     {
+        Expect.NotEndless(file);
         byte[] bytes = new byte[Bytes + XenBytes];
         Expect.That(file.Length >= Bytes, file, 0, $"a header of {Bytes} bytes", (ulong)file.Length);
         file.ReadAt(bytes.AsSpan(0, (int)Math.Min(bytes.Length, file.Length)), 0);

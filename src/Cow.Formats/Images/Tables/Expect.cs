@@ -30,6 +30,14 @@ internal static class Expect
         }
     }
 
+    /// <summary>Throws where a file is so long that a place in it, rounded up to a unit, may be no number any more.</summary>
+    /// <exception cref="ImageFormatException">It is.</exception>
+    public static void NotEndless(IImageFile file)
+    {
+        const long Most = long.MaxValue - (1 << 30) + 1;
+        That(file.Length <= Most, file, 0, $"a file of {Most} bytes at most", (ulong)file.Length);
+    }
+
     /// <summary>The exception for a field with a number in it.</summary>
     public static ImageFormatException Error(IImageFile file, long offset, string expected, ulong found) =>
         new(file.Name, offset, expected, $"{found} (0x{found:x})");

@@ -19,7 +19,10 @@ internal static class SparseOpener
     /// <exception cref="ImageFormatException">It is not as it should be.</exception>
     public static SparseExtent Open(CachedFile file, int fileIndex)
     {
-        if (HostedHeader.Probe(file))
+        bool hosted = HostedHeader.Probe(file);
+        // Not before something was read: whoever tells what a descriptor says opens no extents, and knows no length.
+        Expect.NotEndless(file);
+        if (hosted)
         {
             return Hosted(file, fileIndex, HostedHeader.Read(file));
         }
