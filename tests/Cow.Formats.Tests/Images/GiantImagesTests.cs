@@ -138,6 +138,18 @@ internal sealed class GiantImagesTests
         Assert.That(data, Has.None.Not.Zero);
     }
 
+    /// <summary>A table at the end of a file of exabytes.</summary>
+    [Test]
+    public void RepairOfQcowTakesLittleMemoryForAHoleOfExabytes()
+    {
+        using HoledFile file = Qcow(1L << 62);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        new QcowDriver().Repair(new MemoryFiles(_ => file).New("image"));
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(1 << 20));
+        Assert.That(file.Length, Is.LessThan(1 << 20));
+        Assert.That(Open(new QcowDriver(), file).Check().Clean, Is.True);
+    }
+
     /// <summary>tmpfs has them.</summary>
     [Test]
     public void FilesThatEndWithTheNumbersAreRefused([Values(0, 511, 1 << 20)] int less)

@@ -123,7 +123,8 @@ internal sealed class TailSpace
     /// <summary>Space that was taken by <see cref="TryTakeWhole"/> comes back.</summary>
     public void ReturnWhole(long offset, long bytes) => Return((ulong)(offset / _unitBytes), Units(bytes));
 
-    /// <summary>All whole units that nobody has become free: what a process that was killed left behind.</summary>
+    /// <summary>All whole units that nobody has become free: what a process that was killed left behind. Of a hole of more units than one run has only
+    /// so many: that is more than can be filled, and a file may be one hole of exabytes.</summary>
     /// <param name="taken">What is named, reserved, or lost for good.</param>
     public void FreeAllBut(RangeSet taken)
     {
@@ -133,7 +134,7 @@ internal sealed class TailSpace
             long hole = taken.Hole(at, End, out long length);
             ulong first = Units(hole);
             ulong end = (ulong)((hole + length) / _unitBytes);
-            Return(first, end - Math.Min(first, end));
+            Return(first, Math.Min(end - Math.Min(first, end), uint.MaxValue));
             at = hole + Math.Max(length, 1);
         }
     }
