@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
+
 namespace Cow.Formats.Io;
 
 /// <summary>A file whose reads go through a <see cref="MetadataCache"/>, and whose writes go to the file and to what is cached of it.</summary>
@@ -23,8 +25,8 @@ public sealed class CachedFile : IImageFile
     /// <summary>A hole of the file, as far as it was asked for: whoever goes through many tables in one asks once.</summary>
     private (long Start, long End) _hole;
 
-    /// <summary>Something was written here. Some file systems call it a hole for a while, so none is asked about holes from then on.</summary>
-    private bool _written;
+    /// <summary>What was written here: data, though some file systems call it a hole for a while. Others write data, but no tables.</summary>
+    private readonly RangeSet _written = new(MetadataCache.PageBytes);
 
     /// <summary>A page to read into, exchanged for another whenever the cache takes one over.</summary>
     private byte[]? _page;
@@ -54,15 +56,12 @@ public sealed class CachedFile : IImageFile
     /// <inheritdoc/>
     public long NextData(long offset)
     {
-        if (_written)
-        {
-            return offset;
-        }
         if (offset < _hole.Start || offset >= _hole.End)
         {
             _hole = (offset, Uncached.NextData(offset));
         }
-        return _hole.End;
+        long start = _written.Hole(offset, _hole.End, out long length);
+        return start == offset ? offset + length : offset;
     }
 
     /// <summary>Whether a range inside the file is nothing but a hole: zeros.</summary>
@@ -99,7 +98,7 @@ public sealed class CachedFile : IImageFile
     /// <inheritdoc/>
     public void WriteAt(ReadOnlySpan<byte> data, long offset)
     {
-        _written = true;
+        _written.Include(offset, data.Length);
         try
         {
             Uncached.WriteAt(data, offset);
@@ -116,7 +115,7 @@ public sealed class CachedFile : IImageFile
     /// <inheritdoc/>
     public void SetLength(long bytes)
     {
-        _written = true;
+        _hole = default;
         _cache.Forget(_id, bytes, long.MaxValue - bytes);
         Uncached.SetLength(bytes);
     }

@@ -44,7 +44,7 @@ internal sealed class CachedFileTests
     }
 
     [Test]
-    public void AHoleIsAskedForOnceAndNoLongerWhenSomethingWasWritten()
+    public void AHoleIsAskedForOnceAndEndsWhereSomethingWasWritten()
     {
         using HoledFile inner = new(1 << 30);
         inner.WriteAt([1], 100 * Page);
@@ -54,8 +54,16 @@ internal sealed class CachedFileTests
         Assert.That(file.NextData((100 * Page) + 5), Is.EqualTo((100 * Page) + 5));
         Assert.That((file.IsHole(99 * Page, Page), file.IsHole(99 * Page, Page + 1)), Is.EqualTo((true, false)));
         Assert.That(file.IsHole(101 * Page, (1 << 30) - (101 * Page)), Is.True);
+        int asked = inner.Asked;
         file.WriteAt([2], 500 * Page);
-        Assert.That(file.NextData(101 * Page), Is.EqualTo(101 * Page));
+        file.WriteAt(new byte[Page], (502 * Page) - 1);
+        file.WriteAt(new byte[2 * Page], (501 * Page) - 1);
+        Assert.That(file.NextData(101 * Page), Is.EqualTo(500 * Page));
+        Assert.That(file.NextData(502 * Page), Is.EqualTo(502 * Page));
+        Assert.That(file.NextData(503 * Page), Is.EqualTo(1 << 30));
+        Assert.That(inner.Asked, Is.EqualTo(asked));
+        file.SetLength(1 << 20);
+        Assert.That(file.NextData(101 * Page), Is.EqualTo(1 << 20));
     }
 
     [Test]

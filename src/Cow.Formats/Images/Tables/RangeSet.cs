@@ -33,6 +33,16 @@ internal sealed class RangeSet(int unit)
         return true;
     }
 
+    /// <summary>Adds what is not in the set of a range.</summary>
+    public void Include(long offset, long length)
+    {
+        long end = offset + length;
+        for (long at = Hole(offset, end, out long missing); missing > 0; at = Hole(at + missing, end, out missing))
+        {
+            TryAdd(at, missing);
+        }
+    }
+
     /// <summary>Whether any byte of a range is in the set.</summary>
     public bool Overlaps(long offset, long length) => _runs.TryAtOrAfter(First(offset), out MapRun run) && run.Key < Behind(offset, length);
 
