@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using System.Runtime.InteropServices;
+using System.Text;
 using Cow.Formats.Images;
 using Cow.Formats.Images.Codecs;
 using Cow.Formats.Images.Qcow;
@@ -136,6 +137,46 @@ internal sealed class GiantImagesTests
         Assert.That(data.AsSpan().SequenceEqual(random), Is.True);
         image.ReadPacked(GrainBytes, data);
         Assert.That(data, Has.None.Not.Zero);
+    }
+
+    /// <summary>Grains at the end of the file, mostly holes, go to where nothing is named, which is mostly hole too.</summary>
+    [Test]
+    public void WhatFillsHolesOfTheFileIsNotWrittenOut()
+    {
+        const int Grains = 10;
+        const int GrainBytes = 16 << 20;
+        const ulong Sectors = GrainBytes / 512;
+        using HoledFile file = new(((2L * Grains) + 1) * GrainBytes);
+        WriteWithDescriptor(file, new HostedHeader(1, HostedFlags.NewLines, Grains * Sectors, Sectors, 1, 4, 512, 0, 32, 128, 1, 0));
+        Put(file, 16384, 40);
+        Random random = new(1);
+        for (int i = 0; i < Grains; i++)
+        {
+            Put(file, 20480 + (i * 4), (Grains + 1 + i) * (long)Sectors);
+        }
+        for (int i = 0; i < 200; i++)
+        {
+            file.WriteAt([(byte)random.Next(1, 256)], GrainBytes + random.NextInt64(2L * Grains * GrainBytes));
+        }
+        byte[][] before = [.. Enumerable.Range(0, Grains).Select(i => Grain(file, i))];
+        file.BytesWritten = 0;
+        using (IDiskImage image = Open(new VmdkDriver(), file, writable: true))
+        {
+            image.Close();
+        }
+        Assert.That(file.BytesWritten, Is.LessThan(200 * 65536 * 2));
+        Assert.That(file.Length, Is.EqualTo((Grains + 1) * GrainBytes));
+        for (int i = 0; i < Grains; i++)
+        {
+            Assert.That(Grain(file, i).AsSpan().SequenceEqual(before[i]), Is.True, $"grain {i}");
+        }
+
+        static byte[] Grain(HoledFile file, int grain)
+        {
+            byte[] bytes = new byte[GrainBytes];
+            file.ReadAt(bytes, Open(new VmdkDriver(), file).Lookup((ulong)grain * GrainBytes, GrainBytes).Offset);
+            return bytes;
+        }
     }
 
     /// <summary>A table at the end of a file of exabytes.</summary>
@@ -498,11 +539,11 @@ internal sealed class GiantImagesTests
         return at;
     }
 
-    private static IDiskImage Open(IImageDriver driver, HoledFile file)
+    private static IDiskImage Open(IImageDriver driver, HoledFile file, bool writable = false)
     {
         ImageSource source = new MemoryFiles(_ => file).New("image");
         file.BytesRead = 0;
-        return driver.Open(source, new ImageOpenOptions(false));
+        return driver.Open(source, new ImageOpenOptions(writable));
     }
 
     /// <summary>An extent of ESX with grains of a sector, and all its tables, one behind the other with a gap between.</summary>
@@ -543,6 +584,14 @@ internal sealed class GiantImagesTests
         WriteInt32LittleEndian(marker, sector);
         WriteInt32LittleEndian(marker.AsSpan(8), size);
         return marker;
+    }
+
+    /// <summary>Writes a header, and the descriptor that it says is there.</summary>
+    private static void WriteWithDescriptor(HoledFile file, HostedHeader header)
+    {
+        WriteHeader(file, header);
+        string text = $"# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType=\"monolithicSparse\"\nRW {header.Capacity} SPARSE \"image\"\n";
+        file.WriteAt(Encoding.ASCII.GetBytes(text), (long)header.DescriptorAt * 512);
     }
 
     private static void WriteHeader(HoledFile file, HostedHeader header)

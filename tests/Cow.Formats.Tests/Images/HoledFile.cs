@@ -19,6 +19,9 @@ internal sealed class HoledFile(long length, string name = "image") : IImageFile
     /// <summary>Bytes that were read.</summary>
     public long BytesRead { get; set; }
 
+    /// <summary>Bytes that were written.</summary>
+    public long BytesWritten { get; set; }
+
     /// <summary>How often somebody asked for holes.</summary>
     public int Asked { get; private set; }
 
@@ -61,6 +64,7 @@ internal sealed class HoledFile(long length, string name = "image") : IImageFile
 
     public void WriteAt(ReadOnlySpan<byte> data, long offset)
     {
+        BytesWritten += data.Length;
         Length = Math.Max(Length, offset + data.Length);
         for (int done = 0; done < data.Length;)
         {

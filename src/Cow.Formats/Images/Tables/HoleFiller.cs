@@ -6,7 +6,7 @@ namespace Cow.Formats.Images.Tables;
 /// crash in between leaves lost space, nothing else. No more is copied than was reserved and not used.</remarks>
 internal sealed class HoleFiller(TwoLevelMap map, TwoLevelMap? mirror, TailSpace space)
 {
-    private const int CopyBytes = 1 << 20;
+    private const int CopyBytes = 64 * 1024;
 
     // The last pieces, as many as there are holes, and one more, which says where the file ends then.
     private readonly PriorityQueue<Piece, long> _last = new();
@@ -149,9 +149,11 @@ internal sealed class HoleFiller(TwoLevelMap map, TwoLevelMap? mirror, TailSpace
     private void Copy(List<Move> moves)
     {
         byte[] bytes = new byte[Math.Min(CopyBytes, space.UnitBytes)];
+        // A file system may call a hole what is not yet on the disk.
+        map.File.Flush();
         foreach (Move move in moves)
         {
-            for (long done = 0; done < move.Piece.Length; done += bytes.Length)
+            for (long done = ZerosOnBothSides(move, 0); done < move.Piece.Length; done = ZerosOnBothSides(move, done + bytes.Length))
             {
                 // The last chunk may be cut by the end of the file, and a table may end inside of a sector.
                 long from = move.Piece.Offset + done;
@@ -163,6 +165,20 @@ internal sealed class HoleFiller(TwoLevelMap map, TwoLevelMap? mirror, TailSpace
             }
         }
         map.File.Flush();
+    }
+
+    /// <summary>How far a piece need not be copied: it is in a hole, and goes to one.</summary>
+    /// <returns>Bytes of it before what is to be copied.</returns>
+    private long ZerosOnBothSides(Move move, long done)
+    {
+        long zeros = Math.Min(ZerosAt(move.Piece.Offset + done), ZerosAt(move.To + done));
+        return done + (zeros / 512 * 512);
+    }
+
+    private long ZerosAt(long offset)
+    {
+        long next = offset < map.File.Length ? map.File.Uncached.NextData(offset) : offset;
+        return (next < map.File.Length ? next : long.MaxValue) - offset;
     }
 
     private TwoLevelMap Mirror => mirror ?? throw new InvalidOperationException("no copies of tables are kept");
