@@ -139,6 +139,41 @@ internal sealed class GiantImagesTests
         Assert.That(data, Has.None.Not.Zero);
     }
 
+    /// <summary>A thousand tables in holes lack their copies after a crash, and one in which there is a grain.</summary>
+    [Test]
+    public void MissingCopiesOfTablesAreAddedTogetherAndTakeNoMoreThanTheTables()
+    {
+        const int Tables = 1000;
+        const long Directory = 16384;
+        const long Mirror = 32768;
+        using HoledFile file = new(1 << 22);
+        HostedFlags flags = HostedFlags.NewLines | HostedFlags.Mirror;
+        WriteWithDescriptor(file, new HostedHeader(1, flags, Tables * 512UL * 128, 128, 1, 4, 512, Mirror / 512, Directory / 512, 128, 1, 0));
+        for (int i = 0; i < Tables; i++)
+        {
+            Put(file, Directory + (i * 4), 128 + (i * 4));
+        }
+        Put(file, ((128 + (700 * 4)) * 512) + 20, 5 * 128 * 8);
+        file.WriteAt([1], 5 * 128 * 8 * 512);
+        file.BytesWritten = 0;
+        // Not closed: a crash again.
+        Open(new VmdkDriver(), file, writable: true).Dispose();
+        Assert.That(file.BytesWritten, Is.LessThan(Tables * 16));
+        Assert.That(file.Flushes, Is.LessThan(12));
+        CheckReport report = Open(new VmdkDriver(), file).Check();
+        Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo((0, 1UL)));
+    }
+
+    [Test]
+    public void ACopyOfATableThatNoEntryCouldNameIsNotAdded()
+    {
+        using HoledFile file = new(1L << 62);
+        HostedFlags flags = HostedFlags.NewLines | HostedFlags.Mirror;
+        WriteWithDescriptor(file, new HostedHeader(1, flags, 65536, 128, 1, 4, 512, 9, 8, 128, 1, 0));
+        Put(file, 4096, 128);
+        Assert.That(() => Open(new VmdkDriver(), file, writable: true), Throws.InstanceOf<ImageFormatException>());
+    }
+
     /// <summary>Grains at the end of the file, mostly holes, go to where nothing is named, which is mostly hole too.</summary>
     [Test]
     public void WhatFillsHolesOfTheFileIsNotWrittenOut()

@@ -22,6 +22,9 @@ internal sealed class HoledFile(long length, string name = "image") : IImageFile
     /// <summary>Bytes that were written.</summary>
     public long BytesWritten { get; set; }
 
+    /// <summary>How often all of it was made durable.</summary>
+    public int Flushes { get; private set; }
+
     /// <summary>How often somebody asked for holes.</summary>
     public int Asked { get; private set; }
 
@@ -78,9 +81,7 @@ internal sealed class HoledFile(long length, string name = "image") : IImageFile
         }
     }
 
-    public void Flush()
-    {
-    }
+    public void Flush() => Flushes++;
 
     public void Dispose()
     {

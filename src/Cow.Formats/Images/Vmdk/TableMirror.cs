@@ -78,7 +78,10 @@ internal sealed class TableMirror
                 bool primary = Good(entry) || !Good(mirrorEntry);
                 Map.Codec.Store(writer.Field(primary ? mirrorAt : at, Map.Codec.EntryBytes), primary ? entry : mirrorEntry);
             });
-        missing.ForEach(table => AddCopy(table, space, writer));
+        if (missing.Count > 0)
+        {
+            AddCopies(missing, space, writer);
+        }
         writer.Done();
         Map.DirectoryChanged();
         Map.File.Flush();
@@ -86,20 +89,31 @@ internal sealed class TableMirror
 
     private bool Good(ulong entry) => _primary.Fault(_primary.Codec.Decode(entry)) is null;
 
-    private void AddCopy(ulong table, TailSpace space, SectorWriter writer)
+    /// <summary>Makes copies of tables. All are durable before one is named.</summary>
+    private void AddCopies(List<ulong> tables, TailSpace space, SectorWriter writer)
     {
         byte[] bytes = new byte[(Map.TableBytes + 511) / 512 * 512];
-        if (!space.TryTakeWhole(bytes.Length, out long at))
+        List<long> places = [];
+        foreach (ulong table in tables)
         {
-            throw new IOException($"{Map.File.Name}: no room for a redundant grain table");
+            bool room = space.TryTakeWhole(bytes.Length, out long at);
+            Expect.That(room, Map.File, Map.DirectoryEntryAt(table), "a redundant grain table, or room for one where an entry can name it", "neither");
+            places.Add(at);
+            if (!_primary.IsHole(_primary.TableAt(table)))
+            {
+                Map.File.Uncached.ReadAt(bytes.AsSpan(0, Map.TableBytes), _primary.TableAt(table));
+                Map.File.WriteAt(bytes, at);
+            }
         }
-        Map.File.Uncached.ReadAt(bytes.AsSpan(0, Map.TableBytes), _primary.TableAt(table));
-        writer.Done();
-        Map.File.WriteAt(bytes, at);
+        // Nothing was free before the end of the file, so what was not written is zeros.
+        Map.File.SetLength(Math.Max(Map.File.Length, places[^1] + bytes.Length));
         Map.File.Flush();
-        Map.Codec.Store(writer.Field(Map.DirectoryEntryAt(table), Map.Codec.EntryBytes), Map.Codec.DirectoryEntry(at));
-        Map.Metadata.TryAdd(at, Map.TableBytes);
-        space.Keep(at, bytes.Length);
+        foreach ((ulong table, long at) in tables.Zip(places))
+        {
+            Map.Codec.Store(writer.Field(Map.DirectoryEntryAt(table), Map.Codec.EntryBytes), Map.Codec.DirectoryEntry(at));
+            Map.Metadata.TryAdd(at, Map.TableBytes);
+            space.Keep(at, bytes.Length);
+        }
     }
 
     /// <summary>Finds differences.</summary>

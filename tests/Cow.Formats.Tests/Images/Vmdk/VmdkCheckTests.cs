@@ -87,6 +87,23 @@ internal sealed class VmdkCheckTests
     }
 
     [Test]
+    public void AMissingCopyIsDurableBeforeItIsNamed()
+    {
+        const int Tries = 200;
+        byte[] image = Hosted(2);
+        image[72] = 1;
+        WriteUInt32LittleEndian(image.AsSpan(MirrorAt), 0);
+        CrashMedium medium = new();
+        Open(new MemoryFiles().Add("image", medium.Add("image", new MemoryImageFile(image, "image")))).Dispose();
+        Random random = new(1);
+        for (int cut = 0; cut < Tries * (medium.Position + 1); cut++)
+        {
+            MemoryFiles left = medium.CutPower(cut / Tries, random);
+            Assert.That(Errors(left.Bytes("image")), Is.Empty, $"after {cut / Tries} operations");
+        }
+    }
+
+    [Test]
     public void APrimaryEntryThatCannotBeIsTakenFromTheRedundantTable()
     {
         byte[] image = Hosted(2);
