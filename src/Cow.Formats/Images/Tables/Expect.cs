@@ -30,11 +30,11 @@ internal static class Expect
         }
     }
 
-    /// <summary>Throws where a file is so long that a place in it, rounded up to a unit, may be no number any more.</summary>
+    /// <summary>Throws where a file is so long that places near its end cannot be added up or rounded up to a unit. No image is.</summary>
     /// <exception cref="ImageFormatException">It is.</exception>
     public static void NotEndless(IImageFile file)
     {
-        const long Most = long.MaxValue - (1 << 30) + 1;
+        const long Most = 1L << 62;
         That(file.Length <= Most, file, 0, $"a file of {Most} bytes at most", (ulong)file.Length);
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
 using Cow.Formats.Io;
 
 namespace Cow.Formats.Images.Vhd;
@@ -14,9 +15,6 @@ internal sealed record VhdFooters(VhdFooter Footer, long End, bool CopyGood)
 {
     private const int ShortBytes = VhdFooter.Bytes - 1;
 
-    /// <summary>Bytes of a file at most: what lies near its end can be added up.</summary>
-    private const long MostBytes = 1L << 62;
-
     /// <summary>Where the footer was read.</summary>
     public long At => End >= 0 ? End : 0;
 
@@ -25,9 +23,10 @@ internal sealed record VhdFooters(VhdFooter Footer, long End, bool CopyGood)
     public static VhdFooters Find(IImageFile file)
     {
         long length = file.Length;
-        if (length is < ShortBytes or > MostBytes)
+        Expect.NotEndless(file);
+        if (length < ShortBytes)
         {
-            throw new ImageFormatException(file.Name, 0, $"a file of {ShortBytes} to {MostBytes} bytes", $"{length}");
+            throw new ImageFormatException(file.Name, 0, $"a file of at least {ShortBytes} bytes", $"{length}");
         }
         (VhdFooter? last, long end) = AtEnd(file, length);
         if (last is not { Type: VhdType.Fixed })

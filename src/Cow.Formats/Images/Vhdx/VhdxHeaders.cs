@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
 using Cow.Formats.Io;
 
 namespace Cow.Formats.Images.Vhdx;
@@ -6,9 +7,6 @@ namespace Cow.Formats.Images.Vhdx;
 /// <summary>The pair of headers: one is written while the other counts.</summary>
 internal sealed class VhdxHeaders
 {
-    /// <summary>Bytes of a file at most: what lies near its end can be added up.</summary>
-    private const long MostBytes = 1L << 62;
-
     private readonly CachedFile _file;
     private int _slot;
 
@@ -68,9 +66,10 @@ internal sealed class VhdxHeaders
 
     private static void RequireMagic(CachedFile file)
     {
-        if (file.Length is < VhdxFormat.Megabyte or > MostBytes)
+        Expect.NotEndless(file);
+        if (file.Length < VhdxFormat.Megabyte)
         {
-            throw new ImageFormatException(file.Name, 0, $"a file of at least 1 MiB, which the headers take, and at most {MostBytes} bytes", $"{file.Length} bytes");
+            throw new ImageFormatException(file.Name, 0, "a file of at least 1 MiB, which the headers take", $"{file.Length} bytes");
         }
         Span<byte> magic = stackalloc byte[8];
         file.ReadAt(magic, 0);

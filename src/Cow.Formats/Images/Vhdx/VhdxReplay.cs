@@ -87,7 +87,7 @@ internal sealed class VhdxReplay(long fileLength)
     /// <exception cref="ImageFormatException">The file would have to grow and is a device.</exception>
     public void Apply(CachedFile file)
     {
-        // Nothing is known of holes any more once something was written.
+        // Asked before anything is written.
         List<ulong> changes = PagesToWrite(file);
         if (file.Length < FileLength)
         {
