@@ -121,7 +121,8 @@ internal sealed class RefcountRebuild(Qcow2Store store)
         ulong start = Math.Max(_layout.Clusters(store.File.Length), counts.End());
         (ulong tableClusters, ulong[] indices) = Measure(counts, start);
         ulong end = start + tableClusters + (ulong)indices.Length;
-        bool fits = IsTable(tableClusters) && (store.File.CanGrow || end << _layout.ClusterBits <= store.File.Length);
+        ulong most = store.File.CanGrow ? Qcow2Layout.OffsetMask : store.File.Length;
+        bool fits = IsTable(tableClusters) && end << _layout.ClusterBits <= most;
         if (!fits)
         {
             throw new ImageFormatException(store.File.Name, Qcow2Header.RefcountTableAt, $"room behind the end for new refcounts of {end} clusters", $"{store.File.Length} bytes");

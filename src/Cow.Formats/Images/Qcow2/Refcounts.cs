@@ -101,7 +101,8 @@ internal sealed class Refcounts
     /// <summary>As <see cref="Get"/>, for whoever asks for those of all clusters: nothing is read where the file has a hole.</summary>
     public ulong GetSparsely(ulong cluster) => IsEmpty(cluster >> _layout.BlockBits) ? 0 : Get(cluster);
 
-    /// <summary>The cluster behind the last one that is counted. Believes no hole: somebody may cut the file there.</summary>
+    /// <summary>The cluster behind the last one that is counted. Somebody may cut the file there, and holes are believed: not before all is durable, for
+    /// a file system may call a hole what is not.</summary>
     /// <param name="end">Counts from here on do not matter.</param>
     public ulong EndBefore(ulong end)
     {
@@ -109,7 +110,7 @@ internal sealed class Refcounts
         while (end > 0)
         {
             ulong index = (end - 1) >> _layout.BlockBits;
-            ulong found = Block(index) == 0 ? 0 : EndWithin(index, end - (index << _layout.BlockBits));
+            ulong found = IsEmpty(index) ? 0 : EndWithin(index, end - (index << _layout.BlockBits));
             if (found > 0)
             {
                 return (index << _layout.BlockBits) + found;
@@ -253,15 +254,13 @@ internal sealed class Refcounts
         {
             ulong first = (clusters - 1) / perRow * perRow;
             _ = Read((index << _layout.BlockBits) + first, row);
-            while (clusters > first && row.ContainsAnyExcept((byte)0))
+            for (clusters = row.ContainsAnyExcept((byte)0) ? clusters : first; clusters > first; clusters--)
             {
                 if (Value(row, clusters - 1 - first, _order) != 0)
                 {
                     return clusters;
                 }
-                clusters--;
             }
-            clusters = first;
         }
         return 0;
     }

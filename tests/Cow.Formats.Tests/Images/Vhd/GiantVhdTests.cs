@@ -94,6 +94,5 @@ internal sealed class GiantVhdTests
         return file;
     }
 
-    private static IDiskImage Open(HoledFile file, bool writable = false) =>
-        new VhdDriver().Open(new MemoryFiles(_ => file).New("image"), new ImageOpenOptions(writable));
+    private static IDiskImage Open(HoledFile file, bool writable = false) => Giant.Open(new VhdDriver(), file, writable);
 }

@@ -245,9 +245,5 @@ internal sealed class GiantVhdxTests
         file.WriteAt(header.Raw, VhdxFormat.HeadersAt[0]);
     }
 
-    private static IDiskImage Open(HoledFile file, bool writable = false)
-    {
-        file.BytesRead = 0;
-        return new VhdxDriver().Open(new MemoryFiles(_ => file).New("image"), new ImageOpenOptions(writable));
-    }
+    private static IDiskImage Open(HoledFile file, bool writable = false) => Giant.Open(new VhdxDriver(), file, writable);
 }

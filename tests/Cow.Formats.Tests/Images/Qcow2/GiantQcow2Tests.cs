@@ -1,256 +1,20 @@
 // SPDX-License-Identifier: MIT
-using System.Runtime.InteropServices;
-using System.Text;
 using Cow.Formats.Images;
 using Cow.Formats.Images.Codecs;
-using Cow.Formats.Images.Qcow;
 using Cow.Formats.Images.Qcow2;
-using Cow.Formats.Images.Vmdk;
-using static System.Buffers.Binary.BinaryPrimitives;
+using static Cow.Formats.Tests.Images.Giant;
 
-namespace Cow.Formats.Tests.Images;
+namespace Cow.Formats.Tests.Images.Qcow2;
 
 /// <summary>Images of terabytes in files that are nearly all hole: what is read of them, and remembered, follows what is really there.</summary>
 [TestFixture]
-internal sealed class GiantImagesTests
+internal sealed class GiantQcow2Tests
 {
     private const long Cluster = 65536;
     private const ulong InUse = Qcow2Layout.Copied;
 
     // Deflate: stored, not the last, of no bytes (RFC 1951, section 3.2.4).
     private static readonly byte[] EmptyBlock = [0, 0, 0, 0xff, 0xff];
-
-    /// <summary>2^20 grain tables of 16 KiB, as many as a COWD can have.</summary>
-    [Test]
-    public void GrainTablesInHolesAreNotRead()
-    {
-        using HoledFile file = Cowd(1 << 20);
-        IDiskImage image = Open(new VmdkDriver(), file);
-        Assert.That(image.Check().Errors, Is.Empty);
-        Assert.That(FirstExtent(image), Is.EqualTo(image.Info.VirtualBytes));
-        // A table for each answer.
-        Assert.That(file.BytesRead, Is.LessThan((1L << 34) / 100));
-    }
-
-    [Test]
-    public void AGrainTableAmongHolesIsRead()
-    {
-        using HoledFile file = Cowd(1000);
-        // One grain, behind everything else, in table 700; and an entry of table 800 that cannot be.
-        long end = file.Length;
-        file.SetLength(end + 512);
-        Put(file, TableAt(700) + 40, end / 512);
-        Put(file, 28, (end / 512) + 1);
-        IDiskImage image = Open(new VmdkDriver(), file);
-        CheckReport report = image.Check();
-        Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo((0, 1UL)));
-        Assert.That(FirstExtent(image), Is.EqualTo(((700UL * 4096) + 10) * 512));
-        Assert.That(image.Lookup(((700 * 4096) + 10) * 512, 4096), Is.EqualTo(new ImageExtent(512, ImageExtentKind.Data, 0, end)));
-        Put(file, TableAt(800) + 4000, 1 << 30);
-        Assert.That(Open(new VmdkDriver(), file).Check().Errors, Has.Count.EqualTo(1));
-    }
-
-    /// <summary>Half of them in each directory, and one more.</summary>
-    [Test]
-    public void MoreTablesThanFitMemoryWithTheirCopiesAreRefused()
-    {
-        const int Tables = (2 << 20) + 1;
-        const long Directory = 1 << 20;
-        const long Mirror = 32 << 20;
-        using HoledFile file = new(64 << 20);
-        HostedFlags flags = HostedFlags.NewLines | HostedFlags.Mirror;
-        WriteHeader(file, new HostedHeader(1, flags, Tables * 512UL * 128, 128, 0, 0, 512, Mirror / 512, Directory / 512, 128, 0, 0));
-        byte[] directory = new byte[Tables * 4];
-        for (int i = 0; i < Tables; i++)
-        {
-            WriteUInt32LittleEndian(directory.AsSpan(i * 4), 120_000);
-        }
-        file.WriteAt(directory, Directory);
-        file.WriteAt(directory, Mirror);
-        Assert.That(() => Open(new VmdkDriver(), file), Throws.InstanceOf<ImageFormatException>().With.Property("Expected").Contains("tables at most"));
-    }
-
-    /// <summary>As many tables as there may be, each for a grain of a sector; but one in each directory, which are not equal.</summary>
-    [Test]
-    public void HolesInDirectoriesOfGrainTablesAreSkipped()
-    {
-        const long Tables = 32 << 20;
-        const long Directory = 1 << 20;
-        const long Mirror = Directory + (Tables * 4);
-        const long End = Mirror + (Tables * 4);
-        using HoledFile file = new(End + 1024);
-        WriteHeader(file, new HostedHeader(1, HostedFlags.NewLines | HostedFlags.Mirror, (ulong)Tables, 1, 0, 0, 1, Mirror / 512, Directory / 512, 128, 0, 0));
-        Put(file, Directory + (4 * 20_000_000), End / 512);
-        Put(file, Mirror + (4 * 30_000_000), (End / 512) + 1);
-        IDiskImage image = Open(new VmdkDriver(), file);
-        IReadOnlyList<string> errors = image.Check().Errors;
-        Assert.That(errors, Has.Count.EqualTo(2));
-        Assert.That(errors[0], Does.EndWith("grain table 20000000 has no redundant copy"));
-        Assert.That(errors[1], Does.EndWith("grain table 30000000 has a redundant copy only"));
-        Assert.That(FirstExtent(image), Is.EqualTo(image.Info.VirtualBytes));
-        Assert.That(file.BytesRead, Is.LessThan(1 << 20));
-    }
-
-    /// <summary>Packed grains of 16 MiB, at places that are all hole but for their markers.</summary>
-    [TestCase(HostedFlags.NewLines)]
-    [TestCase(HostedFlags.Markers)]
-    public void PackedGrainsInHolesAreNotRead(HostedFlags flags)
-    {
-        const int Grains = 400;
-        const int GrainBytes = 16 << 20;
-        using HoledFile file = Packed(flags, Grains, GrainBytes);
-        for (int i = 0; i < Grains && flags == HostedFlags.Markers; i++)
-        {
-            file.WriteAt(Marker(i * (GrainBytes / 512), 2 * GrainBytes), PackedAt(i, GrainBytes));
-        }
-        Assert.That(Open(new VmdkDriver(), file).Check().Errors, Has.Count.EqualTo(Grains));
-        Assert.That(file.BytesRead, Is.LessThan(Grains * 65536 * 2));
-    }
-
-    /// <summary>One of random bytes, and one of zeros, stored: all but the headers of its blocks may have become holes when the image was copied.</summary>
-    [Test]
-    public void APackedGrainIsReadToItsEndAndOverSmallHoles()
-    {
-        const int GrainBytes = 1 << 20;
-        const int BlockBytes = 65535;
-        using HoledFile file = Packed(HostedFlags.NewLines, 2, GrainBytes);
-        byte[] random = new byte[GrainBytes];
-        new Random(1).NextBytes(random);
-        byte[] packed = new byte[Zlib.MostPackedBytes(GrainBytes)];
-        file.WriteAt(packed.AsSpan(0, Zlib.Pack(random, packed)), PackedAt(0, GrainBytes));
-        long at = PackedAt(1, GrainBytes);
-        file.WriteAt([0x78, 0x01], at);
-        at += 2;
-        int left = GrainBytes;
-        for (int count = 20_000; left > 0; count = Math.Min(left, BlockBytes))
-        {
-            left -= count;
-            file.WriteAt([left > 0 ? (byte)0 : (byte)1, (byte)(count & 255), (byte)(count >> 8), (byte)(~count & 255), (byte)((~count >> 8) & 255)], at);
-            at += 5 + count;
-        }
-        // The checksum of a MiB of zeros (RFC 1950, section 2.2): it is read modulo 65521.
-        file.WriteAt([0, GrainBytes % 65521, 0, 1], at);
-        IDiskImage image = Open(new VmdkDriver(), file);
-        Assert.That(image.Check().Clean, Is.True);
-        byte[] data = new byte[GrainBytes];
-        image.ReadPacked(0, data);
-        Assert.That(data.AsSpan().SequenceEqual(random), Is.True);
-        image.ReadPacked(GrainBytes, data);
-        Assert.That(data, Has.None.Not.Zero);
-    }
-
-    /// <summary>A thousand tables in holes lack their copies after a crash, and one in which there is a grain.</summary>
-    [Test]
-    public void MissingCopiesOfTablesAreAddedTogetherAndTakeNoMoreThanTheTables()
-    {
-        const int Tables = 1000;
-        const long Directory = 16384;
-        const long Mirror = 32768;
-        using HoledFile file = new(1 << 22);
-        HostedFlags flags = HostedFlags.NewLines | HostedFlags.Mirror;
-        WriteWithDescriptor(file, new HostedHeader(1, flags, Tables * 512UL * 128, 128, 1, 4, 512, Mirror / 512, Directory / 512, 128, 1, 0));
-        for (int i = 0; i < Tables; i++)
-        {
-            Put(file, Directory + (i * 4), 128 + (i * 4));
-        }
-        Put(file, ((128 + (700 * 4)) * 512) + 20, 5 * 128 * 8);
-        file.WriteAt([1], 5 * 128 * 8 * 512);
-        file.BytesWritten = 0;
-        // Not closed: a crash again.
-        Open(new VmdkDriver(), file, writable: true).Dispose();
-        Assert.That(file.BytesWritten, Is.LessThan(Tables * 16));
-        Assert.That(file.Flushes, Is.LessThan(12));
-        CheckReport report = Open(new VmdkDriver(), file).Check();
-        Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo((0, 1UL)));
-    }
-
-    [Test]
-    public void ACopyOfATableThatNoEntryCouldNameIsNotAdded()
-    {
-        using HoledFile file = new(1L << 62);
-        HostedFlags flags = HostedFlags.NewLines | HostedFlags.Mirror;
-        WriteWithDescriptor(file, new HostedHeader(1, flags, 65536, 128, 1, 4, 512, 9, 8, 128, 1, 0));
-        Put(file, 4096, 128);
-        Assert.That(() => Open(new VmdkDriver(), file, writable: true), Throws.InstanceOf<ImageFormatException>());
-    }
-
-    /// <summary>Grains at the end of the file, mostly holes, go to where nothing is named, which is mostly hole too.</summary>
-    [Test]
-    public void WhatFillsHolesOfTheFileIsNotWrittenOut()
-    {
-        const int Grains = 10;
-        const int GrainBytes = 16 << 20;
-        const ulong Sectors = GrainBytes / 512;
-        using HoledFile file = new(((2L * Grains) + 1) * GrainBytes);
-        WriteWithDescriptor(file, new HostedHeader(1, HostedFlags.NewLines, Grains * Sectors, Sectors, 1, 4, 512, 0, 32, 128, 1, 0));
-        Put(file, 16384, 40);
-        Random random = new(1);
-        for (int i = 0; i < Grains; i++)
-        {
-            Put(file, 20480 + (i * 4), (Grains + 1 + i) * (long)Sectors);
-        }
-        for (int i = 0; i < 200; i++)
-        {
-            file.WriteAt([(byte)random.Next(1, 256)], GrainBytes + random.NextInt64(2L * Grains * GrainBytes));
-        }
-        byte[][] before = [.. Enumerable.Range(0, Grains).Select(i => Grain(file, i))];
-        file.BytesWritten = 0;
-        using (IDiskImage image = Open(new VmdkDriver(), file, writable: true))
-        {
-            image.Close();
-        }
-        Assert.That(file.BytesWritten, Is.LessThan(200 * 65536 * 2));
-        Assert.That(file.Length, Is.EqualTo((Grains + 1) * GrainBytes));
-        for (int i = 0; i < Grains; i++)
-        {
-            Assert.That(Grain(file, i).AsSpan().SequenceEqual(before[i]), Is.True, $"grain {i}");
-        }
-
-        static byte[] Grain(HoledFile file, int grain)
-        {
-            byte[] bytes = new byte[GrainBytes];
-            file.ReadAt(bytes, Open(new VmdkDriver(), file).Lookup((ulong)grain * GrainBytes, GrainBytes).Offset);
-            return bytes;
-        }
-    }
-
-    /// <summary>A table at the end of a file of exabytes.</summary>
-    [Test]
-    public void RepairOfQcowTakesLittleMemoryForAHoleOfExabytes()
-    {
-        using HoledFile file = Qcow(1L << 62);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        new QcowDriver().Repair(new MemoryFiles(_ => file).New("image"));
-        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(1 << 20));
-        Assert.That(file.Length, Is.LessThan(1 << 20));
-        Assert.That(Open(new QcowDriver(), file).Check().Clean, Is.True);
-    }
-
-    /// <summary>tmpfs has them.</summary>
-    [Test]
-    public void FilesThatEndWithTheNumbersAreRefused([Values(0, 511, 1 << 20)] int less)
-    {
-        using HoledFile qcow = Qcow(long.MaxValue - less);
-        Assert.That(() => Open(new QcowDriver(), qcow), Throws.InstanceOf<ImageFormatException>());
-        using HoledFile vmdk = new(long.MaxValue - less);
-        WriteHeader(vmdk, new HostedHeader(1, HostedFlags.NewLines, 65536, 128, 0, 0, 512, 0, (ulong)vmdk.Length / 512 - 1, 128, 0, 0));
-        Assert.That(() => Open(new VmdkDriver(), vmdk), Throws.InstanceOf<ImageFormatException>());
-    }
-
-    [Test]
-    public void SecondLevelTablesOfQcowInHolesAreNotRead()
-    {
-        const int Tables = 1 << 16;
-        using HoledFile file = new((1 << 20) + (Tables * 1024L));
-        byte[] header = new byte[512];
-        new QcowHeader(0, 0, (ulong)Tables << 15, 9, 6, 0, 512, null).Write(header, 0);
-        file.WriteAt(header, 0);
-        file.WriteAt(Words(Tables, i => (1UL << 20) + ((ulong)i * 1024)), 512);
-        IDiskImage image = Open(new QcowDriver(), file);
-        Assert.That(image.Check().Errors, Is.Empty);
-        Assert.That(FirstExtent(image), Is.EqualTo(image.Info.VirtualBytes));
-        Assert.That(file.BytesRead, Is.LessThan(4 << 20));
-    }
 
     /// <summary>What the check says is what it says of tables full of zeros: that nothing counts them.</summary>
     [TestCase(false)]
@@ -351,13 +115,15 @@ internal sealed class GiantImagesTests
         Assert.That(Open(new Qcow2Driver(), file).Check().Clean, Is.True);
     }
 
-    /// <summary>The counts behind an end of petabytes would need a table that is too long; nobody makes a list of its blocks before that is found.</summary>
-    [Test]
-    public void RepairMeasuresNoTableThatIsTooLong()
+    /// <summary>The counts behind an end of petabytes would need a table that is too long, and nobody makes a list of its blocks before that is found; or
+    /// one where no pointer leads to.</summary>
+    [TestCase(41, 9, 6)]
+    [TestCase(36, 21, 0)]
+    public void RepairMakesNoTableThatCannotBe(int lengthBits, int clusterBits, byte order)
     {
-        using HoledFile file = Qcow2(1L << 41, 1 << 15, 9);
-        file.WriteAt([6], 99);
-        file.WriteAt(Words(1, _ => 0), 512);
+        using HoledFile file = Qcow2(1L << lengthBits, 1 << 15, clusterBits);
+        file.WriteAt([order], 99);
+        file.WriteAt(Words(1, _ => 0), 1L << clusterBits);
         long before = GC.GetAllocatedBytesForCurrentThread();
         Assert.That(
             () => new Qcow2Driver().Repair(new MemoryFiles(_ => file).New("image")), Throws.InstanceOf<ImageFormatException>().With.Property("Expected").Contains("new refcounts"));
@@ -519,6 +285,18 @@ internal sealed class GiantImagesTests
             () => new Qcow2Driver().Repair(new MemoryFiles(_ => file).New("image")), Throws.InstanceOf<ImageFormatException>().With.Property("Expected").Contains("clusters at most"));
     }
 
+    /// <summary>The same block of zeros again and again, whose counts would be asked for one by one.</summary>
+    [Test, CancelAfter(60_000)]
+    public void TheLastClusterThatCountsIsSoughtInRows()
+    {
+        using HoledFile file = Qcow2(1L << 29, 1 << 20);
+        file.WriteAt(Words(8192, i => (ulong)((i == 0 ? 2 : 10) * Cluster)), Cluster);
+        file.WriteAt(new byte[Cluster], 10 * Cluster);
+        Refcounts refcounts = new(new MetadataFile(new MemoryFiles(_ => file).New("image").File), new Qcow2Layout(new Qcow2Header { Version = 3, ClusterBits = 16, RefcountOrder = 4 }), new Qcow2Header { RefcountTableOffset = Cluster, RefcountTableClusters = 1 });
+        Assert.That(refcounts.EndBefore(1UL << 29), Is.EqualTo(4));
+        Assert.That(refcounts.EndBefore(3), Is.EqualTo(3));
+    }
+
     private static ulong BitmapWord(int word, long table) => (word % 4) switch
     {
         0 => (ulong)table,
@@ -526,17 +304,6 @@ internal sealed class GiantImagesTests
         2 => 0x0110_0004_0000_0000,
         _ => 0,
     };
-
-    /// <summary>The same block of zeros again and again, whose counts would be asked for one by one.</summary>
-    [Test, CancelAfter(60_000)]
-    public void TheLastClusterThatCountsIsSoughtInRows()
-    {
-        using HoledFile file = Qcow2(1L << 29, 1 << 20);
-        file.WriteAt(Words(8192, i => (ulong)((i == 0 ? 2 : 10) * Cluster)), Cluster);
-        Refcounts refcounts = new(new MetadataFile(new MemoryFiles(_ => file).New("image").File), new Qcow2Layout(new Qcow2Header { Version = 3, ClusterBits = 16, RefcountOrder = 4 }), new Qcow2Header { RefcountTableOffset = Cluster, RefcountTableClusters = 1 });
-        Assert.That(refcounts.EndBefore(1UL << 29), Is.EqualTo(4));
-        Assert.That(refcounts.EndBefore(3), Is.EqualTo(3));
-    }
 
     private static CheckReport CheckPacked(HoledFile file, int entries, Func<int, ulong> placeOf, int length)
     {
@@ -563,99 +330,6 @@ internal sealed class GiantImagesTests
         return bytes;
     }
 
-    /// <summary>Where the first thing is that the image has of the disk.</summary>
-    private static ulong FirstExtent(IDiskImage image)
-    {
-        ulong at = 0;
-        while (at < image.Info.VirtualBytes && image.Lookup(at, image.Info.VirtualBytes - at) is { Kind: ImageExtentKind.Below } extent)
-        {
-            at += extent.Length;
-        }
-        return at;
-    }
-
-    private static IDiskImage Open(IImageDriver driver, HoledFile file, bool writable = false)
-    {
-        ImageSource source = new MemoryFiles(_ => file).New("image");
-        file.BytesRead = 0;
-        return driver.Open(source, new ImageOpenOptions(writable));
-    }
-
-    /// <summary>An extent of ESX with grains of a sector, and all its tables, one behind the other with a gap between.</summary>
-    private static HoledFile Cowd(uint tables)
-    {
-        HoledFile file = new(TableAt((int)tables));
-        byte[] header = new byte[CowdHeader.Bytes];
-        new CowdHeader((uint)Math.Min((ulong)tables * CowdHeader.TableEntries, uint.MaxValue), 1, 4, tables, (uint)(file.Length / 512), 0).Write(header);
-        file.WriteAt(header, 0);
-        byte[] directory = new byte[tables * 4];
-        for (int i = 0; i < tables; i++)
-        {
-            WriteUInt32LittleEndian(directory.AsSpan(i * 4), (uint)(TableAt(i) / 512));
-        }
-        file.WriteAt(directory, 2048);
-        return file;
-    }
-
-    /// <summary>An extent of packed grains whose places are as far apart as they need to be. Its table is behind its directory.</summary>
-    private static HoledFile Packed(HostedFlags flags, int grains, int grainBytes)
-    {
-        HoledFile file = new(PackedAt(grains, grainBytes));
-        ulong sectors = (ulong)grainBytes / 512;
-        WriteHeader(file, new HostedHeader(3, flags | HostedFlags.Packed, (ulong)grains * sectors, sectors, 0, 0, 512, 0, 1, 128, 0, 1));
-        Put(file, 512, 2);
-        for (int i = 0; i < grains; i++)
-        {
-            Put(file, 1024 + (i * 4), PackedAt(i, grainBytes) / 512);
-        }
-        return file;
-    }
-
-    private static long PackedAt(int grain, int grainBytes) => 65536 + (grain * ((2L * grainBytes) + 1024));
-
-    private static byte[] Marker(int sector, int size)
-    {
-        byte[] marker = new byte[PackedGrain.MarkerBytes];
-        WriteInt32LittleEndian(marker, sector);
-        WriteInt32LittleEndian(marker.AsSpan(8), size);
-        return marker;
-    }
-
-    /// <summary>Writes a header, and the descriptor that it says is there.</summary>
-    private static void WriteWithDescriptor(HoledFile file, HostedHeader header)
-    {
-        WriteHeader(file, header);
-        string text = $"# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType=\"monolithicSparse\"\nRW {header.Capacity} SPARSE \"image\"\n";
-        file.WriteAt(Encoding.ASCII.GetBytes(text), (long)header.DescriptorAt * 512);
-    }
-
-    private static void WriteHeader(HoledFile file, HostedHeader header)
-    {
-        byte[] bytes = new byte[HostedHeader.Bytes];
-        header.Write(bytes);
-        file.WriteAt(bytes, 0);
-    }
-
-    private static long TableAt(int table) => (16L << 20) + (table * 33L * 512);
-
-    private static void Put(HoledFile file, long at, long value)
-    {
-        byte[] bytes = new byte[4];
-        WriteUInt32LittleEndian(bytes, (uint)value);
-        file.WriteAt(bytes, at);
-    }
-
-    /// <summary>A qcow with one table, at the end of the file.</summary>
-    private static HoledFile Qcow(long length)
-    {
-        HoledFile file = new(length);
-        byte[] header = new byte[512];
-        new QcowHeader(0, 0, 1 << 20, 12, 9, 0, 4096, null).Write(header, 0);
-        file.WriteAt(header, 0);
-        file.WriteAt(Words(1, _ => (ulong)(length & -4096) - 8192), 4096);
-        return file;
-    }
-
     /// <summary>A qcow2 of some clusters: header, refcount table, one block in which only the first four clusters count, and room for an L1 table.</summary>
     private static HoledFile Qcow2(long clusters, ulong diskBytes, int clusterBits = 16)
     {
@@ -667,16 +341,6 @@ internal sealed class GiantImagesTests
         file.WriteAt(Words(1, _ => (ulong)(2 * cluster)), cluster);
         file.WriteAt([0, 1, 0, 1, 0, 1, 0, 1], 2 * cluster);
         return file;
-    }
-
-    private static byte[] Words(int count, Func<int, ulong> word)
-    {
-        ulong[] words = new ulong[count];
-        for (int i = 0; i < count; i++)
-        {
-            words[i] = ReverseEndianness(word(i));
-        }
-        return MemoryMarshal.AsBytes(words.AsSpan()).ToArray();
     }
 
     /// <summary>Big-endian fields: each its offset, its bytes and its value.</summary>
