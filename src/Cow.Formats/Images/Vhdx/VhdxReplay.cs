@@ -87,7 +87,8 @@ internal sealed class VhdxReplay(long fileLength)
     /// <exception cref="ImageFormatException">The file would have to grow and is a device.</exception>
     public void Apply(CachedFile file)
     {
-        // Asked before anything is written.
+        // What a writer left that was killed may be called a hole until it is on the disk.
+        file.Flush();
         List<ulong> changes = PagesToWrite(file);
         if (file.Length < FileLength)
         {
