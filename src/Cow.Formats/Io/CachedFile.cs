@@ -25,6 +25,9 @@ public sealed class CachedFile : IImageFile
     /// <summary>A hole of the file, as far as it was asked for: whoever goes through many tables in one asks once.</summary>
     private (long Start, long End) _hole;
 
+    /// <summary>What was found to be data and asked for last, to the end of its page. That it stays so does no harm.</summary>
+    private (long Start, long End) _data;
+
     /// <summary>What was written here: data, though some file systems call it a hole for a while. Others write data, but no tables.</summary>
     private readonly RangeSet _written = new(MetadataCache.PageBytes);
 
@@ -56,9 +59,19 @@ public sealed class CachedFile : IImageFile
     /// <inheritdoc/>
     public long NextData(long offset)
     {
+        if (offset >= _data.Start && offset < _data.End)
+        {
+            return offset;
+        }
         if (offset < _hole.Start || offset >= _hole.End)
         {
-            _hole = (offset, Uncached.NextData(offset));
+            long next = Uncached.NextData(offset);
+            if (next == offset)
+            {
+                _data = (offset, (offset | (MetadataCache.PageBytes - 1)) + 1);
+                return offset;
+            }
+            _hole = (offset, next);
         }
         long start = _written.Hole(offset, _hole.End, out long length);
         return start == offset ? offset + length : offset;

@@ -216,12 +216,11 @@ internal sealed class TwoLevelMap
         ulong next = first;
         for (int more = 0; more < IDiskImage.MostEmptyTables && next < end; more++)
         {
-            ulong behind = Math.Min(BehindHole(next), end);
-            if (behind == next && !HoldsNothing(next))
+            if (!HoldsNothing(next))
             {
                 break;
             }
-            next = Math.Max(behind, next + 1);
+            next = Math.Max(Math.Min(BehindHole(next), end), next + 1);
         }
         return new ImageExtent(Math.Min(length + ((next - first) * tableBytes), most), ImageExtentKind.Below);
     }

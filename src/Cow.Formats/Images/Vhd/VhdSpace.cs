@@ -2,7 +2,7 @@
 namespace Cow.Formats.Images.Vhd;
 
 /// <summary>Where blocks are in the file: finds overlaps and the end.</summary>
-/// <remarks>Blocks that adjoin are one run: memory follows the gaps between them, whatever the length of the file.</remarks>
+/// <remarks>Memory follows the blocks, of which those that adjoin are one run, whatever the length of the file.</remarks>
 /// <param name="spanBytes">Bytes of a block with its bitmap; a multiple of 512.</param>
 internal sealed class VhdSpace(long spanBytes)
 {
