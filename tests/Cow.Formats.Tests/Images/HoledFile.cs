@@ -10,6 +10,8 @@ internal sealed class HoledFile(long length, string name = "image") : IImageFile
 
     private readonly SortedList<long, byte[]> _pages = [];
 
+    private bool _hidden;
+
     public string Name => name;
 
     public long Length { get; private set; } = length;
@@ -28,11 +30,18 @@ internal sealed class HoledFile(long length, string name = "image") : IImageFile
     /// <summary>How often somebody asked for holes.</summary>
     public int Asked { get; private set; }
 
+    /// <summary>All is told to be a hole until it is durable, as some file systems do with what was written just now.</summary>
+    public void Hide() => _hidden = true;
+
     public void SetLength(long bytes) => Length = bytes;
 
     public long NextData(long offset)
     {
         Asked++;
+        if (_hidden)
+        {
+            return Length;
+        }
         int low = 0;
         for (int high = _pages.Count; low < high;)
         {
@@ -81,7 +90,11 @@ internal sealed class HoledFile(long length, string name = "image") : IImageFile
         }
     }
 
-    public void Flush() => Flushes++;
+    public void Flush()
+    {
+        Flushes++;
+        _hidden = false;
+    }
 
     public void Dispose()
     {

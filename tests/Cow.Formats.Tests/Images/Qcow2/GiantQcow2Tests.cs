@@ -140,6 +140,18 @@ internal sealed class GiantQcow2Tests
         Assert.That(file.Length, Is.EqualTo(4 * Cluster));
     }
 
+    /// <summary>The end is sought in refcount blocks that are holes.</summary>
+    [Test]
+    public void RepairReadsNoRefcountBlocksInHoles()
+    {
+        const int Blocks = 8191;
+        using HoledFile file = Qcow2(Blocks * 32768L, 1 << 20);
+        file.WriteAt([1], 79);
+        file.WriteAt(Words(Blocks, i => (ulong)((16 + (2L * i)) * Cluster)), Cluster + 8);
+        new Qcow2Driver().Repair(new MemoryFiles(_ => file).New("image"));
+        Assert.That(file.BytesRead, Is.LessThan(4 << 20));
+    }
+
     [Test]
     public void RefcountBlocksInHolesAreNotReadAndALeakAmongThemIsFound()
     {

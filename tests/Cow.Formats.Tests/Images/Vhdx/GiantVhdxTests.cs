@@ -72,6 +72,21 @@ internal sealed class GiantVhdxTests
         Assert.That(Extents(image), Is.EqualTo(new[] { (Block * SmallBlock, new ImageExtent(SmallBlock, ImageExtentKind.Data, 0, 64 * Megabyte)) }));
     }
 
+    /// <summary>What the log zeroes was written by somebody who was killed, just now.</summary>
+    [Test]
+    public void ReplayZeroesWhatIsNotYetDurable()
+    {
+        using HoledFile file = Vhdx(256 * Megabyte, SmallBlock, SmallBlock, child: false);
+        SetEntry(file, 0, VhdxState.Full, 64 * Megabyte);
+        file.WriteAt([0xff], 64 * Megabyte);
+        Log(file, 64 * Megabyte, VhdxFormat.Page);
+        file.Hide();
+        using IDiskImage image = Open(file, writable: true);
+        byte[] found = new byte[1];
+        file.ReadAt(found, 64 * Megabyte);
+        Assert.That(found, Is.EqualTo(new byte[1]));
+    }
+
     /// <summary>Bits of one block are there, unless the log zeroes them.</summary>
     [Test]
     public void BitsInHolesAreNotRead([Values] bool zeroed)
