@@ -5,18 +5,19 @@ using static System.Buffers.Binary.BinaryPrimitives;
 namespace Cow.Formats.Images.Vhd;
 
 /// <summary>Xen's map of blocks that are present throughout, so that their bitmaps need not be read.</summary>
-/// <remarks>A clear bit says nothing, so an image that is written never needs to set one. A map with a wrong checksum is no map.</remarks>
+/// <remarks>A clear bit says nothing, so an image that is written never needs to set one. A map with a wrong checksum is no map. It is not kept: it may
+/// have 64 MiB, in each image of a chain.</remarks>
 internal sealed class VhdBatmap
 {
     private const int Sector = 512;
     private const int ChecksumAt = 24;
 
-    private readonly byte[] _map;
+    private readonly CachedFile _file;
 
-    private VhdBatmap(long headerAt, long at, byte[] map)
+    private VhdBatmap(CachedFile file, long headerAt, long at, long bytes)
     {
-        (HeaderAt, At) = (headerAt, at);
-        _map = map;
+        _file = file;
+        (HeaderAt, At, Bytes) = (headerAt, at, bytes);
     }
 
     /// <summary>Byte offset of its header.</summary>
@@ -26,14 +27,14 @@ internal sealed class VhdBatmap
     public long At { get; }
 
     /// <summary>Bytes of the map.</summary>
-    public int Bytes => _map.Length;
+    public long Bytes { get; }
 
     /// <summary>Reads the batmap of an image, and notes its place in the layout.</summary>
     /// <param name="file">The file.</param>
     /// <param name="layout">The image's layout.</param>
     /// <param name="problem">What is wrong with it, or null. It is not used then.</param>
     /// <returns>The map, or null where there is none that could be used.</returns>
-    public static VhdBatmap? Read(IImageFile file, VhdLayout layout, out string? problem)
+    public static VhdBatmap? Read(CachedFile file, VhdLayout layout, out string? problem)
     {
         problem = null;
         Span<byte> header = stackalloc byte[Sector];
@@ -55,31 +56,67 @@ internal sealed class VhdBatmap
             problem = $"batmap header at byte {layout.TableEnd}: expected a map of {needed} bytes inside the file, found {bytes} at {at}";
             return null;
         }
-        byte[] map = new byte[bytes];
-        file.ReadAt(map, (long)at);
-        uint sum = VhdChecksum.Of(map);
+        uint sum = VhdChecksum.Of(file, (long)at, (long)bytes);
         if (ReadUInt32BigEndian(header[ChecksumAt..]) != sum)
         {
             problem = $"batmap header at byte {layout.TableEnd + ChecksumAt}: expected checksum {sum:x8}, found {ReadUInt32BigEndian(header[ChecksumAt..]):x8}";
         }
         layout.Add(file.Name, new VhdRange(layout.TableEnd, layout.TableEnd + Sector, "the batmap's header"), layout.TableEnd);
         layout.Add(file.Name, new VhdRange((long)at, (long)(at + bytes), "the batmap"), layout.TableEnd + 8);
-        return problem is null ? new VhdBatmap(layout.TableEnd, (long)at, map) : null;
+        return problem is null ? new VhdBatmap(file, layout.TableEnd, (long)at, (long)bytes) : null;
     }
 
     /// <summary>Whether a block is present throughout for sure.</summary>
-    public bool IsFull(ulong block) => SectorBits.IsSet(_map, BitOrder.MostSignificantFirst, (int)block);
-
-    /// <summary>Makes it say nothing of any block, durably. A crash halfway leaves a map that says nothing, or one with a wrong checksum.</summary>
-    public void Clear(IImageFile file)
+    public bool IsFull(ulong block)
     {
-        Array.Clear(_map);
-        file.WriteAt(_map, At);
-        file.Flush();
-        byte[] header = new byte[Sector];
-        file.ReadAt(header, HeaderAt);
-        WriteUInt32BigEndian(header.AsSpan(ChecksumAt), VhdChecksum.Of(_map));
-        file.WriteAt(header, HeaderAt);
-        file.Flush();
+        Span<byte> bits = stackalloc byte[1];
+        _file.ReadAt(bits, At + (long)(block / 8));
+        return SectorBits.IsSet(bits, BitOrder.MostSignificantFirst, (int)(block % 8));
+    }
+
+    /// <summary>The first block from one on that is present throughout for sure; of a large map much may be a hole.</summary>
+    /// <returns>False where there is none.</returns>
+    public bool TryNextFull(ref ulong block)
+    {
+        Span<byte> bits = stackalloc byte[Sector];
+        while ((long)(block / 8) < Bytes)
+        {
+            long at = At + (long)(block / 8);
+            long data = _file.NextData(at);
+            if (data > at)
+            {
+                block = (ulong)(data - At) * 8;
+                continue;
+            }
+            int first = (int)(block % 8);
+            int count = (int)Math.Min(Sector, At + Bytes - at);
+            _file.ReadAt(bits[..count], at);
+            int run = SectorBits.Run(bits, BitOrder.MostSignificantFirst, first, (count * 8) - first, out bool full);
+            if (full)
+            {
+                return true;
+            }
+            block += (ulong)run;
+        }
+        return false;
+    }
+
+    /// <summary>Makes it say nothing of any block, durably. A crash halfway leaves a map that says nothing, or one with a wrong checksum; so does a hole
+    /// that was none.</summary>
+    public void Clear()
+    {
+        byte[] sector = new byte[Sector];
+        for (long at = At; at < At + Bytes; at += Sector)
+        {
+            if (!_file.IsHole(at, Sector))
+            {
+                _file.WriteAt(sector, at);
+            }
+        }
+        _file.Flush();
+        _file.ReadAt(sector, HeaderAt);
+        WriteUInt32BigEndian(sector.AsSpan(ChecksumAt), VhdChecksum.Of([]));
+        _file.WriteAt(sector, HeaderAt);
+        _file.Flush();
     }
 }

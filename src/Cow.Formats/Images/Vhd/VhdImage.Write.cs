@@ -171,10 +171,10 @@ internal sealed partial class VhdImage
             _file.WriteAt(footers.Footer.Raw, 0);
             _file.Flush();
         }
-        if (_batmap is not null && NamesAbsentBlocks())
+        if (_batmap is not null && NamesAbsentBlocks(_batmap))
         {
             // A block that is placed later would be taken for full.
-            _batmap.Clear(_file);
+            _batmap.Clear();
         }
     }
 
@@ -190,11 +190,11 @@ internal sealed partial class VhdImage
         }
     }
 
-    private bool NamesAbsentBlocks()
+    private bool NamesAbsentBlocks(VhdBatmap batmap)
     {
-        for (ulong block = 0; block < _layout.Blocks; block++)
+        for (ulong block = 0; batmap.TryNextFull(ref block) && block < _layout.Blocks; block++)
         {
-            if (_batmap!.IsFull(block) && _table.Entry(block) == VhdLayout.NoBlock)
+            if (_table.Entry(block) == VhdLayout.NoBlock)
             {
                 return true;
             }

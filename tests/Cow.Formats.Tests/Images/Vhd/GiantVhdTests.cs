@@ -65,6 +65,33 @@ internal sealed class GiantVhdTests
         Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo((399, BlockBytes / 65536UL)));
     }
 
+    /// <summary>Its 32 MiB would be kept for each image of a chain. What is there of it counts.</summary>
+    [Test]
+    public void ABatmapInAHoleIsNotKept()
+    {
+        const long Place = (4L << 30) - (4 * Sector);
+        using HoledFile file = Xen(Place + (64 * Sector), 1 << 28, fullBlock: 5);
+        SetPlace(file, 5, Place);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        IDiskImage image = Open(file);
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(1 << 20));
+        Assert.That(image.Lookup(5 * 4096, 4096), Is.EqualTo(new ImageExtent(4096, ImageExtentKind.Data, 0, Place + Sector)));
+        Assert.That(file.BytesRead, Is.LessThan(1 << 20));
+    }
+
+    /// <summary>A block of which the map says that it is full, and the table that it is nowhere; the map is in a hole but for that.</summary>
+    [Test]
+    public void ABatmapThatNamesAnAbsentBlockIsCleared()
+    {
+        const int Blocks = 100_000;
+        const int Full = 70_000;
+        using HoledFile file = Xen(1 << 30, Blocks, Full);
+        file.WriteAt(Enumerable.Repeat(byte.MaxValue, Blocks * 4).ToArray(), TableAt);
+        Assert.That(Open(file).Check().Errors, Is.EqualTo(new[] { $"the batmap calls block {Full} full, which has no place" }));
+        Open(file, writable: true).Close();
+        Assert.That(Open(file).Check().Errors, Is.Empty);
+    }
+
     /// <summary>Its table is to reach beyond what numbers can say.</summary>
     [Test]
     public void AFileTooLongToBeTrueIsRefused([Values] bool writable)
@@ -92,6 +119,35 @@ internal sealed class GiantVhdTests
         file.WriteAt(table, TableAt);
         file.WriteAt(footer, length - VhdFooter.Bytes);
         return file;
+    }
+
+    /// <summary>A dynamic disk of Xen in blocks of 4096 bytes, with a batmap that calls one of them full. Its table is zeros.</summary>
+    private static HoledFile Xen(long length, uint blocks, uint fullBlock)
+    {
+        HoledFile file = new(length);
+        byte[] footer = VhdFooter.Make(VhdType.Dynamic, blocks * 4096UL, 512, DateTime.UnixEpoch.AddYears(50), Guid.NewGuid()).Raw.ToArray();
+        "tap\0\0\x01\0\x03"u8.CopyTo(footer.AsSpan(28));
+        file.WriteAt(footer, 0);
+        file.WriteAt(footer, length - VhdFooter.Bytes);
+        file.WriteAt(VhdHeader.Make(TableAt, blocks, 4096, null), 512);
+        VhdSums.Fix(file);
+        long headerAt = TableAt + VhdLayout.AlignUp(blocks * 4L, Sector);
+        byte bits = (byte)(0x80 >> (int)(fullBlock % 8));
+        byte[] header = new byte[Sector];
+        "tdbatmap"u8.CopyTo(header);
+        WriteUInt64BigEndian(header.AsSpan(8), (ulong)headerAt + 4096);
+        WriteUInt32BigEndian(header.AsSpan(16), (uint)(VhdLayout.AlignUp(blocks / 8, Sector) / Sector));
+        WriteUInt32BigEndian(header.AsSpan(24), ~(uint)bits);
+        file.WriteAt(header, headerAt);
+        file.WriteAt([bits], headerAt + 4096 + (fullBlock / 8));
+        return file;
+    }
+
+    private static void SetPlace(HoledFile file, int block, long place)
+    {
+        byte[] entry = new byte[4];
+        WriteUInt32BigEndian(entry, (uint)(place / Sector));
+        file.WriteAt(entry, TableAt + (block * 4));
     }
 
     private static IDiskImage Open(HoledFile file, bool writable = false) => Giant.Open(new VhdDriver(), file, writable);
