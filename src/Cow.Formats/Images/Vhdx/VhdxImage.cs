@@ -21,7 +21,6 @@ internal sealed partial class VhdxImage : IDiskImage
     private const int Sector = 512;
     private const uint ChunkBytes = 64 << 10;
     private const uint ChildChunkBytes = 4 << 10;
-    private const int WindowBytes = 512;
 
     private readonly CachedFile _file;
     private readonly VhdxMedium _medium;
@@ -30,7 +29,7 @@ internal sealed partial class VhdxImage : IDiskImage
     private readonly VhdxRegions _regions;
     private readonly VhdxTable _table;
     private readonly bool _writable;
-    private readonly byte[] _bitmap = new byte[WindowBytes];
+    private readonly byte[] _bitmap = new byte[MetadataCache.PageBytes];
 
     /// <summary>Byte offset of the bits that were asked for last and are not in a hole of the file.</summary>
     private long _seenBits;
@@ -118,15 +117,37 @@ internal sealed partial class VhdxImage : IDiskImage
     /// <summary>How many bytes from an offset on are in the file throughout, or not at all, by the sector bitmap.</summary>
     private ulong Run(ulong block, ulong offset, ulong length, out bool present)
     {
-        const int Bits = WindowBytes * 8;
         ulong sectorBytes = _metadata.LogicalSectorBytes;
         ulong sector = offset / sectorBytes;
-        ulong inBitmap = sector % VhdxFormat.BitmapBlockSectors;
-        _medium.Read(_bitmap, _table.RequiredBitmap(block) + ((long)(inBitmap / Bits) * WindowBytes));
-        int first = (int)(inBitmap % Bits);
-        ulong sectors = ((offset + length - 1) / sectorBytes) - sector + 1;
-        int run = SectorBits.Run(_bitmap, BitOrder.LeastSignificantFirst, first, (int)Math.Min(sectors, (ulong)(Bits - first)), out present);
+        int sectors = (int)(((offset + length - 1) / sectorBytes) - sector + 1);
+        int run = RunOfBits(_table.RequiredBitmap(block), (int)(sector % VhdxFormat.BitmapBlockSectors), sectors, out present);
         return Math.Min(length, ((ulong)run * sectorBytes) - (offset % sectorBytes));
+    }
+
+    /// <summary>How many bits from one on are equal, up to a limit: those of a whole block, of which a table may have a great many.</summary>
+    private int RunOfBits(long bitmap, int first, int limit, out bool set)
+    {
+        int run = 0;
+        set = false;
+        while (run < limit)
+        {
+            (int from, int bit) = ((first + run) / 8, (first + run) % 8);
+            int count = Math.Min(_bitmap.Length - (from % _bitmap.Length), (bit + limit - run + 7) / 8);
+            _medium.Read(_bitmap.AsSpan(0, count), bitmap + from);
+            int most = Math.Min(limit - run, (count * 8) - bit);
+            int more = SectorBits.Run(_bitmap, BitOrder.LeastSignificantFirst, bit, most, out bool next);
+            if (run > 0 && next != set)
+            {
+                break;
+            }
+            set = next;
+            run += more;
+            if (more < most)
+            {
+                break;
+            }
+        }
+        return run;
     }
 
     private static void RefusePayload(VhdxParts parts, VhdxReplay replay)

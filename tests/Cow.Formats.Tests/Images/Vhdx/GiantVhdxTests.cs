@@ -118,6 +118,26 @@ internal sealed class GiantVhdxTests
         Assert.That(file.BytesRead, Is.LessThan(8 << 20));
     }
 
+    /// <summary>Of a partial block of which nothing is there: a table may name a million of them.</summary>
+    [Test]
+    public void TheBitsOfABlockAreOneAnswer()
+    {
+        const long Bits = 64 * Megabyte;
+        using HoledFile file = Vhdx(1L << 30, 2 * (ulong)LargeBlock, LargeBlock, child: true);
+        SetEntry(file, 0, VhdxState.Partial, 128 * Megabyte);
+        SetEntry(file, 1, VhdxState.Partial, 512 * Megabyte);
+        SetEntry(file, 16, VhdxState.Full, Bits);
+        file.WriteAt(new byte[65536], Bits);
+        file.WriteAt(Enumerable.Repeat(byte.MaxValue, 65536).ToArray(), Bits + 65536);
+        file.WriteAt([0xf0], Bits + 40_000);
+        IDiskImage image = Open(file);
+        const ulong First = (40_000 * 4096UL) + 2048;
+        Assert.That(image.Lookup(0, ulong.MaxValue), Is.EqualTo(new ImageExtent(First, ImageExtentKind.Below)));
+        Assert.That(image.Lookup(First, ulong.MaxValue), Is.EqualTo(new ImageExtent(2048, ImageExtentKind.Data, 0, (128 * Megabyte) + (long)First)));
+        Assert.That(image.Lookup(First + 2048, ulong.MaxValue), Is.EqualTo(new ImageExtent(LargeBlock - First - 2048, ImageExtentKind.Below)));
+        Assert.That(image.Lookup(LargeBlock + 1024, ulong.MaxValue), Is.EqualTo(new ImageExtent(LargeBlock - 1024, ImageExtentKind.Data, 0, (512 * Megabyte) + 1024)));
+    }
+
     [Test]
     public void BitsOfBitmapsOverEachOtherAreNotCounted()
     {
