@@ -341,7 +341,7 @@ internal sealed class ClusterAllocator(Qcow2Store store)
     private bool GrowTable(ulong index)
     {
         ulong perCluster = _layout.ClusterBytes / 8;
-        ulong disk = (store.Header.Size >> _layout.ClusterBits) + (ulong)store.L1.Length;
+        ulong disk = (store.Header.Size >> _layout.ClusterBits) + store.Header.L1Entries;
         ulong most = Qcow2Header.MaxRefcountTableBytes / 8;
         ulong entries = Math.Min(most, Math.Max(2 * index, index + 2 + (2 * disk >> _layout.BlockBits)));
         entries = (entries + perCluster - 1) / perCluster * perCluster;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Cow.Formats.Io;
 using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace Cow.Formats.Images.Qcow2;
@@ -14,6 +15,7 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
     private const int BatchBytes = 4096;
 
     private readonly Qcow2Layout _layout = store.Layout;
+
     private readonly int _file = store.DataFile is null ? Qcow2Store.ImageFileIndex : Qcow2Store.DataFileIndex;
     private readonly bool _external = store.DataFile is not null;
 
@@ -21,13 +23,13 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
     private readonly bool _claims = store.Writable && store.DataFile is null;
 
     /// <summary>See <see cref="IDiskImage.Lookup"/>; the length does not reach behind the disk.</summary>
-    /// <param name="l1">The L1 table.</param>
+    /// <param name="l1">Byte offset of the L1 table.</param>
     /// <param name="offset">Byte offset on the disk.</param>
     /// <param name="length">Bytes of interest.</param>
-    public ImageExtent Lookup(ulong[] l1, ulong offset, ulong length)
+    public ImageExtent Lookup(ulong l1, ulong offset, ulong length)
     {
         ulong slot = offset >> _layout.L1Shift;
-        ulong table = TableOf(store, l1[slot], store.Header.L1Offset + (slot * 8));
+        ulong table = TableAt(store, l1 + (slot * 8));
         ulong end = (slot + 1) << _layout.L1Shift;
         if (table == 0)
         {
@@ -43,6 +45,10 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
         ImageExtent found = InTable(table, offset, length);
         return found.Kind == ImageExtentKind.Below && found.Length >= length ? Below(l1, slot, offset, most) : Clip(found, length);
     }
+
+    /// <summary>The table that the L1 entry at a byte offset names, 0 for none.</summary>
+    /// <exception cref="ImageFormatException">The entry is none.</exception>
+    public static ulong TableAt(Qcow2Store store, ulong entryAt) => TableOf(store, store.File.Read64(entryAt), entryAt);
 
     /// <summary>The table that an L1 entry names, 0 for none.</summary>
     /// <exception cref="ImageFormatException">The entry is none.</exception>
@@ -158,14 +164,21 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
     private static ImageExtent Clip(ImageExtent extent, ulong length) => extent.Length <= length ? extent : extent with { Length = length };
 
     /// <summary>Nothing, to the end of a table and of those behind it that are not there, or are holes of the file.</summary>
-    private ImageExtent Below(ulong[] l1, ulong slot, ulong offset, ulong length)
+    private ImageExtent Below(ulong l1, ulong slot, ulong offset, ulong length)
     {
-        ulong end = (slot + 1) << _layout.L1Shift;
-        for (int more = 0; more < IDiskImage.MostEmptyTables && end - offset < length && IsEmpty(l1[++slot]); more++)
+        ulong last = (offset + length - 1) >> _layout.L1Shift;
+        for (int more = 0; more < IDiskImage.MostEmptyTables && slot < last; more++)
         {
-            end += 1UL << _layout.L1Shift;
+            ulong nextAt = l1 + ((slot + 1) * 8);
+            // Millions of entries may lie in a hole. It is asked for once in a page, since no hole begins within one.
+            ulong hole = nextAt % MetadataCache.PageBytes == 0 ? Math.Min(store.File.WordsOfHole(nextAt), last - slot) : 0;
+            if (hole == 0 && !IsEmpty(store.File.Read64(nextAt)))
+            {
+                break;
+            }
+            slot += Math.Max(hole, 1);
         }
-        return new ImageExtent(Math.Min(length, end - offset), ImageExtentKind.Below);
+        return new ImageExtent(Math.Min(length, ((slot + 1) << _layout.L1Shift) - offset), ImageExtentKind.Below);
     }
 
     private bool IsEmpty(ulong entry) =>

@@ -12,16 +12,15 @@ internal static class CopiedFlags
     public static void Visit(Qcow2Store store, Action<string, ulong, ulong, ulong> wrong)
     {
         List<ulong> tables = [];
-        for (int i = 0; i < store.L1.Length; i++)
+        store.File.ForEachWord(store.Header.L1Offset, store.Header.L1Entries, (slot, entry) =>
         {
-            ulong entry = store.L1[i];
-            if (entry != 0 && ClusterMap.IsTable(store, entry))
+            if (ClusterMap.IsTable(store, entry))
             {
                 ulong table = entry & Qcow2Layout.OffsetMask;
-                Judge(store, "the L1 entry", store.Header.L1Offset + ((ulong)i * 8), entry, table, wrong);
+                Judge(store, "the L1 entry", store.L1EntryAt(slot), entry, table, wrong);
                 tables.Add(table);
             }
-        }
+        });
         VisitTables(store, tables, wrong);
     }
 
@@ -30,7 +29,6 @@ internal static class CopiedFlags
     {
         Visit(store, (_, at, entry, count) => store.File.Patch64(at, count == 1 ? entry | Qcow2Layout.Copied : entry & ~Qcow2Layout.Copied));
         store.File.Finish();
-        store.L1 = store.File.ReadTable(store.Header.L1Offset, store.Header.L1Entries);
     }
 
     /// <summary>Each once, however many entries name it.</summary>

@@ -31,7 +31,7 @@ internal sealed class MapWriter(Qcow2Store store, ClusterMap map, PendingPlaces 
     {
         ulong offset = cluster << _layout.ClusterBits;
         ulong slot = offset >> _layout.L1Shift;
-        ulong table = ClusterMap.TableOf(store, store.L1[slot], store.Header.L1Offset + (slot * 8));
+        ulong table = ClusterMap.TableAt(store, store.L1EntryAt(slot));
         return table == 0 ? default : map.ReadEntry(map.EntryAt(table, offset));
     }
 
@@ -75,7 +75,7 @@ internal sealed class MapWriter(Qcow2Store store, ClusterMap map, PendingPlaces 
 
     private void WriteSlot(ulong slot, ReadOnlySpan<EntryChange> changes)
     {
-        ulong entry = store.L1[slot];
+        ulong entry = store.L1Entry(slot);
         ulong table = entry & Qcow2Layout.OffsetMask;
         bool own = (entry & Qcow2Layout.Copied) != 0 && table != 0;
         if (!own)
@@ -138,15 +138,14 @@ internal sealed class MapWriter(Qcow2Store store, ClusterMap map, PendingPlaces 
         store.File.Flush();
         foreach (NewTable table in _newTables)
         {
-            ulong entryAt = store.Header.L1Offset + (table.Slot * 8);
+            ulong entryAt = store.L1EntryAt(table.Slot);
             if (table.Old != 0)
             {
                 store.Claims.Release(table.Old, _layout.ClusterBytes);
                 store.DropLater(table.Old, _layout.ClusterBytes);
             }
             store.Claims.Claim(table.Offset, _layout.ClusterBytes, entryAt, "an L2 table");
-            store.L1[table.Slot] = table.Offset | Qcow2Layout.Copied;
-            store.File.Patch64(entryAt, store.L1[table.Slot]);
+            store.File.Patch64(entryAt, table.Offset | Qcow2Layout.Copied);
             pending.SettleTable(table.Slot);
         }
         store.File.Finish();

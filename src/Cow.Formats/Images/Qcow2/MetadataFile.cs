@@ -73,10 +73,10 @@ internal sealed class MetadataFile(CachedFile file)
     {
         for (ulong from = 0; from < entries;)
         {
-            ulong hole = (NextData(offset + (from * sizeof(ulong))) - offset) / sizeof(ulong);
-            if (hole > from)
+            ulong hole = WordsOfHole(offset + (from * sizeof(ulong)));
+            if (hole > 0)
             {
-                from = hole;
+                from += hole;
                 continue;
             }
             ulong count = Math.Min(entries - from, BatchWords);
@@ -84,6 +84,9 @@ internal sealed class MetadataFile(CachedFile file)
             from += count;
         }
     }
+
+    /// <summary>How many words from one inside the file on are 0 because the file has a hole.</summary>
+    public ulong WordsOfHole(ulong offset) => (NextData(offset) - offset) / sizeof(ulong);
 
     public ulong Read64(ulong offset) =>
         !IsChanged(offset, sizeof(ulong)) && file.TryReadWord(offset, out ulong word) ? word : ReadUncommonWord(offset);
@@ -104,18 +107,24 @@ internal sealed class MetadataFile(CachedFile file)
         return text.Contains('\0', StringComparison.Ordinal) ? throw new ImageFormatException(Name, (long)offset, "a name without NUL", "one with it") : text;
     }
 
+    /// <summary>Holds that a table of words is inside the file.</summary>
+    public void RequireTable(ulong offset, ulong entries)
+    {
+        if (entries > 0 && offset + (entries * sizeof(ulong)) > Length)
+        {
+            throw new ImageFormatException(Name, (long)offset, $"a table inside the file, which has {_length} bytes", $"{entries} entries at {offset}");
+        }
+    }
+
     /// <summary>Reads a table of big-endian words, past the cache.</summary>
     public ulong[] ReadTable(ulong offset, ulong entries)
     {
+        RequireTable(offset, entries);
         ulong[] table = new ulong[entries];
         Span<byte> bytes = System.Runtime.InteropServices.MemoryMarshal.AsBytes(table.AsSpan());
         if (entries > 0)
         {
             Finish();
-            if (offset + ((ulong)entries * 8) > Length)
-            {
-                throw new ImageFormatException(Name, (long)offset, $"a table inside the file, which has {_length} bytes", $"{entries} entries at {offset}");
-            }
             file.Uncached.ReadAt(bytes, (long)offset);
             ReverseEndianness(table, table);
         }

@@ -141,7 +141,7 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
     {
         ulong offset = run.Chunk << _layout.ChunkBits;
         ulong bytes = Math.Min(run.Count << _layout.ChunkBits, store.Header.Size - offset);
-        if (_places.HasAny(run.Chunk, run.Count) || map.Lookup(store.L1, offset, bytes) is not { Kind: ImageExtentKind.Below } now || now.Length < bytes)
+        if (_places.HasAny(run.Chunk, run.Count) || map.Lookup(store.Header.L1Offset, offset, bytes) is not { Kind: ImageExtentKind.Below } now || now.Length < bytes)
         {
             return false;
         }
@@ -175,7 +175,7 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
     public bool NeedTable(ulong chunk, out ulong table)
     {
         ulong slot = SlotOf(chunk);
-        table = ClusterMap.TableOf(store, store.L1[slot], store.Header.L1Offset + (slot * 8));
+        table = ClusterMap.TableAt(store, store.L1EntryAt(slot));
         if (!LacksTable(slot))
         {
             return true;
@@ -189,13 +189,13 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
     }
 
     /// <summary>Whether a slot has neither a table of its own nor one set aside.</summary>
-    public bool LacksTable(ulong slot) => (store.L1[slot] & Qcow2Layout.Copied) == 0 && !_tables.ContainsKey(slot);
+    public bool LacksTable(ulong slot) => (store.L1Entry(slot) & Qcow2Layout.Copied) == 0 && !_tables.ContainsKey(slot);
 
     /// <summary>Slots of the disk that lack a table, counted up to a limit.</summary>
     public ulong CountMissingTables(ulong limit)
     {
         ulong missing = 0;
-        ulong slots = Math.Min((ulong)store.L1.Length, (store.Header.Size >> _layout.L1Shift) + 1);
+        ulong slots = Math.Min(store.Header.L1Entries, (store.Header.Size >> _layout.L1Shift) + 1);
         for (ulong slot = 0; slot < slots && missing < limit; slot++)
         {
             missing += LacksTable(slot) ? 1UL : 0;
@@ -257,7 +257,7 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
     {
         ulong offset = chunk << _layout.ChunkBits;
         ulong slot = offset >> _layout.L1Shift;
-        ulong table = store.L1[slot] & Qcow2Layout.OffsetMask;
+        ulong table = store.L1Entry(slot) & Qcow2Layout.OffsetMask;
         return table != 0 && map.ReadEntry(map.EntryAt(table, offset)) is { IsCompressed: false, Copied: true } entry && entry.HostOffset >> _layout.ClusterBits == host;
     }
 
@@ -378,7 +378,7 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
             place = run.ValueOf(chunk);
             return true;
         }
-        ImageExtent now = map.Lookup(store.L1, chunk << _layout.ChunkBits, _layout.ChunkBytes);
+        ImageExtent now = map.Lookup(store.Header.L1Offset, chunk << _layout.ChunkBits, _layout.ChunkBytes);
         committed = now.Kind == ImageExtentKind.Data;
         place = committed ? (ulong)now.Offset >> _layout.ChunkBits : 0;
         return committed;

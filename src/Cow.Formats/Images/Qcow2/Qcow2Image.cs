@@ -21,7 +21,6 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
     private readonly List<EntryChange> _changes = [];
     private readonly List<EntryChange> _packedChanges = [];
     private readonly List<PlacedRun> _sorted = [];
-    private readonly ulong[]? _snapshotL1;
     private ulong _committed;
 
     public Qcow2Image(Qcow2Store store, string? snapshot)
@@ -36,7 +35,6 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
                     Advice = "take one of those that \"cowctl info\" lists",
                 };
             _snapshot.Validate(store.File, _layout, store.Header.Size);
-            _snapshotL1 = store.File.ReadTable(_snapshot.L1Offset, _snapshot.L1Entries);
         }
         _map = new ClusterMap(store, _snapshot is null);
         _packed = new PackedClusters(store);
@@ -65,7 +63,8 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
     /// <inheritdoc/>
     public int PackBytes => (int)_layout.ClusterBytes;
 
-    private ulong[] L1 => _snapshotL1 ?? _store.L1;
+    /// <summary>Byte offset of the L1 table.</summary>
+    private ulong L1Offset => _snapshot?.L1Offset ?? _store.Header.L1Offset;
 
     private int SubBits => _layout.ClusterBits - _layout.ChunkBits;
 
@@ -73,14 +72,13 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
     public ImageExtent Lookup(ulong offset, ulong length)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(offset, Info.VirtualBytes);
-        return _map.Lookup(L1, offset, Math.Min(length, Info.VirtualBytes - offset));
+        return _map.Lookup(L1Offset, offset, Math.Min(length, Info.VirtualBytes - offset));
     }
 
     /// <inheritdoc/>
     public void ReadPacked(ulong offset, Span<byte> data)
     {
-        ulong slot = offset >> _layout.L1Shift;
-        ulong table = ClusterMap.TableOf(_store, L1[slot], _store.Header.L1Offset + (slot * 8));
+        ulong table = ClusterMap.TableAt(_store, L1Offset + ((offset >> _layout.L1Shift) * 8));
         ulong at = _map.EntryAt(table, offset);
         L2Entry entry = table == 0 ? default : _map.ReadEntry(at);
         if (table == 0 || _map.InCluster(entry, offset, at).Kind != ImageExtentKind.Packed)

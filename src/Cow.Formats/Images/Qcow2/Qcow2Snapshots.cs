@@ -23,19 +23,20 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
     {
         RequirePossible(name);
         uint id = 1 + store.Snapshots.Entries.Max(e => uint.TryParse(e.Id, NumberStyles.None, CultureInfo.InvariantCulture, out uint number) ? (uint?)number : null) ?? 1;
-        Judge(store.L1);
-        RequireCountsUp(store.L1);
+        ulong[] l1 = ReadActive();
+        Judge(l1);
+        RequireCountsUp(l1);
         Mark();
         ulong l1At = TakeRoom(store.L1Bytes);
-        CountAll(store.L1, up: true);
+        CountAll(l1, up: true);
         store.File.Flush();
         ClearCopied();
 
-        store.File.WriteTable(store.L1, l1At);
+        store.File.WriteTable(ReadActive(), l1At);
         SnapshotEntry entry = new()
         {
             L1Offset = l1At,
-            L1Entries = (uint)store.L1.Length,
+            L1Entries = store.Header.L1Entries,
             Id = id.ToString(CultureInfo.InvariantCulture),
             Name = name,
             Seconds = (uint)DateTimeOffset.UtcNow.ToUnixTimeSeconds(),
@@ -74,11 +75,11 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
             throw new ArgumentException($"snapshot {idOrName} has another size than the disk, which version 2 cannot be given", nameof(idOrName));
         }
         ulong[] snapshot = store.File.ReadTable(entry.L1Offset, entry.L1Entries);
+        ulong[] old = ReadActive();
         Judge(snapshot);
-        Judge(store.L1);
+        Judge(old);
         RequireCountsUp(snapshot);
         Mark();
-        ulong[] old = store.L1;
         (ulong oldAt, uint oldEntries) = (store.Header.L1Offset, store.Header.L1Entries);
         ulong[] now = Array.ConvertAll(snapshot, e => e & ~Qcow2Layout.Copied);
         ulong at = TakeRoom((ulong)now.Length * 8);
@@ -88,7 +89,6 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         store.ChangeHeader(store.Header with { L1Offset = at, L1Entries = (uint)now.Length, Size = size });
         store.File.Flush();
 
-        store.L1 = now;
         CountAll(old, up: false);
         DropTable(oldAt, oldEntries);
         store.File.Flush();
@@ -117,6 +117,8 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
             store.File.Flush();
         }
     }
+
+    private ulong[] ReadActive() => store.File.ReadTable(store.Header.L1Offset, store.Header.L1Entries);
 
     private SnapshotEntry Find(string idOrName)
     {

@@ -34,8 +34,8 @@ internal sealed class Qcow2Store
         Layout = new Qcow2Layout(Header);
         Snapshots = SnapshotTable.Read(File, Header);
         Claims = new ClaimedClusters(File.Name, Layout);
-        Refcounts = new Refcounts(File, Layout, Header);
-        L1 = File.ReadTable(Header.L1Offset, Header.L1Entries);
+        File.RequireTable(Header.RefcountTableOffset, (Header.RefcountTableClusters << Layout.ClusterBits) / 8UL);
+        File.RequireTable(Header.L1Offset, Header.L1Entries);
         Allocator = new ClusterAllocator(this);
         OpenDataFile(dataFile);
     }
@@ -56,22 +56,26 @@ internal sealed class Qcow2Store
 
     public Qcow2Header Header { get; private set; }
 
-    /// <summary>The active L1 table, as on the disk.</summary>
-    public ulong[] L1 { get; set; }
-
-    /// <summary>Bytes of the active L1 table.</summary>
-    public ulong L1Bytes => (ulong)L1.Length * sizeof(ulong);
+    /// <summary>Bytes of the active L1 table. It is not kept: there may be 32 MiB of it, in each image of a chain.</summary>
+    public ulong L1Bytes => Header.L1Entries * (ulong)sizeof(ulong);
 
     public SnapshotTable Snapshots { get; set; }
 
     public ClaimedClusters Claims { get; private set; }
 
-    public Refcounts Refcounts { get; }
+    /// <summary>Not read before somebody asks: who only reads the disk never does.</summary>
+    public Refcounts Refcounts => field ??= new Refcounts(File, Layout, Header);
 
     public ClusterAllocator Allocator { get; private set; }
 
     /// <summary>Bytes of a disk in whole sectors; a snapshot may claim any.</summary>
     public static ulong WholeSectors(ulong size) => (Math.Min(size, ulong.MaxValue - 511) + 511) & ~511UL;
+
+    /// <summary>Byte offset of an entry of the active L1 table.</summary>
+    public ulong L1EntryAt(ulong slot) => Header.L1Offset + (slot * sizeof(ulong));
+
+    /// <summary>An entry of the active L1 table.</summary>
+    public ulong L1Entry(ulong slot) => File.Read64(L1EntryAt(slot));
 
     /// <summary>Changes fields of the header, all of them in its first sector; not yet durable.</summary>
     public void ChangeHeader(Qcow2Header header)
@@ -166,19 +170,15 @@ internal sealed class Qcow2Store
     {
         List<ulong> tables = [];
         List<int> slots = [];
-        for (int i = 0; i < L1.Length; i++)
+        File.ForEachWord(Header.L1Offset, Header.L1Entries, (slot, entry) =>
         {
-            ulong table = ClusterMap.TableOf(this, L1[i], Header.L1Offset + ((ulong)i * 8));
-            if (table != 0)
-            {
-                tables.Add(table);
-                slots.Add(i);
-            }
-        }
+            tables.Add(ClusterMap.TableOf(this, entry, L1EntryAt(slot)));
+            slots.Add((int)slot);
+        });
         Ascending.Sort(tables, slots);
         for (int i = 0; i < tables.Count; i++)
         {
-            Claims.Claim(tables[i], Layout.ClusterBytes, Header.L1Offset + ((ulong)slots[i] * 8), "an L2 table");
+            Claims.Claim(tables[i], Layout.ClusterBytes, L1EntryAt((ulong)slots[i]), "an L2 table");
         }
     }
 

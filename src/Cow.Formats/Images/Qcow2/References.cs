@@ -103,13 +103,7 @@ internal sealed class References
         {
             return;
         }
-        int used = _store.L1.Length - _store.L1.AsSpan().Count(0UL);
-        _tables.EnsureCapacity(used);
-        _slots.EnsureCapacity(used);
-        for (int i = 0; i < _store.L1.Length; i++)
-        {
-            AddTable(i, _store.L1[i], active: true, "the L1 table");
-        }
+        _store.File.ForEachWord(_store.Header.L1Offset, _store.Header.L1Entries, (slot, entry) => AddTable((int)slot, entry, active: true, "the L1 table"));
     }
 
     private void CountSnapshot(SnapshotEntry snapshot)
