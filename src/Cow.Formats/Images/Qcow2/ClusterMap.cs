@@ -14,8 +14,13 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
     /// <summary>Bytes of L2 entries read at once when an answer may be long.</summary>
     private const int BatchBytes = 4096;
 
+    /// <summary>Tables that are remembered at most.</summary>
+    private const int MostWhole = 1024;
+
     private readonly Qcow2Layout _layout = store.Layout;
 
+    // What tables hold that hold one thing throughout: many L1 entries may name one. Not where tables change.
+    private readonly Dictionary<ulong, ImageExtent> _whole = [];
     private readonly int _file = store.DataFile is null ? Qcow2Store.ImageFileIndex : Qcow2Store.DataFileIndex;
     private readonly bool _external = store.DataFile is not null;
 
@@ -42,7 +47,7 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
             ulong at = EntryAt(table, offset);
             return Clip(InCluster(ReadEntry(at), offset, at), length);
         }
-        ImageExtent found = InTable(table, offset, length);
+        ImageExtent found = InWhole(table, offset, length);
         return found.Kind == ImageExtentKind.Below && found.Length >= length ? Below(l1, slot, offset, most) : Clip(found, length);
     }
 
@@ -183,6 +188,28 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
 
     private bool IsEmpty(ulong entry) =>
         entry == 0 || (IsTable(store, entry) && store.File.IsHole(entry & Qcow2Layout.OffsetMask, _layout.ClusterBytes));
+
+    /// <summary>As <see cref="InTable"/>, without a look at a table that is known to hold one thing throughout.</summary>
+    private ImageExtent InWhole(ulong table, ulong offset, ulong length)
+    {
+        ulong bytes = 1UL << _layout.L1Shift;
+        if (_whole.TryGetValue(table, out ImageExtent whole))
+        {
+            long within = whole.Kind is ImageExtentKind.Data or ImageExtentKind.Shared ? (long)(offset & (bytes - 1)) : 0;
+            return whole with { Length = length, Offset = whole.Offset + within };
+        }
+        ImageExtent found = InTable(table, offset, length);
+        // In an external data file a table is right for one L1 entry only.
+        if (found.Length == bytes && !store.Writable && !_external)
+        {
+            if (_whole.Count == MostWhole)
+            {
+                _whole.Clear();
+            }
+            _whole.Add(table, found);
+        }
+        return found;
+    }
 
     /// <summary>The longest run of one kind, inside one table.</summary>
     private ImageExtent InTable(ulong table, ulong offset, ulong length)

@@ -75,6 +75,30 @@ internal sealed class GiantQcow2Tests
         Assert.That(file.BytesRead, Is.LessThan(1 << 20));
     }
 
+    /// <summary>Two tables of 2 MiB, named in turn: one of zeros, and one of data that adjoins.</summary>
+    [Test]
+    public void TablesThatHoldOneThingAreReadOnceHoweverManyEntriesNameThem()
+    {
+        const int Tables = 64;
+        const int Bits = 21;
+        const int Shift = (2 * Bits) - 3;
+        const long Large = 1L << Bits;
+        using HoledFile file = Qcow2(1L << 19, (ulong)Tables << Shift, Bits);
+        file.WriteAt(Words(Tables, i => InUse | (ulong)((10 + (i % 2)) * Large)), 3 * Large);
+        file.WriteAt(Words(1 << (Bits - 3), _ => 1), 10 * Large);
+        file.WriteAt(Words(1 << (Bits - 3), i => InUse | (ulong)((100 + i) * Large)), 11 * Large);
+        IDiskImage image = Open(new Qcow2Driver(), file);
+        for (ulong slot = 0; slot < Tables; slot++)
+        {
+            ImageExtent expected = slot % 2 == 0 ? new(1UL << Shift, ImageExtentKind.Zero) : new(1UL << Shift, ImageExtentKind.Data, 0, 100 * Large);
+            Assert.That(image.Lookup(slot << Shift, ulong.MaxValue), Is.EqualTo(expected));
+        }
+        const ulong Within = (7UL << Bits) + 4096;
+        ImageExtent rest = new((1UL << Shift) - Within, ImageExtentKind.Data, 0, (100 * Large) + (long)Within);
+        Assert.That(image.Lookup((5UL << Shift) + Within, ulong.MaxValue), Is.EqualTo(rest));
+        Assert.That(file.BytesRead, Is.LessThan(3 * Large));
+    }
+
     /// <summary>Clusters that are far apart share nothing in memory; nor does the order in which the disk has them matter.</summary>
     [Test]
     public void ScatteredClustersTakeLittleMemory([Values] bool shuffled)
