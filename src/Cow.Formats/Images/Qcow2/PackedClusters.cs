@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Numerics;
 using Cow.Formats.Images.Codecs;
 
 namespace Cow.Formats.Images.Qcow2;
@@ -10,6 +11,13 @@ internal sealed class PackedClusters(Qcow2Store store)
 {
     /// <summary>Host clusters taken at once.</summary>
     private const ulong RoomClusters = 16;
+
+    /// <summary>Bytes of a compressed cluster that are read at once.</summary>
+    private const int PieceBytes = 64 << 10;
+
+    /// <summary>No longer hole is in the middle of a compressed cluster: data that is stored, not packed, has another header before that in deflate (RFC 1951,
+    /// section 3.2.4) as in Zstandard (RFC 8878, section 3.1.1.2).</summary>
+    private const int MostStored = 128 << 10;
 
     private readonly Qcow2Layout _layout = store.Layout;
 
@@ -66,10 +74,7 @@ internal sealed class PackedClusters(Qcow2Store store)
     /// <exception cref="ImageFormatException">It cannot be unpacked.</exception>
     public void Unpack((ulong Offset, ulong Length) place, ulong entryAt, Span<byte> data)
     {
-        ulong length = Math.Min(place.Length, store.File.Length - place.Offset);
-        _packed = (ulong)_packed.Length < length ? new byte[length] : _packed;
-        Span<byte> packed = _packed.AsSpan(0, (int)length);
-        store.File.Data.ReadAt(packed, (long)place.Offset);
+        ReadOnlySpan<byte> packed = ReadBytes((long)place.Offset, (int)Math.Min(place.Length, store.File.Length - place.Offset));
         if (!Codec.TryUnpack(packed, data))
         {
             throw new ImageFormatException(store.File.Name, (long)place.Offset, $"{_layout.ClusterBytes} bytes compressed, as the table at {entryAt} says", $"{packed.Length} bytes that cannot be inflated to them");
@@ -134,6 +139,25 @@ internal sealed class PackedClusters(Qcow2Store store)
 
     /// <summary>The unused clusters went back.</summary>
     public void Restart() => (_next, _end, _tailReferences) = (0, 0, 0);
+
+    /// <summary>Reads a compressed cluster, but not into a hole that it cannot go on behind: an entry may claim megabytes.</summary>
+    private ReadOnlySpan<byte> ReadBytes(long offset, int most)
+    {
+        if (_packed.Length < most)
+        {
+            _packed = new byte[BitOperations.RoundUpToPowerOf2((uint)most)];
+        }
+        int read = 0;
+        for (bool ends = false; read < most && !ends;)
+        {
+            ends = most - read > MostStored && store.File.Data.NextData(offset + read) - offset - read > MostStored;
+            // The last of what is stored may be the beginning of the hole.
+            Span<byte> piece = _packed.AsSpan(read, Math.Min(ends ? MostStored : PieceBytes, most - read));
+            store.File.Data.ReadAt(piece, offset + read);
+            read += piece.Length;
+        }
+        return _packed.AsSpan(0, read);
+    }
 
     private void TakeRoom()
     {
