@@ -169,36 +169,51 @@ public sealed class Qcow2Driver : IRepairingDriver
     /// <summary>Takes the bitmaps out. Nothing believes them any more: now their space becomes free.</summary>
     private static void DropBitmaps(Qcow2Store store, BitmapDirectory directory)
     {
-        List<ulong> clusters = [];
+        List<(ulong Offset, ulong Length)> pieces = [];
         try
         {
             directory.ForEachPiece(store.File, store.Layout, (offset, length) =>
             {
                 store.Claims.Claim(offset, length, directory.ExtensionAt, "a bitmap");
-                clusters.AddRange(ClustersOf(store.Layout, offset, length));
+                pieces.Add((offset, length));
                 return true;
             });
         }
         catch (ImageFormatException)
         {
             // Not sound, so what it names may be somebody else's: lost space is the lesser evil.
-            clusters.Clear();
+            pieces.Clear();
         }
         store.Extensions.DropBitmaps(store.Header, store.File);
         store.File.Flush();
-        foreach (ulong cluster in clusters)
+        foreach (ChunkRun run in MaybeCounted(store, pieces))
         {
-            store.Allocator.Drop(cluster);
+            for (ulong cluster = run.Chunk; cluster < run.End; cluster++)
+            {
+                store.Allocator.Drop(cluster);
+            }
         }
         store.File.Flush();
         store.ClaimAll();
     }
 
-    private static IEnumerable<ulong> ClustersOf(Qcow2Layout layout, ulong offset, ulong length)
+    /// <summary>Clusters of pieces of the file, but for those whose refcount block is not there or in a hole: tables of bitmaps may be gigabytes.</summary>
+    private static List<ChunkRun> MaybeCounted(Qcow2Store store, List<(ulong Offset, ulong Length)> pieces)
     {
-        for (ulong i = 0; i < layout.Clusters(length); i++)
+        List<ChunkRun> runs = [];
+        foreach ((ulong offset, ulong length) in pieces)
         {
-            yield return (offset >> layout.ClusterBits) + i;
+            ulong cluster = offset >> store.Layout.ClusterBits;
+            for (ulong end = cluster + store.Layout.Clusters(length), next; cluster < end; cluster = next)
+            {
+                ulong block = cluster >> store.Layout.BlockBits;
+                next = Math.Min(end, (block + 1) << store.Layout.BlockBits);
+                if (!store.Refcounts.IsEmpty(block))
+                {
+                    runs.Add(new ChunkRun(cluster, next - cluster));
+                }
+            }
         }
+        return runs;
     }
 }
