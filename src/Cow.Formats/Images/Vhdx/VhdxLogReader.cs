@@ -6,7 +6,8 @@ namespace Cow.Formats.Images.Vhdx;
 
 /// <summary>Reads the log of an image that was not closed.</summary>
 /// <remarks>The log is a ring of entries. What counts is the run of good entries, each numbered one higher than the one before, whose last entry has the
-/// highest number and points back (its tail) into the run: from that tail on all is played back.</remarks>
+/// highest number and points back (its tail) into the run: from that tail on all is played back.
+/// The log is not kept, since it may have 64 MiB in each image of a chain; nor are its holes believed, since it need not be durable.</remarks>
 internal sealed class VhdxLogReader
 {
     /// <summary>Bytes of a log that we play back at most: 64 times what everybody makes.</summary>
@@ -18,23 +19,29 @@ internal sealed class VhdxLogReader
     /// <summary>How many times over the bytes of the log are summed up before we call it a trap.</summary>
     private const int MostSummed = 8;
 
+    /// <summary>Bytes that are read at once.</summary>
+    private const int WindowBytes = 64 << 10;
+
     private const int HeaderBytes = 64;
     private const int DescriptorBytes = 32;
     private const int Sector = VhdxFormat.Page;
 
     private readonly CachedFile _file;
     private readonly VhdxHeader _header;
-    private readonly byte[] _log;
+    private readonly int _length;
+    private readonly byte[] _window = new byte[WindowBytes];
     private readonly Dictionary<int, Entry?> _entries = [];
+    private int _windowAt = -1;
     private long _summed;
 
     private VhdxLogReader(CachedFile file, VhdxHeader header)
     {
         _file = file;
         _header = header;
-        _log = new byte[header.LogLength];
-        file.Uncached.ReadAt(_log, (long)header.LogOffset);
+        _length = (int)header.LogLength;
     }
+
+    private long LogOffset => (long)_header.LogOffset;
 
     /// <summary>What the log says, or null where nothing must be played back.</summary>
     /// <exception cref="ImageFormatException">Something must be, and the log does not say what.</exception>
@@ -56,7 +63,7 @@ internal sealed class VhdxLogReader
     private List<Entry> ActiveRun()
     {
         List<Entry> best = [];
-        for (int at = 0; at < _log.Length;)
+        for (int at = NextStart(0); at < _length; at = NextStart(at))
         {
             List<Entry> run = RunFrom(at);
             if (run.Count == 0)
@@ -70,25 +77,35 @@ internal sealed class VhdxLogReader
             {
                 best = run[tail..];
             }
-            at += (int)Math.Min(run.Sum(e => (long)e.Length), _log.Length);
+            at += (int)Math.Min(run.Sum(e => (long)e.Length), _length);
         }
         return best.Count > 0
             ? best
-            : throw new ImageFormatException(_file.Name, (long)_header.LogOffset, $"log entries of {_header.LogId}, which must be played back", "no whole sequence of them");
+            : throw new ImageFormatException(_file.Name, LogOffset, $"log entries of {_header.LogId}, which must be played back", "no whole sequence of them");
+    }
+
+    /// <summary>The first sector from one on that may begin an entry.</summary>
+    private int NextStart(int at)
+    {
+        while (at < _length && !SectorAt(at).StartsWith("loge"u8))
+        {
+            at += Sector;
+        }
+        return at;
     }
 
     private List<Entry> RunFrom(int start)
     {
         List<Entry> run = [];
         int at = start;
-        for (long bytes = 0; EntryAt(at) is { } entry && bytes + entry.Length <= _log.Length; bytes += entry.Length)
+        for (long bytes = 0; EntryAt(at) is { } entry && bytes + entry.Length <= _length; bytes += entry.Length)
         {
             if (run.Count > 0 && entry.Sequence != unchecked(run[^1].Sequence + 1))
             {
                 break;
             }
             run.Add(entry);
-            at = (int)((at + (long)entry.Length) % _log.Length);
+            at = (int)((at + (long)entry.Length) % _length);
         }
         return run;
     }
@@ -105,14 +122,15 @@ internal sealed class VhdxLogReader
 
     private Entry? Parse(int at)
     {
-        ReadOnlySpan<byte> head = _log.AsSpan(at, HeaderBytes);
+        Span<byte> head = stackalloc byte[HeaderBytes];
+        _file.ReadAt(head, LogOffset + at);
         uint length = ReadUInt32LittleEndian(head[8..]);
         uint tail = ReadUInt32LittleEndian(head[12..]);
         uint descriptors = ReadUInt32LittleEndian(head[24..]);
         bool mine = head.StartsWith("loge"u8) && new Guid(head.Slice(32, 16)) == _header.LogId;
-        bool sane = length >= Sector && length <= _log.Length && length % Sector == 0 && tail < _log.Length && tail % Sector == 0
+        bool sane = length >= Sector && length <= _length && length % Sector == 0 && tail < _length && tail % Sector == 0
             && HeaderBytes + ((ulong)descriptors * DescriptorBytes) <= length;
-        if (!mine || !sane || !SumIsRight(at, (int)length, ReadUInt32LittleEndian(head[4..])))
+        if (!mine || !sane || !SumIsRight(at, (int)length, head))
         {
             return null;
         }
@@ -120,27 +138,55 @@ internal sealed class VhdxLogReader
         return PartsAreRight(entry) ? entry : null;
     }
 
-    private bool SumIsRight(int at, int length, uint sum)
+    private bool SumIsRight(int at, int length, ReadOnlySpan<byte> head)
     {
         _summed += length;
-        if (_summed > MostSummed * (long)_log.Length)
+        if (_summed > MostSummed * (long)_length)
         {
-            throw new ImageFormatException(_file.Name, (long)_header.LogOffset + at, "log entries beside each other", "entries over entries");
+            throw new ImageFormatException(_file.Name, LogOffset + at, "log entries beside each other", "entries over entries");
         }
-        uint crc = Crc32C.Append(Crc32C.Start, _log.AsSpan(at, 4));
-        crc = Crc32C.Append(crc, stackalloc byte[4]);
-        int first = Math.Min(length, _log.Length - at);
-        crc = Crc32C.Append(crc, _log.AsSpan(at + 8, first - 8));
-        return Crc32C.Finish(Crc32C.Append(crc, _log.AsSpan(0, length - first))) == sum;
+        uint crc = Crc32C.Append(Crc32C.Append(Crc32C.Start, head[..4]), stackalloc byte[4]);
+        int first = Math.Min(length, _length - at);
+        return TryAppend(ref crc, at + 8, first - 8) && TryAppend(ref crc, 0, length - first) && Crc32C.Finish(crc) == ReadUInt32LittleEndian(head[4..]);
+    }
+
+    /// <summary>Sums up a part of an entry.</summary>
+    /// <returns>False where a sector begins with zeros: each begins with a signature.</returns>
+    private bool TryAppend(ref uint crc, int at, int length)
+    {
+        for (int end = at + length; at < end; at = (at | (Sector - 1)) + 1)
+        {
+            ReadOnlySpan<byte> sector = SectorAt(at);
+            if (ReadUInt32LittleEndian(sector) == 0)
+            {
+                return false;
+            }
+            crc = Crc32C.Append(crc, sector[(at % Sector)..]);
+        }
+        return true;
+    }
+
+    /// <summary>The sector of the log in which a byte is, until another one is asked for.</summary>
+    private ReadOnlySpan<byte> SectorAt(int at)
+    {
+        int window = at & -WindowBytes;
+        if (window != _windowAt)
+        {
+            _windowAt = -1;
+            _file.Uncached.ReadAt(_window, LogOffset + window);
+            _windowAt = window;
+        }
+        return _window.AsSpan((at - window) & -Sector, Sector);
     }
 
     /// <summary>Whether all descriptors and data sectors are of this entry, and there are as many as its length says.</summary>
     private bool PartsAreRight(Entry entry)
     {
         int data = 0;
+        Span<byte> descriptor = stackalloc byte[DescriptorBytes];
         for (int i = 0; i < entry.Descriptors; i++)
         {
-            ReadOnlySpan<byte> descriptor = Descriptor(entry, i);
+            ReadDescriptor(entry, i, descriptor);
             bool isData = descriptor.StartsWith("desc"u8);
             if ((!isData && !descriptor.StartsWith("zero"u8)) || ReadUInt64LittleEndian(descriptor[24..]) != entry.Sequence)
             {
@@ -160,7 +206,8 @@ internal sealed class VhdxLogReader
         {
             return false;
         }
-        ReadOnlySpan<byte> sector = DataSector(entry, index);
+        Span<byte> sector = stackalloc byte[Sector];
+        ReadDataSector(entry, index, sector);
         ulong sequence = ((ulong)ReadUInt32LittleEndian(sector[4..]) << 32) | ReadUInt32LittleEndian(sector[(Sector - 4)..]);
         return sector.StartsWith("data"u8) && sequence == entry.Sequence;
     }
@@ -177,12 +224,14 @@ internal sealed class VhdxLogReader
             throw Wrong(head, 56, $"a file that grows by {MostGrowth} bytes at most", $"from {_file.Length} to {head.Last}");
         }
         VhdxReplay replay = new((long)head.Last);
+        Span<byte> descriptor = stackalloc byte[DescriptorBytes];
         foreach (Entry entry in run)
         {
             int data = 0;
             for (int i = 0; i < entry.Descriptors; i++)
             {
-                Play(replay, entry, Descriptor(entry, i), ref data);
+                ReadDescriptor(entry, i, descriptor);
+                Play(replay, entry, descriptor, ref data);
             }
         }
         return replay;
@@ -203,7 +252,8 @@ internal sealed class VhdxLogReader
     /// <summary>What a data sector makes of its page: signature and number are in the place of bytes that the descriptor has.</summary>
     private byte[] Page(Entry entry, ReadOnlySpan<byte> descriptor, int index)
     {
-        byte[] page = DataSector(entry, index).ToArray();
+        byte[] page = new byte[Sector];
+        ReadDataSector(entry, index, page);
         descriptor[8..16].CopyTo(page);
         descriptor[4..8].CopyTo(page.AsSpan(Sector - 4));
         return page;
@@ -221,14 +271,14 @@ internal sealed class VhdxLogReader
     }
 
     private ImageFormatException Wrong(Entry entry, int field, string expected, string found) =>
-        new(_file.Name, (long)_header.LogOffset + entry.At + field, expected, found);
+        new(_file.Name, LogOffset + entry.At + field, expected, found);
 
     /// <summary>A descriptor; none lies across sectors, so none across the end of the ring.</summary>
-    private ReadOnlySpan<byte> Descriptor(Entry entry, int index) =>
-        _log.AsSpan((int)((entry.At + HeaderBytes + ((long)index * DescriptorBytes)) % _log.Length), DescriptorBytes);
+    private void ReadDescriptor(Entry entry, int index, Span<byte> descriptor) =>
+        _file.ReadAt(descriptor, LogOffset + ((entry.At + HeaderBytes + ((long)index * DescriptorBytes)) % _length));
 
-    private ReadOnlySpan<byte> DataSector(Entry entry, int index) =>
-        _log.AsSpan((int)((entry.At + entry.DescriptorBytes + ((long)index * Sector)) % _log.Length), Sector);
+    private void ReadDataSector(Entry entry, int index, Span<byte> sector) =>
+        _file.ReadAt(sector, LogOffset + ((entry.At + entry.DescriptorBytes + ((long)index * Sector)) % _length));
 
     /// <param name="At">Byte offset in the log.</param>
     /// <param name="Length">Bytes.</param>
