@@ -23,7 +23,10 @@ internal sealed class VmdkOpening(ImageSource source, bool writable, Dictionary<
     private readonly List<IImageFile> _files = [];
     private readonly List<string> _paths = [];
     private readonly List<VmdkExtent> _extents = [];
-    private readonly List<(int File, long Start, long End)> _ranges = [];
+
+    // Numbers of the files by their paths, and what extents have of each: a descriptor may have thousands of lines.
+    private readonly Dictionary<string, int> _numbers = [];
+    private readonly List<RangeSet> _ranges = [];
     private string? _readOnlyReason;
 
     /// <summary>Opens the image.</summary>
@@ -96,16 +99,16 @@ internal sealed class VmdkOpening(ImageSource source, bool writable, Dictionary<
             return new ZeroExtent(bytes);
         }
         OpenedFile file = OpenNamed(line);
-        int known = _paths.IndexOf(file.Path);
-        int index = known >= 0 ? known : AddFile(file.File, file.Path);
+        bool known = _numbers.TryGetValue(file.Path, out int index);
+        index = known ? index : AddFile(file.File, file.Path);
         if (line.Type == ExtentType.Flat)
         {
             return Flat(line, file.File, index, bytes);
         }
-        Expect.That(known < 0, source.File, line.At, "a file of its own for a sparse extent", $"{file.Path} a second time");
+        Expect.That(!known, source.File, line.At, "a file of its own for a sparse extent", $"{file.Path} a second time");
         SparseExtent extent = SparseOpener.Open(file.File, index);
         Expect.That(extent.Bytes == bytes, source.File, line.At, $"as many sectors as the extent's header says, {extent.Bytes / 512}", line.Sectors);
-        _ranges.Add((index, 0, long.MaxValue));
+        _ranges[index].TryAdd(0, file.File.Length);
         return extent;
     }
 
@@ -114,9 +117,7 @@ internal sealed class VmdkOpening(ImageSource source, bool writable, Dictionary<
         long start = (long)line.FirstSector * 512;
         Expect.That(
             Expect.Inside((ulong)start, bytes, file.Length), source.File, line.At, $"an extent inside the {file.Length} bytes of {file.Name}", $"{bytes} bytes at {start}");
-        bool apart = _ranges.TrueForAll(range => range.File != index || range.End <= start || range.Start >= start + (long)bytes);
-        Expect.That(apart, source.File, line.At, "extents that do not overlap", $"sector {line.FirstSector} a second time");
-        _ranges.Add((index, start, start + (long)bytes));
+        Expect.That(_ranges[index].TryAdd(start, (long)bytes), source.File, line.At, "extents that do not overlap", $"sector {line.FirstSector} a second time");
         return new FlatExtent(bytes, index, start);
     }
 
@@ -147,6 +148,8 @@ internal sealed class VmdkOpening(ImageSource source, bool writable, Dictionary<
     {
         _files.Add(file);
         _paths.Add(path);
+        _ranges.Add(new RangeSet(512));
+        _numbers.Add(path, _files.Count - 1);
         return _files.Count - 1;
     }
 
