@@ -9,16 +9,21 @@ internal sealed class HoleFiller(TwoLevelMap map, TwoLevelMap? mirror, TailSpace
     private const int CopyBytes = 64 * 1024;
 
     // The last pieces, as many as there are holes, and one more, which says where the file ends then.
-    private readonly PriorityQueue<Piece, long> _last = new();
+    private PriorityQueue<Piece, long> _last = new();
     private readonly int _entryBytes = map.Codec.EntryBytes;
     private ulong _holes;
     private long _firstHole;
 
+    // Holes of the file, where pieces come from and go to, as far as they were asked for.
+    private (long Start, long End) _holeFrom;
+    private (long Start, long End) _holeTo;
+
     private enum PieceKind
     {
-        Chunk,
+        // Tables move first, so that the entries of chunks are changed where the tables are then.
         Table,
         MirrorTable,
+        Chunk,
 
         /// <summary>It stays where it is.</summary>
         Fixed,
@@ -33,10 +38,18 @@ internal sealed class HoleFiller(TwoLevelMap map, TwoLevelMap? mirror, TailSpace
             return;
         }
         NotePieces();
-        List<Move> moves = Plan(out long end);
-        // First the tables, so that the entries of chunks are changed where the tables are then.
-        MoveTables(moves.FindAll(move => move.Piece.Kind != PieceKind.Chunk));
-        MoveChunks(moves.FindAll(move => move.Piece.Kind == PieceKind.Chunk));
+        Move[] moves = TakeLast();
+        Span<Move> planned = moves.AsSpan(0, Plan(moves, out long end));
+        Copy(planned);
+        // What names them lies in the order of their numbers, and is written by sectors.
+        planned.Sort(static (a, b) => a.Piece.Kind != b.Piece.Kind ? a.Piece.Kind - b.Piece.Kind : a.Piece.Number.CompareTo(b.Piece.Number));
+        int tables = 0;
+        while (tables < planned.Length && planned[tables].Piece.Kind != PieceKind.Chunk)
+        {
+            tables++;
+        }
+        NameTables(planned[..tables]);
+        NameChunks(planned[tables..]);
         space.KeepOnly(end);
     }
 
@@ -54,13 +67,13 @@ internal sealed class HoleFiller(TwoLevelMap map, TwoLevelMap? mirror, TailSpace
     }
 
     private void NoteTable(PieceKind kind, ulong table, long at) =>
-        Note(new Piece(map.TableBytes > space.UnitBytes ? PieceKind.Fixed : kind, table, at, map.TableBytes));
+        Note(new Piece(map.TableBytes > space.UnitBytes ? PieceKind.Fixed : kind, table, at, (uint)map.TableBytes));
 
     private void NoteChunk(ulong chunk, TableEntry entry)
     {
         if (entry.Kind is TableEntryKind.Data or TableEntryKind.Packed && map.Fault(entry) is null)
         {
-            Note(new Piece(entry.Kind == TableEntryKind.Data ? PieceKind.Chunk : PieceKind.Fixed, chunk, entry.Offset, entry.Length));
+            Note(new Piece(entry.Kind == TableEntryKind.Data ? PieceKind.Chunk : PieceKind.Fixed, chunk, entry.Offset, (uint)entry.Length));
         }
     }
 
@@ -77,37 +90,50 @@ internal sealed class HoleFiller(TwoLevelMap map, TwoLevelMap? mirror, TailSpace
         }
     }
 
-    /// <summary>Gives the last pieces the first holes.</summary>
-    /// <param name="end">Where everything ends then.</param>
-    private List<Move> Plan(out long end)
+    /// <summary>The pieces that were noted, the last one first, without a place to go to yet.</summary>
+    private Move[] TakeLast()
     {
-        Piece[] pieces = new Piece[_last.Count];
-        for (int i = pieces.Length - 1; i >= 0; i--)
+        Move[] moves = new Move[_last.Count];
+        for (int i = moves.Length - 1; i >= 0; i--)
         {
-            pieces[i] = _last.Dequeue();
+            moves[i] = new Move(_last.Dequeue(), 0);
         }
-        List<Move> moves = [];
-        end = _firstHole;
-        foreach (Piece piece in pieces)
-        {
-            if (piece.Kind == PieceKind.Fixed || !space.TryTakeBefore(piece.Offset, out long to))
-            {
-                end = Math.Max(end, piece.Offset + piece.Length);
-                break;
-            }
-            moves.Add(new Move(piece, to));
-            end = Math.Max(end, to + piece.Length);
-        }
+        // There can be millions.
+        _last = new();
         return moves;
     }
 
-    private void MoveTables(List<Move> moves)
+    /// <summary>Gives the last pieces the first holes.</summary>
+    /// <param name="moves">All pieces that may move.</param>
+    /// <param name="end">Where everything ends then.</param>
+    /// <returns>How many move.</returns>
+    private int Plan(Span<Move> moves, out long end)
     {
-        if (moves.Count == 0)
+        int count = 0;
+        while (count < moves.Length && moves[count].Piece.Kind != PieceKind.Fixed && space.TryTakeBefore(moves[count].Piece.Offset, out long to))
+        {
+            moves[count] = new Move(moves[count].Piece, to);
+            count++;
+        }
+        end = count < moves.Length ? moves[count].Piece.Offset + moves[count].Piece.Length : _firstHole;
+        // All of these holes lie before all of these pieces: whichever goes where, and this way both are gone through in the order of the file.
+        for (int i = 0; i < count / 2; i++)
+        {
+            (moves[i], moves[count - 1 - i]) = (new Move(moves[count - 1 - i].Piece, moves[i].To), new Move(moves[i].Piece, moves[count - 1 - i].To));
+        }
+        foreach (Move move in moves[..count])
+        {
+            end = Math.Max(end, move.To + move.Piece.Length);
+        }
+        return count;
+    }
+
+    private void NameTables(ReadOnlySpan<Move> moves)
+    {
+        if (moves.IsEmpty)
         {
             return;
         }
-        Copy(moves);
         SectorWriter writer = new(map.File);
         foreach (Move move in moves)
         {
@@ -119,22 +145,21 @@ internal sealed class HoleFiller(TwoLevelMap map, TwoLevelMap? mirror, TailSpace
         map.File.Flush();
     }
 
-    private void MoveChunks(List<Move> moves)
+    private void NameChunks(ReadOnlySpan<Move> moves)
     {
-        if (moves.Count == 0)
+        if (moves.IsEmpty)
         {
             return;
         }
-        Copy(moves);
-        Name(map, moves);
+        NameChunks(map, moves);
         if (mirror is not null)
         {
-            Name(mirror, moves);
+            NameChunks(mirror, moves);
         }
         map.File.Flush();
     }
 
-    private void Name(TwoLevelMap of, List<Move> moves)
+    private void NameChunks(TwoLevelMap of, ReadOnlySpan<Move> moves)
     {
         SectorWriter writer = new(of.File);
         foreach (Move move in moves)
@@ -146,8 +171,13 @@ internal sealed class HoleFiller(TwoLevelMap map, TwoLevelMap? mirror, TailSpace
         writer.Done();
     }
 
-    private void Copy(List<Move> moves)
+    /// <summary>Copies pieces in the order of the file. Durable on return.</summary>
+    private void Copy(ReadOnlySpan<Move> moves)
     {
+        if (moves.IsEmpty)
+        {
+            return;
+        }
         byte[] bytes = new byte[Math.Min(CopyBytes, space.UnitBytes)];
         // A file system may call a hole what is not yet on the disk.
         map.File.Flush();
@@ -171,19 +201,24 @@ internal sealed class HoleFiller(TwoLevelMap map, TwoLevelMap? mirror, TailSpace
     /// <returns>Bytes of it before what is to be copied.</returns>
     private long ZerosOnBothSides(Move move, long done)
     {
-        long zeros = Math.Min(ZerosAt(move.Piece.Offset + done), ZerosAt(move.To + done));
+        long zeros = Math.Min(ZerosAt(ref _holeFrom, move.Piece.Offset + done), ZerosAt(ref _holeTo, move.To + done));
         return done + (zeros / 512 * 512);
     }
 
-    private long ZerosAt(long offset)
+    /// <summary>Zeros from an offset on. Whoever goes through many pieces in one hole asks once.</summary>
+    private long ZerosAt(ref (long Start, long End) hole, long offset)
     {
-        long next = offset < map.File.Length ? map.File.Uncached.NextData(offset) : offset;
-        return (next < map.File.Length ? next : long.MaxValue) - offset;
+        if (offset < hole.Start || offset >= hole.End)
+        {
+            long next = offset < map.File.Length ? map.File.Uncached.NextData(offset) : offset;
+            hole = (offset, next < map.File.Length ? next : long.MaxValue);
+        }
+        return hole.End - offset;
     }
 
     private TwoLevelMap Mirror => mirror ?? throw new InvalidOperationException("no copies of tables are kept");
 
-    private readonly record struct Piece(PieceKind Kind, ulong Number, long Offset, long Length);
+    private readonly record struct Piece(PieceKind Kind, ulong Number, long Offset, uint Length);
 
     private readonly record struct Move(Piece Piece, long To);
 }

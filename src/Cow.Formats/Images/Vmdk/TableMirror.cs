@@ -59,7 +59,9 @@ internal sealed class TableMirror
     /// <param name="space">Where a redundant table that is missing gets its place.</param>
     public void Repair(TailSpace space)
     {
+        // One for each side: entries that are taken from either change sectors of both by turns.
         SectorWriter writer = new(Map.File);
+        SectorWriter mirrorWriter = new(Map.File);
         List<ulong> missing = [];
         Compare(
             (table, _, mirrorAt) =>
@@ -70,19 +72,20 @@ internal sealed class TableMirror
                 }
                 else
                 {
-                    Map.Codec.Store(writer.Field(Map.DirectoryEntryAt(table), Map.Codec.EntryBytes), 0);
+                    Map.Codec.Store(mirrorWriter.Field(Map.DirectoryEntryAt(table), Map.Codec.EntryBytes), 0);
                 }
             },
             (at, mirrorAt, entry, mirrorEntry) =>
             {
                 bool primary = Good(entry) || !Good(mirrorEntry);
-                Map.Codec.Store(writer.Field(primary ? mirrorAt : at, Map.Codec.EntryBytes), primary ? entry : mirrorEntry);
+                Map.Codec.Store((primary ? mirrorWriter : writer).Field(primary ? mirrorAt : at, Map.Codec.EntryBytes), primary ? entry : mirrorEntry);
             });
         if (missing.Count > 0)
         {
-            AddCopies(missing, space, writer);
+            AddCopies(missing, space, mirrorWriter);
         }
         writer.Done();
+        mirrorWriter.Done();
         Map.DirectoryChanged();
         Map.File.Flush();
     }

@@ -206,6 +206,38 @@ internal sealed class GiantVmdkTests
         }
     }
 
+    /// <summary>Tables and their copies, or a table and its grains, that lie in no order and have gaps between them: what names them is written by
+    /// sectors, not once for each.</summary>
+    [TestCase(true)]
+    [TestCase(false)]
+    public void WhatIsMovedIsNamedInTheOrderOfItsEntries(bool tables)
+    {
+        const int Pieces = 512;
+        const int Gap = 256;
+        const int Directory = 32;
+        const uint Mirror = 40;
+        int[] places = [.. Enumerable.Range(1, 2 * Pieces).Select(i => i * Gap)];
+        new Random(1).Shuffle(places);
+        using HoledFile file = new(((2 * Pieces) + 2) * Gap * 512);
+        HostedFlags flags = HostedFlags.NewLines | (tables ? HostedFlags.Mirror : 0);
+        ulong grains = (ulong)(tables ? Pieces * 512 : Pieces);
+        WriteWithDescriptor(file, new HostedHeader(1, flags, grains * 128, 128, 1, 4, 512, tables ? Mirror : 0, Directory, 128, 1, 0));
+        for (int i = 0; i < Pieces; i++)
+        {
+            Put(file, ((tables ? Directory : places[Pieces]) * 512L) + (i * 4), places[i]);
+            Put(file, ((tables ? Mirror : Directory) * 512) + (tables ? i * 4 : 0), places[Pieces + (tables ? i : 0)]);
+        }
+        file.BytesWritten = 0;
+        using (IDiskImage image = Open(new VmdkDriver(), file, writable: true))
+        {
+            image.Close();
+        }
+        Assert.That(file.BytesWritten, Is.LessThan(Pieces * 32));
+        Assert.That(file.Length, Is.LessThanOrEqualTo(((tables ? 2 * Pieces : Pieces) + 2) * 65536));
+        CheckReport report = Open(new VmdkDriver(), file).Check();
+        Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo((0, tables ? 0UL : Pieces)));
+    }
+
     /// <summary>tmpfs has them.</summary>
     [Test]
     public void AFileThatEndsWithTheNumbersIsRefused([Values(0, 511, 1 << 20)] int less)
