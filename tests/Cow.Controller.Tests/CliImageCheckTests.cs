@@ -48,6 +48,27 @@ internal sealed class CliImageCheckTests : IDisposable
     }
 
     [Test]
+    public void AChildKnowsItsParentAfterARepair()
+    {
+        CliImageWorld.Require("vmdk");
+        string parent = _world.In("parent.vmdk");
+        string child = _world.In("child.vmdk");
+        CliImageWorld.Qemu("create", "-q", "-f", "vmdk", parent, "64M");
+        CliImageWorld.QemuIo(parent, "vmdk", "write -P 1 0 128k");
+        CliImageWorld.Qemu("create", "-q", "-f", "vmdk", "-F", "vmdk", "-b", parent, child);
+        using (FileStream file = new(parent, FileMode.Open))
+        {
+            file.SetLength(file.Length + (1 << 20));
+        }
+
+        Assert.That(_world.Run("check", parent), Is.EqualTo(ExitCode.Findings), _world.Error);
+        Assert.That(_world.Run("check", parent, "--repair"), Is.EqualTo(ExitCode.Done), _world.Error + _world.Out);
+        Assert.That(_world.Out, Does.StartWith("repaired: ").And.EndsWith(": clean\n"));
+        _world.Done("map", child);
+        CliImageWorld.QemuIo(child, "vmdk", "read -P 1 0 128k");
+    }
+
+    [Test]
     public void WhatDoesNotOpenIsAFinding()
     {
         CliImageWorld.Require("qcow2");

@@ -35,6 +35,10 @@ public sealed record ImageSource(CachedFile File, string Path, IImageOpener Open
 /// <param name="Snapshot">Id or name of a snapshot inside the image that is to be read instead of its present state, or null. Not with Writable.</param>
 public sealed record ImageOpenOptions(bool Writable, string? Snapshot = null)
 {
+    /// <summary>It is written only to be repaired, and closed then; no guest writes it. So its children must go on knowing it by its identity, and
+    /// where nothing can be cured nothing is written. Only with Writable.</summary>
+    public bool ForRepair { get; init; }
+
     /// <summary>VHD: the size by the CHS geometry, as QEMU takes it for some creators, instead of the footer's current size.</summary>
     public bool SizeByGeometry { get; init; }
 }

@@ -54,7 +54,7 @@ internal sealed class ImageChecker(DaemonPaths paths)
             return;
         }
 
-        IDiskImage image = session.OpenOne(driver, source, writable: true);
+        IDiskImage image = session.OpenOne(driver, source, repair: true);
         if (image.Info.ReadOnlyReason is { } reason)
         {
             throw new CliException(ExitCode.Usage, spec.Path, $"cannot be repaired: {reason}", "copy what can be read of it with \"cowctl convert\"");

@@ -79,9 +79,9 @@ internal sealed class ImageSession : IDisposable
     /// <summary>Opens the image alone.</summary>
     /// <param name="driver">Its format.</param>
     /// <param name="source">Its file.</param>
-    /// <param name="writable">It will be written.</param>
-    public IDiskImage OpenOne(IImageDriver driver, ImageSource source, bool writable = false) =>
-        Keep(ImageFormats.Checked(_spec.Path, () => driver.Open(source, new ImageOpenOptions(writable, _spec.Snapshot))));
+    /// <param name="repair">It will be repaired; else it is read.</param>
+    public IDiskImage OpenOne(IImageDriver driver, ImageSource source, bool repair = false) =>
+        Keep(ImageFormats.Checked(_spec.Path, () => driver.Open(source, new ImageOpenOptions(repair, _spec.Snapshot) { ForRepair = repair })));
 
     /// <inheritdoc/>
     public void Dispose()

@@ -34,7 +34,7 @@ public sealed class VhdxDriver : IImageDriver
         {
             throw new ArgumentException("a VHDX has no snapshots inside", nameof(options));
         }
-        return new VhdxImage(source, VhdxParts.Read(source.File), options.Writable);
+        return new VhdxImage(source, VhdxParts.Read(source.File), options);
     }
 
     /// <inheritdoc/>

@@ -139,13 +139,18 @@ internal sealed partial class VhdxImage
     }
 
     /// <summary>Plays the log back into the file, and puts new ids into the headers.</summary>
-    private VhdxParts PrepareToWrite(VhdxParts parts)
+    private VhdxParts PrepareToWrite(VhdxParts parts, bool forRepair)
     {
         _openedEnd = _committedEnd = _space!.End;
         _free = _file.CanGrow ? VhdxFormat.AlignUp(Math.Max(parts.Medium.Length, _committedEnd), VhdxFormat.Megabyte) : _committedEnd;
         parts.Replay?.Apply(_file);
-        // Whoever has the image as its parent must know that it is not what it was: rewrites pass us by, so it is said now.
-        _headers.Update(Guid.NewGuid(), Guid.NewGuid(), Guid.Empty);
+        bool curable = parts.Replay is not null || !_headers.BothGood || (_file.CanGrow && _file.Length > _committedEnd);
+        if (!forRepair || curable)
+        {
+            // Whoever has the image as its parent must know that it is not what it was: rewrites pass us by, so it is said now. A repair changes
+            // nothing of what the disk reads.
+            _headers.Update(Guid.NewGuid(), forRepair ? _headers.Current.DataWriteId : Guid.NewGuid(), Guid.Empty);
+        }
         _log = new VhdxLogWriter(_file, _headers);
         if (parts.Replay is null)
         {

@@ -34,16 +34,16 @@ internal sealed partial class VhdxImage : IDiskImage
     /// <summary>Byte offset of the bits that were asked for last and are not in a hole of the file.</summary>
     private long _seenBits;
 
-    public VhdxImage(ImageSource source, VhdxParts parts, bool writable)
+    public VhdxImage(ImageSource source, VhdxParts parts, ImageOpenOptions options)
     {
         _file = source.File;
-        _writable = writable;
+        _writable = options.Writable;
         _headers = parts.Headers;
         string identity = _headers.Current.DataWriteId.ToString("D");
-        if (writable)
+        if (_writable)
         {
             _space = parts.ReadSpace();
-            parts = PrepareToWrite(parts);
+            parts = PrepareToWrite(parts, options.ForRepair);
         }
         else if (parts.Replay is { } replay)
         {

@@ -43,22 +43,24 @@ internal sealed class SparseExtent : VmdkExtent
         _packed!.Read(offset, data);
     }
 
-    public override void StartWriting()
+    public override void StartWriting(bool forRepair)
     {
+        if (forRepair && !Mark.Found && !HasOnlyLeaks())
+        {
+            return;
+        }
         _parts.Mirror?.RequireSound();
         TailSpace space = new(_map.File, _map.Geometry.ChunkBytes, GrainCodec.Limit, _parts.LeastBytes);
-        if (Mark.Found)
+        // Whoever closed it may have left places that nobody has all the same: only a repair looks for them.
+        bool survey = Mark.Found || forRepair;
+        if (survey)
         {
-            _parts.Mirror?.Repair(space);
-            RangeSet used = RequireSound();
-            long end = Math.Max(used.End, _map.Metadata.End);
-            Mark.Advance(end);
-            space.KeepOnly(end);
+            DropUnnamed(space);
         }
         Mark.Write(unclean: true);
         _map.File.Flush();
         _store = new TailStore(_map, _parts.Mirror?.Map, space, _parts.HasNextFree ? Mark.Advance : null);
-        if (Mark.Found)
+        if (survey)
         {
             _store.Survey();
         }
@@ -69,8 +71,13 @@ internal sealed class SparseExtent : VmdkExtent
 
     public override void StopWriting()
     {
+        if (_store is null)
+        {
+            // There was nothing to repair.
+            return;
+        }
         // The mark goes last: until then a crash has the tables looked at.
-        _store!.Close();
+        _store.Close();
         _map.File.Flush();
         Mark.Write(unclean: false);
         _map.File.Flush();
@@ -92,6 +99,28 @@ internal sealed class SparseExtent : VmdkExtent
             _store?.AddFree(used);
             check.Holes(_map.File.Name, _map, used, 0, Math.Min(_map.File.Length, Mark.NextFree));
         }
+    }
+
+    /// <summary>Whether a repair has something to do where no crash left anything: lost space to give back, and no damage that would have to be
+    /// guessed about.</summary>
+    private bool HasOnlyLeaks()
+    {
+        TableCheck check = new();
+        Check(check);
+        return check.Leaks.Any && !check.Errors.Any;
+    }
+
+    /// <summary>Evens out both directories, and keeps of the file no more than tables name.</summary>
+    private void DropUnnamed(TailSpace space)
+    {
+        if (Mark.Found)
+        {
+            _parts.Mirror?.Repair(space);
+        }
+        RangeSet used = RequireSound();
+        long end = Math.Max(used.End, _map.Metadata.End);
+        Mark.Advance(end);
+        space.KeepOnly(end);
     }
 
     private RangeSet Entries(TableCheck check)

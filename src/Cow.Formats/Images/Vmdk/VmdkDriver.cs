@@ -22,14 +22,14 @@ internal sealed class VmdkDriver : IStreamingDriver
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(options);
         Expect.That(options.Snapshot is null, source.File, 0, "a format with snapshots inside", FormatName);
-        return new VmdkOpening(source, options.Writable).Open();
+        return new VmdkOpening(source, options).Open();
     }
 
     public IDiskImage Create(ImageSource source, ImageCreateOptions options)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(options);
-        return new VmdkOpening(source, writable: true, new VmdkCreation(source, options).Run()).Open();
+        return new VmdkOpening(source, new ImageOpenOptions(Writable: true), new VmdkCreation(source, options).Run()).Open();
     }
 
     public IStreamedImage Stream(ImageSource source, ImageCreateOptions options)

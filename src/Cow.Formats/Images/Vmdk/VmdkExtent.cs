@@ -36,7 +36,8 @@ internal abstract class VmdkExtent(ulong bytes, int fileIndex)
     public virtual void ReadPacked(ulong offset, Span<byte> data) => throw new InvalidOperationException("nothing is compressed here");
 
     /// <summary>Repairs what a crash left, and says in the metadata that it is written. Durable on return.</summary>
-    public virtual void StartWriting()
+    /// <param name="forRepair">See <see cref="ImageOpenOptions.ForRepair"/>.</param>
+    public virtual void StartWriting(bool forRepair)
     {
     }
 

@@ -17,24 +17,27 @@ internal sealed class VmdkImage : IGrantingImage
     /// <param name="descriptor">The descriptor, or null for an extent that has none.</param>
     /// <param name="layout">The extents.</param>
     /// <param name="info">What it is.</param>
-    /// <param name="writable">Whether it shall be written.</param>
+    /// <param name="options">Whether it shall be written, and what for.</param>
     /// <exception cref="ImageFormatException">It shall be written and cannot.</exception>
-    public VmdkImage(ImageSource source, VmdkDescriptor? descriptor, VmdkLayout layout, ImageInfo info, bool writable)
+    public VmdkImage(ImageSource source, VmdkDescriptor? descriptor, VmdkLayout layout, ImageInfo info, ImageOpenOptions options)
     {
         _file = source.File;
         _layout = layout;
-        _writable = writable;
+        _writable = options.Writable;
         _chunkBytes = (ulong)layout.ChunkSectors * 512;
         Info = info;
-        if (writable)
+        if (_writable)
         {
             Expect.That(info.ReadOnlyReason is null, _file, 0, "an image that can be written", info.ReadOnlyReason ?? "");
             foreach (VmdkExtent extent in layout.Extents)
             {
-                extent.StartWriting();
+                extent.StartWriting(options.ForRepair);
             }
-            descriptor!.ChangeContentId();
-            _file.Flush();
+            if (!options.ForRepair)
+            {
+                descriptor!.ChangeContentId();
+                _file.Flush();
+            }
         }
     }
 

@@ -7,9 +7,9 @@ namespace Cow.Formats.Images.Vmdk;
 
 /// <summary>Opens a VMDK image: from a descriptor its extents, or from an extent its descriptor.</summary>
 /// <param name="source">The main file.</param>
-/// <param name="writable">Whether it shall be written.</param>
+/// <param name="options">Whether it shall be written, and what for.</param>
 /// <param name="opened">Extents that are open already, by name; null for none.</param>
-internal sealed class VmdkOpening(ImageSource source, bool writable, Dictionary<string, OpenedFile>? opened = null)
+internal sealed class VmdkOpening(ImageSource source, ImageOpenOptions options, Dictionary<string, OpenedFile>? opened = null)
 {
     private static readonly string[] _typesWithExtentFiles =
         ["monolithicFlat", "twoGbMaxExtentFlat", "twoGbMaxExtentSparse", "vmfs", "vmfsSparse", "seSparse"];
@@ -40,7 +40,7 @@ internal sealed class VmdkOpening(ImageSource source, bool writable, Dictionary<
         {
             ReadOnlyReason = _readOnlyReason ?? layout.ReadOnlyReason,
         };
-        return new VmdkImage(source, descriptor, layout, info, writable);
+        return new VmdkImage(source, descriptor, layout, info, options);
     }
 
     /// <summary>The main file is an extent, perhaps with a descriptor inside.</summary>
@@ -88,7 +88,7 @@ internal sealed class VmdkOpening(ImageSource source, bool writable, Dictionary<
             : descriptor.Extents.Any(line => line.Access == ExtentAccess.ReadOnly) ? "its descriptor says that an extent is only read"
             : descriptor.ContentId is null ? "its descriptor has no CID"
             : null;
-        Expect.That(!writable || _readOnlyReason is null, source.File, 0, "an image that can be written", _readOnlyReason ?? "");
+        Expect.That(!options.Writable || _readOnlyReason is null, source.File, 0, "an image that can be written", _readOnlyReason ?? "");
     }
 
     private VmdkExtent OpenLine(ExtentLine line)
@@ -130,7 +130,7 @@ internal sealed class VmdkOpening(ImageSource source, bool writable, Dictionary<
         Expect.That(other, source.File, line.At, "an extent in another file than the descriptor", $"'{line.Name}'");
         if (!_opened.TryGetValue(line.Name, out OpenedFile file))
         {
-            file = source.Opener.OpenNamed(line.Name, source.Path, line.At, writable);
+            file = source.Opener.OpenNamed(line.Name, source.Path, line.At, options.Writable);
             Expect.That(file.Path != source.Path, source.File, line.At, "an extent in another file than the descriptor", $"'{line.Name}'");
             _opened.Add(line.Name, file);
         }

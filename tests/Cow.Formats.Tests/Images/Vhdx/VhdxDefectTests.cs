@@ -95,13 +95,7 @@ internal sealed class VhdxDefectTests
     [Test]
     public void ALogWithoutAnyWholeEntryIsRefused()
     {
-        MemoryFiles files = new();
-        using (ImageDisk disk = New(files))
-        {
-            disk.Write(0, new byte[4096]);
-            disk.Flush();
-        }
-        byte[] image = files.Bytes("a");
+        byte[] image = NotClosed();
         image[(1 << 20) + 100] ^= 1;
         Assert.That(() => Open(image, writable: false), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("no whole sequence"));
     }
@@ -119,6 +113,42 @@ internal sealed class VhdxDefectTests
         }
         using ImageChain again = ImageStack.Open(files.Reopened().Source("a"), new ImageStackOptions(Writable: false));
         Assert.That(again.Images[0].Info.Identity, Is.Not.EqualTo(first));
+    }
+
+    /// <summary>The file was made longer, or a header was damaged, or the log was not played back: what the disk reads stays, and so what children name
+    /// it by. The other id, of the file, changes.</summary>
+    [TestCase(8 << 20, -1, false)]
+    [TestCase(0, 64 << 10, false)]
+    [TestCase(0, 128 << 10, false)]
+    [TestCase(0, -1, true)]
+    public void ARepairKeepsWhatChildrenNameTheImageBy(int more, int damaged, bool unclosed)
+    {
+        byte[] image = unclosed ? NotClosed() : NewImage();
+        int length = image.Length;
+        Array.Resize(ref image, length + more);
+        image[Math.Max(0, damaged + 40)] ^= damaged < 0 ? (byte)0 : (byte)1;
+        MemoryFiles files = new();
+        files.Put("a", image);
+        VhdxHeader before = VhdxHeaders.Read(files.Source("a").File).Current;
+        Repair(files);
+        Assert.That(CheckOf(files.Reopened()).Clean, Is.True);
+        VhdxHeaders after = VhdxHeaders.Read(files.Reopened().Source("a").File);
+        Assert.That(after.Current.DataWriteId, Is.EqualTo(before.DataWriteId));
+        Assert.That(after.Current.FileWriteId, Is.Not.EqualTo(before.FileWriteId));
+        Assert.That((after.BothGood, after.Current.LogId), Is.EqualTo((true, Guid.Empty)));
+        Assert.That(files.Bytes("a"), Has.Length.EqualTo(length));
+    }
+
+    /// <summary>A block that lost its entry lies between others: no record says that it is free.</summary>
+    [TestCase(0)]
+    [TestCase(8)]
+    public void ARepairThatCannotCureWritesNothing(int lostBytes)
+    {
+        byte[] image = NewImage();
+        image.AsSpan(TableAt, lostBytes).Clear();
+        MemoryImageFile file = new(image, "a");
+        Repair(new MemoryFiles().Add("a", file));
+        Assert.That(file.ToArray(), Is.EqualTo(image));
     }
 
     /// <summary>The log wraps around; sequence, tail and space are right through many commits.</summary>
@@ -152,6 +182,27 @@ internal sealed class VhdxDefectTests
         disk.Write(1 << 20, new byte[512]);
         disk.Close();
         return files.Bytes("a");
+    }
+
+    private static byte[] NotClosed()
+    {
+        MemoryFiles files = new();
+        using ImageDisk disk = New(files);
+        disk.Write(0, new byte[4096]);
+        disk.Flush();
+        return files.Bytes("a");
+    }
+
+    private static void Repair(MemoryFiles files)
+    {
+        using IDiskImage image = new VhdxDriver().Open(files.Source("a"), new ImageOpenOptions(true) { ForRepair = true });
+        image.Close();
+    }
+
+    private static CheckReport CheckOf(MemoryFiles files)
+    {
+        using IDiskImage image = new VhdxDriver().Open(files.Source("a"), new ImageOpenOptions(false));
+        return image.Check();
     }
 
     private static ImageDisk New(MemoryFiles files, ulong bytes = DiskBytes) =>

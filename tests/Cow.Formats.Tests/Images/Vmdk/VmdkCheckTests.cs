@@ -134,6 +134,48 @@ internal sealed class VmdkCheckTests
         Assert.That(files.Bytes("image")[72], Is.Zero);
     }
 
+    /// <summary>The file was made longer, or a grain lost its entry, or a crash left the mark: what the disk reads stays, and so what children
+    /// name it by.</summary>
+    [TestCase(1, -1, 0)]
+    [TestCase(1, TableAt, 0)]
+    [TestCase(0, -1, 1)]
+    [TestCase(3, TableAt, 1)]
+    public void ARepairCuresWhatIsLostAndKeepsTheContentId(int moreGrains, int lostEntryAt, byte mark)
+    {
+        byte[] image = Hosted(3);
+        int length = image.Length;
+        Array.Resize(ref image, length + (moreGrains * 65536));
+        image[72] = mark;
+        if (lostEntryAt > 0)
+        {
+            image.AsSpan(lostEntryAt, 4).Clear();
+            image.AsSpan(lostEntryAt - TableAt + MirrorTableAt, 4).Clear();
+        }
+        MemoryFiles files = Put(image);
+        string? id = IdOf(files);
+        Repair(files);
+        Assert.That(ReportOf(files.Reopened()).Clean, Is.True);
+        Assert.That(IdOf(files.Reopened()), Is.EqualTo(id));
+        Assert.That(files.Bytes("image"), Has.Length.EqualTo(length - (lostEntryAt > 0 ? 65536 : 0)));
+        Assert.That(files.Bytes("image")[72], Is.Zero);
+    }
+
+    [TestCase(-1, 0, false)]
+    [TestCase(MirrorTableAt, 0, false)]
+    [TestCase(TableAt + 4, (int)FirstGrain, true)]
+    public void ARepairThatCannotCureWritesNothing(int at, int entry, bool longer)
+    {
+        byte[] image = Hosted(2);
+        Array.Resize(ref image, image.Length + (longer ? 65536 : 0));
+        if (at > 0)
+        {
+            WriteInt32LittleEndian(image.AsSpan(at), entry);
+        }
+        MemoryImageFile file = new(image, "image");
+        Repair(new MemoryFiles().Add("image", file));
+        Assert.That(file.Changes, Is.Zero);
+    }
+
     [TestCase("a grain behind the end", CowdTableAt, 0x10000u)]
     [TestCase("a grain in the header", CowdTableAt, 3u)]
     [TestCase("a grain in sector 1, which means zeros elsewhere", CowdTableAt, 1u)]
@@ -226,6 +268,18 @@ internal sealed class VmdkCheckTests
         MemoryFiles files = new();
         files.Put("image", [.. image]);
         return files;
+    }
+
+    private static void Repair(MemoryFiles files)
+    {
+        using IDiskImage image = new VmdkDriver().Open(files.Source("image"), new ImageOpenOptions(true) { ForRepair = true });
+        image.Close();
+    }
+
+    private static string? IdOf(MemoryFiles files)
+    {
+        using IDiskImage image = new VmdkDriver().Open(files.Source("image"), new ImageOpenOptions(false));
+        return image.Info.Identity;
     }
 
     private static IReadOnlyList<string> Errors(byte[] image) => ErrorsOf(Put(image));

@@ -99,6 +99,18 @@ internal sealed class VmdkDescriptorTests
         Open(after).Dispose();
     }
 
+    /// <summary>Its extents have no metadata that could be wrong.</summary>
+    [Test]
+    public void ARepairLeavesTheContentIdAlone()
+    {
+        MemoryFiles files = Files(Good);
+        using (IDiskImage image = new VmdkDriver().Open(files.Source("image"), new ImageOpenOptions(true) { ForRepair = true }))
+        {
+            image.Close();
+        }
+        Assert.That(Encoding.ASCII.GetString(files.Bytes("image")), Is.EqualTo(Good));
+    }
+
     [Test]
     public void AChildOfAParentThatWasWrittenIsRefused()
     {
