@@ -2,8 +2,8 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using Cow.Controller.Cli.Commands;
-using Cow.Controller.Cli.Output;
 using Cow.Controller.Ipc;
+using Cow.Formats;
 
 namespace Cow.Controller.Cli;
 

@@ -59,7 +59,7 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
         ArgumentNullException.ThrowIfNull(name);
         string home = Path.GetDirectoryName(Path.GetFullPath(imagePath)) ?? "/";
         ImageFormatException Refuse(string found) => new(
-            imagePath, nameOffset, $"the name of a file in {home} or in a directory given with --backing-dir", $"'{Printable(name, 120)}', {Printable(found, 400)}")
+            imagePath, nameOffset, $"the name of a file in {home} or in a directory given with --backing-dir", $"'{Printable.Start(name, 120)}', {found}")
         {
             Advice = "if you trust the image, allow the directory of that file with --backing-dir; protocols are never opened",
         };
@@ -144,13 +144,6 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
         CachedFile file = new(open(real, writable), _cache);
         _files.Add(real, new Entry(file, writable));
         return new OpenedFile(file, real);
-    }
-
-    /// <summary>Untrusted text as it can be shown: on one line, without what moves a terminal's cursor, and not too long.</summary>
-    private static string Printable(string text, int most)
-    {
-        string shown = string.Concat(text.Take(most).Select(c => char.IsControl(c) ? '?' : c));
-        return text.Length > most ? shown + "..." : shown;
     }
 
     private readonly record struct Entry(CachedFile File, bool Writable);

@@ -4,6 +4,7 @@ using Cow.Controller.Cli.Images;
 using Cow.Controller.Cli.Output;
 using Cow.Controller.Cli.Stores;
 using Cow.Controller.Cli.Values;
+using Cow.Formats;
 
 namespace Cow.Controller.Cli.Commands;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using Cow.Controller.Cli.Output;
 using Cow.Controller.Cli.Values;
+using Cow.Formats;
 
 namespace Cow.Controller.Cli.Images;
 

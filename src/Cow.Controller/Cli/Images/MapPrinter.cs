@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using Cow.Controller.Cli.Output;
+using Cow.Formats;
 using Cow.Formats.Images;
 
 namespace Cow.Controller.Cli.Images;

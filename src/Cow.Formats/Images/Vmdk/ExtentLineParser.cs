@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using System.Globalization;
+using System.Text;
 using Cow.Formats.Images.Tables;
 using Cow.Formats.Io;
 
@@ -31,6 +32,7 @@ internal static class ExtentLineParser
         Expect.That(rest.Length <= (type == ExtentType.Flat ? 1 : 0), file, at, "nothing behind an extent's name but the first sector of a flat one", Shown(line));
         ulong first = rest.Length == 0 ? 0 : Number(rest[0], "an extent's first sector", file, at);
         string name = quote < 0 ? "" : line[(quote + 1)..endQuote];
+        Names.RequireShort(Encoding.UTF8.GetByteCount(name), file, at);
         return new ExtentLine(at, words[0] == "RW" ? ExtentAccess.ReadWrite : ExtentAccess.ReadOnly, sectors, type, name, first);
     }
 
@@ -57,5 +59,5 @@ internal static class ExtentLineParser
     private static string[] Words(string text) => text.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries);
 
     /// <summary>As much of a text as a message bears.</summary>
-    private static string Shown(string text) => $"'{(text.Length > 100 ? text[..100] + "..." : text)}'";
+    private static string Shown(string text) => $"'{Printable.Start(text, 100)}'";
 }

@@ -147,6 +147,7 @@ internal sealed class VmdkDescriptor
         }
         if (IsOurs(key))
         {
+            Names.RequireShort(end - start, _file, at + start);
             // Two of them would leave open which one counts.
             bool first = _values.TryAdd(key, new Value(Names.Decode(bytes[start..end], _file, at + start), at + start));
             Expect.That(first, _file, at, $"one {key}", "a second one");

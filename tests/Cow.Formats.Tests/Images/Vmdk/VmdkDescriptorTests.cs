@@ -58,6 +58,27 @@ internal sealed class VmdkDescriptorTests
         Assert.That(() => Open(Good.Replace(part, instead, StringComparison.Ordinal)).Dispose(), Throws.InstanceOf<ImageFormatException>());
     }
 
+    [TestCase("flat", 4096, "flat")]
+    [TestCase("parentCID=ffffffff", 4096, "parentCID=00000001\nparentFileNameHint=\"flat\"")]
+    [TestCase("monolithicFlat", 4096, "flat")]
+    public void ANameThatNoPathCanBeIsRefused(string part, int most, string instead)
+    {
+        foreach (int letters in (int[])[most + 1, 900_000])
+        {
+            string text = Good.Replace(part, instead.Replace("flat", new string('x', letters), StringComparison.Ordinal), StringComparison.Ordinal);
+            ImageFormatException? e = Assert.Throws<ImageFormatException>(() => Open(text).Dispose());
+            Assert.That(e!.Expected, Is.EqualTo("a name of 4096 bytes at most"));
+        }
+    }
+
+    [Test]
+    public void ANameMayBeAsLongAsAPath()
+    {
+        string hint = new('x', 4096);
+        using IDiskImage image = Open(Good.Replace("parentCID=ffffffff", $"parentCID=00000001\nparentFileNameHint=\"{hint}\"", StringComparison.Ordinal));
+        Assert.That(image.Info.Backing!.Names, Is.EqualTo(new[] { hint }));
+    }
+
     [TestCase("RW 8 FLAT", "RDONLY 8 FLAT")]
     [TestCase("RW 8 FLAT \"flat\" 0", "RW 8 FLAT \"flat\" 0\nRW 8 ZERO")]
     [TestCase("createType", "changeTrackPath=\"image-ctk.vmdk\"\ncreateType")]
