@@ -466,15 +466,8 @@ bool cow_chan_ready(struct cow_chan *chan)
 	return ready;
 }
 
-/**
- * cow_events_read - as many events as there are and fit
- * @chan: an attached channel; its read mutex is held
- * @to: where to
- * @count: bytes, enough for one event
- *
- * Return: bytes, 0 if there is nothing to tell, or an errno.
- */
-ssize_t cow_events_read(struct cow_chan *chan, char __user *to, size_t count)
+/* At most a page of them.  Bytes, 0 if there is nothing to tell, or an errno. */
+static ssize_t read_page(struct cow_chan *chan, char __user *to, size_t count)
 {
 	unsigned int max = min_t(size_t, count / sizeof(struct dm_cow_event),
 				 COW_READ_BATCH);
@@ -500,4 +493,33 @@ ssize_t cow_events_read(struct cow_chan *chan, char __user *to, size_t count)
 	if (stale)
 		return -ESTALE;
 	return failed ? -EFAULT : bytes;
+}
+
+/**
+ * cow_events_read - as many events as there are and fit
+ * @chan: an attached channel; its read mutex is held
+ * @to: where to
+ * @count: bytes, enough for one event
+ *
+ * Each page goes on where the one before it stopped, so the order holds as it
+ * does between two reads.  What was told by then is told, also where the next
+ * page fails.
+ *
+ * Return: bytes, 0 if there is nothing to tell, or an errno.
+ */
+ssize_t cow_events_read(struct cow_chan *chan, char __user *to, size_t count)
+{
+	size_t done = 0;
+	ssize_t r;
+
+	for (;;) {
+		r = read_page(chan, to + done, count - done);
+		if (r < 0)
+			return done ? done : r;
+		done += r;
+		if (r < COW_READ_BATCH * sizeof(struct dm_cow_event) ||
+		    count - done < sizeof(struct dm_cow_event))
+			return done;
+		cond_resched();
+	}
 }

@@ -14,8 +14,7 @@ internal sealed class FaultLoop : IDisposable
 {
     private const int StackBytes = 256 << 10;
 
-    /// <summary>The kernel tells of a page of them at once.</summary>
-    private const int EventsPerRead = 64;
+    private const int EventsPerRead = 256;
     private const int LoadRecords = 256;
 
     private readonly IFaultChannel _channel;
