@@ -18,6 +18,11 @@ static_assert(sizeof(struct dm_cow_attach) == 208);
 static_assert(offsetof(struct dm_cow_attach, ident) == 80);
 static_assert(sizeof(struct dm_cow_list) == 144);
 static_assert(offsetof(struct dm_cow_list, uncommitted) == 136);
+static_assert(sizeof(struct dm_cow_exchange) == 32);
+static_assert(offsetof(struct dm_cow_exchange, error) == 28);
+
+/* Records that one EXCHANGE takes, and that it gives; no sum of them overflows. */
+#define COW_EXCHANGE_MAX	(1024 * 1024)
 
 static struct cow_ctx *chan_ctx(struct cow_chan *chan)
 {
@@ -50,30 +55,45 @@ static ssize_t cow_chan_read(struct file *file, char __user *to, size_t count,
 	}
 }
 
-static ssize_t cow_chan_write(struct file *file, const char __user *from,
-			      size_t count, loff_t *pos)
+/*
+ * Carries out replies up to the first that is refused, for which it sets err.
+ * Returns how many; or ERESTARTSYS, and nothing has happened.
+ */
+static ssize_t chan_reply(struct cow_chan *chan, const char __user *from,
+			  size_t records, int *err)
 {
-	struct cow_chan *chan = file->private_data;
-	struct cow_ctx *ctx = chan_ctx(chan);
+	struct cow_ctx *ctx = chan->ctx;
 	unsigned int noio;
 	size_t done;
-	int err = 0;
 
-	if (!ctx)
-		return -ENOTCONN;
-	if (!count || count % sizeof(struct dm_cow_reply))
-		return -EINVAL;
 	/* Whoever answers must not need an answer to get memory. */
 	noio = memalloc_noio_save();
 	if (mutex_lock_interruptible(&ctx->control)) {
 		memalloc_noio_restore(noio);
 		return -ERESTARTSYS;
 	}
-	done = cow_replies_write(chan, from,
-				 count / sizeof(struct dm_cow_reply), &err);
+	done = cow_replies_write(chan, from, records, err);
 	mutex_unlock(&ctx->control);
 	memalloc_noio_restore(noio);
 	cow_ctx_settled(ctx);
+	return done;
+}
+
+static ssize_t cow_chan_write(struct file *file, const char __user *from,
+			      size_t count, loff_t *pos)
+{
+	struct cow_chan *chan = file->private_data;
+	ssize_t done;
+	int err = 0;
+
+	if (!chan_ctx(chan))
+		return -ENOTCONN;
+	if (!count || count % sizeof(struct dm_cow_reply))
+		return -EINVAL;
+	done = chan_reply(chan, from, count / sizeof(struct dm_cow_reply),
+			  &err);
+	if (done < 0)
+		return done;
 	return done ? done * sizeof(struct dm_cow_reply) : err;
 }
 
@@ -164,7 +184,7 @@ static void __attach(struct cow_chan *chan, struct cow_ctx *ctx,
 	arg->uncommitted = ctx->number - ctx->committed;
 	arg->devices = ctx->nr_devs;
 	arg->state = __ctx_state(ctx);
-	/* The one before it sleeps in read or poll: it must see. */
+	/* The one before it sleeps in read, EXCHANGE or poll: it must see. */
 	wake_up(&ctx->wait);
 }
 
@@ -254,6 +274,90 @@ static int ioctl_list(struct dm_cow_list __user *user)
 	return copy_to_user(user, &arg, sizeof(arg)) ? -EFAULT : 0;
 }
 
+/*
+ * Sleeps until a read would return at once, or WAKE was called, and then reads.
+ * A signal, too, ends it: there is no event then.
+ */
+static ssize_t chan_await(struct cow_chan *chan, char __user *to, size_t count,
+			  s32 timeout_ms)
+{
+	long timeout = timeout_ms < 0 ? MAX_SCHEDULE_TIMEOUT :
+					msecs_to_jiffies(timeout_ms);
+	ssize_t r;
+
+	if (wait_event_interruptible_timeout(chan->ctx->wait,
+					     cow_chan_awaited(chan),
+					     timeout) < 0)
+		return 0;
+	if (mutex_lock_interruptible(&chan->read_mutex))
+		return 0;
+	r = cow_events_read(chan, to, count);
+	mutex_unlock(&chan->read_mutex);
+	return r;
+}
+
+/*
+ * Once a reply was looked at, nothing that comes behind may hide what became of
+ * it, or the caller would send it twice; whatever went wrong is still so when it
+ * calls again.
+ */
+static int chan_exchange(struct cow_chan *chan, struct dm_cow_exchange *arg)
+{
+	u32 records = min_t(u32, arg->nr_replies, COW_EXCHANGE_MAX);
+	u32 events = min_t(u32, arg->nr_events, COW_EXCHANGE_MAX);
+	bool all = records == arg->nr_replies;
+	ssize_t r = 0;
+	int err = 0;
+
+	if (records)
+		r = chan_reply(chan, u64_to_user_ptr(arg->replies), records,
+			       &err);
+	if (r < 0)
+		return r;
+	arg->nr_replies = r;
+	arg->nr_events = 0;
+	arg->error = -err;
+	if (err || !all || !events)
+		return 0;
+	r = chan_await(chan, u64_to_user_ptr(arg->events),
+		       events * sizeof(struct dm_cow_event), arg->timeout_ms);
+	if (r < 0)
+		return records ? 0 : r;
+	arg->nr_events = r / sizeof(struct dm_cow_event);
+	return 0;
+}
+
+static int ioctl_exchange(struct cow_chan *chan,
+			  struct dm_cow_exchange __user *user)
+{
+	struct dm_cow_exchange arg;
+	int r;
+
+	if (!chan_ctx(chan))
+		return -ENOTCONN;
+	if (copy_from_user(&arg, user, sizeof(arg)))
+		return -EFAULT;
+	if (arg.timeout_ms < -1)
+		return -EINVAL;
+	r = chan_exchange(chan, &arg);
+	if (r)
+		return r;
+	return copy_to_user(user, &arg, sizeof(arg)) ? -EFAULT : 0;
+}
+
+static int ioctl_wake(struct cow_chan *chan)
+{
+	struct cow_ctx *ctx = chan_ctx(chan);
+
+	if (!ctx)
+		return -ENOTCONN;
+	spin_lock_irq(&ctx->lock);
+	chan->woken = true;
+	wake_up_interruptible(&ctx->wait);
+	spin_unlock_irq(&ctx->lock);
+	return 0;
+}
+
 static long cow_chan_ioctl(struct file *file, unsigned int cmd,
 			   unsigned long arg)
 {
@@ -262,6 +366,10 @@ static long cow_chan_ioctl(struct file *file, unsigned int cmd,
 		return ioctl_attach(file->private_data, (void __user *)arg);
 	case DM_COW_IOC_LIST:
 		return ioctl_list((void __user *)arg);
+	case DM_COW_IOC_EXCHANGE:
+		return ioctl_exchange(file->private_data, (void __user *)arg);
+	case DM_COW_IOC_WAKE:
+		return ioctl_wake(file->private_data);
 	default:
 		return -ENOTTY;
 	}

@@ -466,6 +466,25 @@ bool cow_chan_ready(struct cow_chan *chan)
 	return ready;
 }
 
+/**
+ * cow_chan_awaited - is the wait of an EXCHANGE over?
+ * @chan: an attached channel
+ *
+ * Takes a WAKE back.  WAKE sets its mark under ctx->lock and then wakes; who
+ * sleeps looks under ctx->lock after it has queued itself, so none is missed.
+ */
+bool cow_chan_awaited(struct cow_chan *chan)
+{
+	struct cow_ctx *ctx = chan->ctx;
+	bool over;
+
+	spin_lock_irq(&ctx->lock);
+	over = chan->woken || ctx->chan != chan || __cow_is_ready(ctx);
+	chan->woken = false;
+	spin_unlock_irq(&ctx->lock);
+	return over;
+}
+
 /* At most a page of them.  Bytes, 0 if there is nothing to tell, or an errno. */
 static ssize_t read_page(struct cow_chan *chan, char __user *to, size_t count)
 {

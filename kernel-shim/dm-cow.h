@@ -488,7 +488,7 @@ struct cow_io {
  * @expire_work: no controller came in time
  * @nudge_work: places were not read about
  * @idle: waits for copies and flushes to end
- * @wait: readers and pollers
+ * @wait: those that read, exchange or poll
  * @control: one reply at a time; whoever tells of ranges
  * @map: see there
  * @lock: guards all that follows
@@ -705,6 +705,7 @@ struct cow_line {
  * @ctx: the context, once attached; never changes after that
  * @owner: the process that attached
  * @buf: events on their way, under @read_mutex
+ * @woken: WAKE was called, and no EXCHANGE has waited since; under ctx->lock
  * @peeked_end: PICTURE_END is among them; all six under ctx->lock
  * @peeked_gone: GONE is among them
  * @peeked_flush: FLUSH of this number is among them, 0 if none
@@ -718,6 +719,7 @@ struct cow_chan {
 	struct cow_ctx *ctx;
 	struct pid *owner;
 	struct dm_cow_event *buf;
+	bool woken;
 	bool peeked_end;
 	bool peeked_gone;
 	u64 peeked_flush;
@@ -948,6 +950,7 @@ void __cow_nudge_later(struct cow_ctx *ctx);
 void cow_nudge_work(struct work_struct *work);
 bool __cow_is_ready(const struct cow_ctx *ctx);
 bool cow_chan_ready(struct cow_chan *chan);
+bool cow_chan_awaited(struct cow_chan *chan);
 ssize_t cow_events_read(struct cow_chan *chan, char __user *to, size_t count);
 
 /* dm-cow-reply.c */

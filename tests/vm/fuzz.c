@@ -3,7 +3,8 @@
  * fuzz IDENT SECTORS RECORDS [SEED]: serves a device of the target "cow" with one hand, and with the other sends
  * RECORDS replies that are wrong in one way each. The kernel must refuse every one of them, with the errno
  * that PROTOCOL.md names. Then it says so and goes on serving until the ident is GONE.
- * SECTORS is the size of the CoW device. Nothing is sent before the first write to the device.
+ * SECTORS is the size of the CoW device. Nothing is sent before the first write to the device. Both hands use
+ * read, write and poll in some rounds, and EXCHANGE in the others.
  *
  * Places are given in ascending order and kept in memory: what the device holds can be verified by
  * whoever writes to it meanwhile, and is lost with this process.
@@ -13,6 +14,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,11 +25,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <linux/dm-cow.h>
 
-#define PENDING 64
+#define PENDING 160		/* more events than a page holds */
 #define ATTACKS_PER_ROUND 256
 #define BEYOND (1ULL << 44)	/* sectors that no device has */
 #define POOL 16			/* places of a pool at most */
@@ -153,21 +158,64 @@ static void handle(const struct dm_cow_event *event)
 	}
 }
 
+/* All the numbers are those of the call; it must not fail. */
+static struct dm_cow_exchange exchange(const struct dm_cow_reply *replies, unsigned int nr_replies,
+				       struct dm_cow_event *events, unsigned int nr_events, int timeout)
+{
+	struct dm_cow_exchange x = {
+		.replies = (uintptr_t)replies, .nr_replies = nr_replies,
+		.events = (uintptr_t)events, .nr_events = nr_events, .timeout_ms = timeout, .error = nonzero(),
+	};
+	int result;
+
+	do {
+		result = ioctl(channel, DM_COW_IOC_EXCHANGE, &x);
+	} while (result && errno == EINTR);
+	if (result)
+		err(1, "EXCHANGE of %u replies and %u events", nr_replies, nr_events);
+	if (x.nr_replies > nr_replies || x.nr_events > nr_events)
+		errx(1, "EXCHANGE of %u replies and %u events did %u and %u", nr_replies, nr_events, x.nr_replies,
+		     x.nr_events);
+	if (x.nr_events && (x.nr_replies < nr_replies || x.error))
+		errx(1, "EXCHANGE read behind a refused reply");
+	return x;
+}
+
+static ssize_t read_waiting(struct dm_cow_event *events, unsigned int room, int timeout)
+{
+	struct pollfd p = { .fd = channel, .events = POLLIN };
+	ssize_t bytes;
+
+	if (below(2))
+		return exchange(NULL, 0, events, room, timeout).nr_events;
+	if (poll(&p, 1, timeout) == 0)
+		return 0;
+	bytes = read(channel, events, room * sizeof(*events));
+	if (bytes < 0 && errno != EAGAIN)
+		err(1, "read");
+	return bytes / (ssize_t)sizeof(*events);
+}
+
+/* Waits without end. */
+static struct dm_cow_exchange exchange_and_handle(const struct dm_cow_reply *replies, unsigned int nr_replies)
+{
+	struct dm_cow_event events[PENDING];
+	struct dm_cow_exchange x = exchange(replies, nr_replies, events, PENDING - nr_pending, -1);
+
+	for (unsigned int i = 0; i < x.nr_events; i++)
+		handle(&events[i]);
+	return x;
+}
+
 /* Reads what there is, as far as there is room for faults. */
 static bool serve(int timeout)
 {
 	struct dm_cow_event events[PENDING];
-	struct pollfd p = { .fd = channel, .events = POLLIN };
-	ssize_t bytes;
+	ssize_t count = read_waiting(events, PENDING - nr_pending, timeout);
 
-	if (poll(&p, 1, timeout) == 0)
-		return false;
-	bytes = read(channel, events, (PENDING - nr_pending) * sizeof(*events));
-	if (bytes < 0 && errno != EAGAIN)
-		err(1, "read");
-	for (ssize_t i = 0; i < bytes / (ssize_t)sizeof(*events); i++)
+	for (ssize_t i = 0; i < count; i++)
 		handle(&events[i]);
-	return bytes > 0;
+	return count > 0;
 }
 
 /* The other half: each makes a reply that is wrong, and says how it must be refused. */
@@ -412,7 +460,7 @@ static int noise(struct dm_cow_reply *r)
 }
 
 #define KINDS 17
-static uint64_t made[KINDS], bad_reads;
+static uint64_t made[KINDS], bad_reads, bad_exchanges;
 
 static int make_wrong(struct dm_cow_reply *r)
 {
@@ -437,7 +485,7 @@ static void check_mixture(uint64_t records)
 		if (made[i] < records / 1000)
 			errx(1, "only %llu replies of kind %u", (unsigned long long)made[i], i);
 	}
-	if (!bad_reads)
+	if (!bad_reads || !bad_exchanges)
 		errx(1, "nothing was ever read to nowhere");
 }
 
@@ -448,22 +496,35 @@ static void print_reply(const struct dm_cow_reply *r)
 		r->source_device, r->source_sector, r->error, r->generation);
 }
 
+/* The errno that refused it. */
+static int refusal_of(const struct dm_cow_reply *reply)
+{
+	struct dm_cow_event event;
+	struct dm_cow_exchange x;
+
+	if (below(2))
+		return write(channel, reply, sizeof(*reply)) == -1 ? errno : 0;
+	/* It must not wait. */
+	x = exchange(reply, 1, &event, below(2), -1);
+	return x.nr_replies ? 0 : x.error;
+}
+
 static void attack(void)
 {
 	struct dm_cow_reply reply;
-	int expected = make_wrong(&reply);
-	bool refused = write(channel, &reply, sizeof(reply)) == -1;
+	int expected = make_wrong(&reply), refused = refusal_of(&reply);
 
-	if (refused && errno == expected)
+	if (refused == expected)
 		return;
 	print_reply(&reply);
-	errx(1, "expected errno %d, but it %s", expected, refused ? strerror(errno) : "was accepted");
+	errx(1, "expected errno %d, but it %s", expected, refused ? strerror(refused) : "was accepted");
 }
 
 /* A valid COMMIT before a wrong reply is carried out, what is behind it is not looked at. */
 static void attack_in_a_row(void)
 {
 	struct dm_cow_reply replies[20];
+	struct dm_cow_exchange x;
 	size_t good = below(19) + 1;
 
 	for (size_t i = 0; i < 20; i++)
@@ -471,6 +532,9 @@ static void attack_in_a_row(void)
 	wrong_field(&replies[good]);
 	if (write(channel, replies, sizeof(replies)) != (ssize_t)(good * sizeof(*replies)))
 		errx(1, "a write with a wrong reply at %zu of 20 did not stop there", good);
+	x = exchange(replies, 20, NULL, 0, -1);
+	if (x.nr_replies != good || x.error != EINVAL)
+		errx(1, "an EXCHANGE with a wrong reply at %zu of 20 stopped at %u, errno %u", good, x.nr_replies, x.error);
 }
 
 static void must_fail(long result, int expected, const char *what)
@@ -512,6 +576,114 @@ static void attack_pointers(void)
 	}
 }
 
+static void exchange_must_fail(struct dm_cow_exchange x, int expected, const char *what)
+{
+	must_fail(ioctl(channel, DM_COW_IOC_EXCHANGE, &x), expected, what);
+}
+
+/* So many of the replies at the end of a page are accepted, and what is behind it is an error like any other. */
+static void exchange_at_the_end_of_memory(void)
+{
+	struct dm_cow_reply *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* The kernel takes eight at a time. */
+	unsigned int good = 8 * below(7);
+	struct dm_cow_reply *first = (void *)((char *)page + 4096 - good * sizeof(*page));
+	struct dm_cow_exchange x;
+
+	munmap((char *)page + 4096, 4096);
+	for (unsigned int i = 0; i < good; i++)
+		first[i] = reply_of(DM_COW_OP_COMMIT);
+	x = exchange(first, below(2) ? good + 1 : ~0U, NULL, 0, 0);
+	if (x.nr_replies != good || x.error != EFAULT)
+		errx(1, "an EXCHANGE with %u replies in memory took %u, errno %u", good, x.nr_replies, x.error);
+	munmap(page, 4096);
+}
+
+/* What was accepted is told although the events have nowhere to go; and they stay. */
+static void exchange_with_nowhere(void)
+{
+	struct pollfd p = { .fd = channel, .events = POLLIN };
+	struct dm_cow_reply commit = reply_of(DM_COW_OP_COMMIT);
+	struct dm_cow_exchange to_nowhere = {
+		.events = (uintptr_t)(below(2) ? nowhere : in_kernel), .nr_events = below(4) ? PENDING : ~0U,
+		.timeout_ms = -1,
+	}, x;
+
+	if (poll(&p, 1, 0) != 1 || nr_pending == PENDING)
+		return;
+	exchange_must_fail(to_nowhere, EFAULT, "EXCHANGE to nowhere");
+	x = exchange(&commit, 1, nowhere, 1, -1);
+	if (x.nr_replies != 1 || x.error || x.nr_events)
+		errx(1, "an EXCHANGE to nowhere took %u replies, errno %u", x.nr_replies, x.error);
+	if (poll(&p, 1, 0) != 1 || !serve(0))
+		errx(1, "an event got lost by an EXCHANGE to nowhere");
+	bad_exchanges++;
+}
+
+static void attack_exchange(void)
+{
+	struct dm_cow_event event;
+	struct dm_cow_exchange x = { .timeout_ms = -2 - (int)below(1U << 30) };
+	void *constant = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	exchange_must_fail(x, EINVAL, "EXCHANGE with a time below -1");
+	must_fail(ioctl(channel, DM_COW_IOC_EXCHANGE, nowhere), EFAULT, "EXCHANGE from nowhere");
+	must_fail(ioctl(channel, DM_COW_IOC_EXCHANGE, in_kernel), EFAULT, "EXCHANGE from the kernel");
+	must_fail(ioctl(channel, DM_COW_IOC_EXCHANGE, constant), EFAULT, "EXCHANGE that cannot be answered");
+	munmap(constant, 4096);
+	must_fail(ioctl(channel, _IOWR(DM_COW_IOC_MAGIC, 3, char[24]), &x), ENOTTY, "EXCHANGE of another size");
+	x = exchange(nowhere, 1 + below(~0U), &event, 1, -1);
+	if (x.nr_replies || x.error != EFAULT)
+		errx(1, "an EXCHANGE of replies from nowhere took %u, errno %u", x.nr_replies, x.error);
+	/* Neither looked at nor waited for. */
+	exchange(nowhere, 0, nowhere, 0, -1);
+	exchange_at_the_end_of_memory();
+	exchange_with_nowhere();
+}
+
+static atomic_bool waking;
+
+static void *wake(void *microseconds)
+{
+	usleep((uintptr_t)microseconds);
+	waking = true;
+	if (ioctl(channel, DM_COW_IOC_WAKE))
+		err(1, "WAKE");
+	return NULL;
+}
+
+/* Each wait here is without end. */
+static void attack_wait(void)
+{
+	/* Again and again: the first one may come before the wait. */
+	struct itimerval soon = { .it_value.tv_usec = 1 + below(2000), .it_interval.tv_usec = 20000 }, never = { 0 };
+	struct dm_cow_reply commit = reply_of(DM_COW_OP_COMMIT);
+	struct dm_cow_exchange x;
+	pthread_t waker;
+
+	if (ioctl(channel, DM_COW_IOC_WAKE))
+		err(1, "WAKE");
+	/* Whom nobody waits for it does not reach. */
+	exchange(&commit, 1, NULL, 0, -1);
+	if (nr_pending == PENDING)
+		return;
+	exchange_and_handle(NULL, 0);
+	waking = false;
+	if (pthread_create(&waker, NULL, wake, (void *)(uintptr_t)below(2000)))
+		errx(1, "no thread");
+	while (!waking && nr_pending < PENDING)
+		exchange_and_handle(NULL, 0);
+	pthread_join(waker, NULL);
+	if (nr_pending == PENDING)
+		return;
+	/* A signal ends it, too, and the reply is not sent twice. */
+	setitimer(ITIMER_REAL, &soon, NULL);
+	x = exchange_and_handle(&commit, 1);
+	setitimer(ITIMER_REAL, &never, NULL);
+	if (x.nr_replies != 1 || x.error)
+		errx(1, "a signal made of a reply %u, errno %u", x.nr_replies, x.error);
+}
+
 static void attach_wrong(int fd, size_t offset, uint32_t value, int expected, const char *what)
 {
 	struct dm_cow_attach wrong = attach;
@@ -525,10 +697,13 @@ static void attack_ioctls(void)
 	int fd = open("/dev/dm-cow", O_RDWR | O_NONBLOCK);
 	struct dm_cow_attach other = attach;
 	struct dm_cow_list list = { .ident = "" };
+	struct dm_cow_exchange x = { .nr_events = 0 };
 	char buffer[128];
 
 	must_fail(read(fd, buffer, 64), ENOTCONN, "read before ATTACH");
 	must_fail(write(fd, buffer, 72), ENOTCONN, "write before ATTACH");
+	must_fail(ioctl(fd, DM_COW_IOC_EXCHANGE, &x), ENOTCONN, "EXCHANGE before ATTACH");
+	must_fail(ioctl(fd, DM_COW_IOC_WAKE), ENOTCONN, "WAKE before ATTACH");
 	attach_wrong(fd, offsetof(struct dm_cow_attach, version), 99, EPROTO, "wrong version");
 	attach_wrong(fd, offsetof(struct dm_cow_attach, event_size), 56, EPROTO, "wrong size of events");
 	attach_wrong(fd, offsetof(struct dm_cow_attach, reply_size), 80, EPROTO, "wrong size of replies");
@@ -547,7 +722,7 @@ static void attack_ioctls(void)
 	memset(list.ident, 'x', sizeof(list.ident));
 	must_fail(ioctl(fd, DM_COW_IOC_LIST, &list), EINVAL, "LIST without an end");
 	must_fail(ioctl(fd, _IOWR(DM_COW_IOC_MAGIC, 1, char[80]), &other), ENOTTY, "ATTACH of another size");
-	must_fail(ioctl(fd, _IO(DM_COW_IOC_MAGIC, below(256)), &other), ENOTTY, "unknown ioctl");
+	must_fail(ioctl(fd, _IO(DM_COW_IOC_MAGIC, 5 + below(251)), &other), ENOTTY, "unknown ioctl");
 	close(fd);
 	other = attach;
 	must_fail(ioctl(channel, DM_COW_IOC_ATTACH, &other), EISCONN, "second ATTACH");
@@ -603,8 +778,14 @@ static void begin(const char *ident)
 	grant_some();
 }
 
+static void nothing(int signal)
+{
+	(void)signal;
+}
+
 int main(int argc, char **argv)
 {
+	struct sigaction ring = { .sa_handler = nothing };
 	uint64_t records, sent = 0, seed;
 
 	if (argc < 4)
@@ -613,6 +794,7 @@ int main(int argc, char **argv)
 	records = strtoull(argv[3], NULL, 10);
 	seed = argc > 4 ? strtoull(argv[4], NULL, 10) : 20060726;
 	state = seed | 1;
+	sigaction(SIGALRM, &ring, NULL);
 	begin(argv[1]);
 	printf("fuzz: seed %llu, %llu chunks of %llu sectors\n", (unsigned long long)seed, (unsigned long long)chunks,
 	       attach.chunk_sectors);
@@ -626,6 +808,8 @@ int main(int argc, char **argv)
 		attack_sizes();
 		attack_ioctls();
 		attack_pointers();
+		attack_exchange();
+		attack_wait();
 		answer_pending();
 		if (below(4) == 0)
 			grant_pool();

@@ -15,4 +15,8 @@ internal static class CowNumbers
     public static readonly uint Attach = Ioc.ReadWrite(Magic, 1, Unsafe.SizeOf<CowAttach>());
     [CName("DM_COW_IOC_LIST")]
     public static readonly uint List = Ioc.ReadWrite(Magic, 2, Unsafe.SizeOf<CowList>());
+    [CName("DM_COW_IOC_EXCHANGE")]
+    public static readonly uint Exchange = Ioc.ReadWrite(Magic, 3, Unsafe.SizeOf<CowExchange>());
+    [CName("DM_COW_IOC_WAKE")]
+    public static readonly uint Wake = Ioc.None(Magic, 4);
 }

@@ -6,6 +6,11 @@ internal static class Ioc
 {
     private const uint WriteRead = 3;
 
+    /// <summary>_IO: without an argument.</summary>
+    /// <param name="magic">The driver's letter.</param>
+    /// <param name="number">The call.</param>
+    public static uint None(uint magic, uint number) => (magic << 8) | number;
+
     /// <summary>_IOWR of a struct.</summary>
     /// <param name="magic">The driver's letter.</param>
     /// <param name="number">The call.</param>

@@ -5,7 +5,8 @@
  *
  * A controller opens /dev/dm-cow, names an ident with DM_COW_IOC_ATTACH and
  * from then on reads struct dm_cow_event and writes struct dm_cow_reply:
- * whole records only, as many at once as it likes.  PROTOCOL.md tells what
+ * whole records only, as many at once as it likes.  DM_COW_IOC_EXCHANGE does
+ * both with one call, and waits between them.  PROTOCOL.md tells what
  * each record means, in which state it is allowed, and what happens when
  * either side stops in the middle.
  *
@@ -213,10 +214,36 @@ struct dm_cow_list {
 	__u64 uncommitted;
 };
 
+/**
+ * struct dm_cow_exchange - replies in, a wait, events out
+ * @replies: in: pointer to struct dm_cow_reply; carried out as write(2) does
+ * @events: in: pointer to room for struct dm_cow_event
+ * @nr_replies: in: replies; out: those that were accepted
+ * @nr_events: in: events that there is room for, 0 neither to wait nor to
+ *	read; out: events that were written
+ * @timeout_ms: in: how long to wait until there is something to read; -1 without
+ *	end, 0 not at all
+ * @error: out: positive errno that refused the reply behind those that were
+ *	accepted, else 0
+ */
+struct dm_cow_exchange {
+	__u64 replies;
+	__u64 events;
+	__u32 nr_replies;
+	__u32 nr_events;
+	__s32 timeout_ms;
+	__u32 error;
+};
+
 #define DM_COW_IOC_MAGIC	0xdc
 /* Once for each open file; the epoch begins with it. */
 #define DM_COW_IOC_ATTACH	_IOWR(DM_COW_IOC_MAGIC, 1, struct dm_cow_attach)
 /* ENOENT behind the last. */
 #define DM_COW_IOC_LIST		_IOWR(DM_COW_IOC_MAGIC, 2, struct dm_cow_list)
+/* Unless all replies were accepted it returns at once, without events. */
+#define DM_COW_IOC_EXCHANGE	_IOWR(DM_COW_IOC_MAGIC, 3, \
+				      struct dm_cow_exchange)
+/* From another thread: ends the wait of the EXCHANGE under way, or of the next. */
+#define DM_COW_IOC_WAKE		_IO(DM_COW_IOC_MAGIC, 4)
 
 #endif
