@@ -160,12 +160,14 @@ internal sealed class FaultLoop : IDisposable
         }
     }
 
-    /// <summary>One round. The thread does nothing else, so tests may drive it without one.</summary>
+    /// <summary>
+    /// One round; what it replies goes with the wait of the next one. The thread does nothing else, so tests may drive it without one, and
+    /// <see cref="Send"/> the rest.
+    /// </summary>
     internal void Turn()
     {
         bool loading = Load();
-        _channel.Wait(loading || (_engine.PictureComplete && !_work.IsEmpty) ? 0 : _timer.Timeout);
-        int count = _channel.Read(_events);
+        int count = Exchange(_events, loading || (_engine.PictureComplete && !_work.IsEmpty) ? 0 : _timer.Timeout);
         _engine.Handle(_events.AsSpan(0, count), _replies);
         if (_engine.PictureComplete)
         {
@@ -177,7 +179,12 @@ internal sealed class FaultLoop : IDisposable
             }
         }
 
-        Send();
+        // The next slice of the load takes its time, and whoever asked or is told of the end may close the channel.
+        if (_loader is not null || _done.Count > 0 || _engine.Gone != _toldGone)
+        {
+            Send();
+        }
+
         CompleteWork();
         TellGone();
         Volatile.Write(ref _handled, _handled + count);
@@ -194,7 +201,8 @@ internal sealed class FaultLoop : IDisposable
         }
     }
 
-    /// <summary>A slice of the bulk load. Places must not be told before the picture: some of them may be uncommitted to the kernel.</summary>
+    /// <summary>A slice of the bulk load; true when another one follows. Places must not be told before the picture: some of them may be uncommitted to
+    /// the kernel.</summary>
     private bool Load()
     {
         if (!_engine.PictureComplete)
@@ -208,15 +216,19 @@ internal sealed class FaultLoop : IDisposable
             _loader = _options.BulkLoad ? new BulkLoader(_options.Geometry, _engine.Picture) : null;
         }
 
-        bool more = _loader is not null && LoadStep(_loader);
-        Send();
-        if (!more)
+        if (_loader is not null && LoadStep(_loader))
         {
-            _loader = null;
-            _ = _loaded.TrySetResult();
+            return true;
         }
 
-        return more;
+        if (_loader is not null)
+        {
+            Send();
+            _loader = null;
+        }
+
+        _ = _loaded.TrySetResult();
+        return false;
     }
 
     /// <summary>A store that cannot be walked still answers what it can: the rest is asked for, fault by fault.</summary>
@@ -242,36 +254,58 @@ internal sealed class FaultLoop : IDisposable
         }
     }
 
-    private void Send()
+    /// <summary>Hands over all replies, and does not wait.</summary>
+    internal void Send()
     {
-        while (_replies.Count > 0)
+        if (_replies.Count > 0)
         {
-            SendBatch(_replies.Replies);
-            (_replies, _instead) = (_instead, _replies);
-            _instead.Clear();
+            _ = Exchange([], 0);
         }
     }
 
-    private void SendBatch(ReadOnlySpan<CowReply> replies)
+    /// <summary>Hands over all replies, also what is said instead of those that were refused; only then waits and takes events.</summary>
+    /// <returns>How many events; none when the loop stops, and then the rest is not handed over.</returns>
+    private int Exchange(Span<CowEvent> events, int milliseconds)
     {
-        for (int sent = 0; sent < replies.Length && !_stopping;)
+        for (int sent = 0; !_stopping;)
         {
-            sent += _channel.Write(replies[sent..], out Errno refused);
-            switch (refused)
+            if (sent == _replies.Count && _instead.Count > 0)
             {
-                case Errno.None:
-                    break;
-                case Errno.ENOMEM or Errno.EAGAIN or Errno.EINTR:
-                    // Nothing changed, and the kernel asks to be tried again.
-                    Thread.Sleep(1);
-                    break;
-                case Errno.ESTALE:
-                    throw new LinuxException(refused, "write", _options.Name, "another controller took this device over");
-                default:
-                    _engine.Refused(replies[sent], refused, _instead);
-                    sent++;
-                    break;
+                (_replies, _instead) = (_instead, _replies);
+                _instead.Clear();
+                sent = 0;
             }
+
+            ExchangeResult result = _channel.Exchange(_replies.Replies[sent..], _instead.Count > 0 ? [] : events, milliseconds);
+            sent += result.Accepted;
+            if (result.Refused != Errno.None)
+            {
+                sent += GivesUp(_replies.Replies[sent], result.Refused) ? 1 : 0;
+            }
+            else if (sent == _replies.Count && _instead.Count == 0)
+            {
+                _replies.Clear();
+                return result.Events;
+            }
+        }
+
+        return 0;
+    }
+
+    /// <summary>False when a refused reply is to be tried again.</summary>
+    private bool GivesUp(in CowReply reply, Errno refused)
+    {
+        switch (refused)
+        {
+            case Errno.ENOMEM or Errno.EAGAIN or Errno.EINTR:
+                // Nothing changed, and the kernel asks to be tried again.
+                Thread.Sleep(1);
+                return false;
+            case Errno.ESTALE:
+                throw new LinuxException(refused, "DM_COW_IOC_EXCHANGE", _options.Name, "another controller took this device over");
+            default:
+                _engine.Refused(reply, refused, _instead);
+                return true;
         }
     }
 

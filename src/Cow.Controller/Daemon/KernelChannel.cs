@@ -7,13 +7,10 @@ namespace Cow.Controller.Daemon;
 internal sealed class KernelChannel : IFaultChannel
 {
     private readonly CowChannel _channel;
-    private readonly WakeEvent _wake = new();
-    private readonly string _ident;
 
-    private KernelChannel(CowChannel channel, string ident, AttachInfo info)
+    private KernelChannel(CowChannel channel, AttachInfo info)
     {
         _channel = channel;
-        _ident = ident;
         Info = info;
     }
 
@@ -25,7 +22,7 @@ internal sealed class KernelChannel : IFaultChannel
         CowChannel? channel = CowChannel.Open();
         try
         {
-            var attached = new KernelChannel(channel, ident, channel.Attach(ident, takeover, features));
+            var attached = new KernelChannel(channel, channel.Attach(ident, takeover, features));
             channel = null;
             return attached;
         }
@@ -35,25 +32,14 @@ internal sealed class KernelChannel : IFaultChannel
         }
     }
 
-    public void Wait(int milliseconds)
-    {
-        ChannelReady ready = _channel.Poll(_wake, milliseconds);
-        if (ready.HasFlag(ChannelReady.Woken))
-        {
-            _wake.Clear();
-        }
-
-        if (ready.HasFlag(ChannelReady.Hangup))
-        {
-            throw new LinuxException(Errno.ESTALE, "poll", _ident, "another controller took this device over");
-        }
-    }
+    public ExchangeResult Exchange(ReadOnlySpan<CowReply> replies, Span<CowEvent> events, int milliseconds) =>
+        _channel.Exchange(replies, events, milliseconds);
 
     public void Wake()
     {
         try
         {
-            _wake.Set();
+            _channel.Wake();
         }
         catch (ObjectDisposedException)
         {
@@ -61,13 +47,5 @@ internal sealed class KernelChannel : IFaultChannel
         }
     }
 
-    public int Read(Span<CowEvent> events) => _channel.Read(events);
-
-    public int Write(ReadOnlySpan<CowReply> replies, out Errno refused) => _channel.Write(replies, out refused);
-
-    public void Dispose()
-    {
-        _channel.Dispose();
-        _wake.Dispose();
-    }
+    public void Dispose() => _channel.Dispose();
 }

@@ -13,8 +13,6 @@ internal static class FileNumbers
     public const int WriteOnly = 1;
     [CName("O_RDWR")]
     public const int ReadWrite = 2;
-    [CName("O_NONBLOCK")]
-    public const int NonBlock = 0x800;
     [CName("O_CLOEXEC")]
     public const int CloseOnExec = 0x8_0000;
     [CName("F_OFD_GETLK")]

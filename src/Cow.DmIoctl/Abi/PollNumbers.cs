@@ -7,10 +7,4 @@ internal static class PollNumbers
 {
     [CName("POLLIN")]
     public const short In = 1;
-    [CName("POLLERR")]
-    public const short Error = 8;
-    [CName("POLLHUP")]
-    public const short Hangup = 16;
-    [CName("POLLNVAL")]
-    public const short Invalid = 32;
 }

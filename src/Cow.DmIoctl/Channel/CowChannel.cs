@@ -8,11 +8,12 @@ namespace Cow.DmIoctl;
 /// <summary>
 /// A controller's end of /dev/dm-cow; what the records mean says PROTOCOL.md. One channel serves one ident and belongs
 /// to one thread, which alone closes it (closing gives unanswered faults back to the kernel); only
-/// <see cref="Write"/> may also be called from others. Read, Write and Poll allocate nothing.
+/// <see cref="Wake"/> may also be called from others. Exchange and Wake allocate nothing.
 /// </summary>
 public sealed class CowChannel : IDisposable
 {
     private const string NodePath = "/dev/dm-cow";
+    private const string OtherVersion = "module and program are of different versions";
     private readonly SafeFileHandle _handle;
     private string _ident = NodePath;
 
@@ -25,7 +26,7 @@ public sealed class CowChannel : IDisposable
     /// </summary>
     public uint Owner { get; private set; }
 
-    /// <summary>Opens the node, without waiting in reads; a missing one says how to load the module.</summary>
+    /// <summary>Opens the node; a missing one says how to load the module.</summary>
     public static CowChannel Open() => new(OpenNode());
 
     /// <summary>All idents that the module holds. Opens the node for itself.</summary>
@@ -87,96 +88,67 @@ public sealed class CowChannel : IDisposable
         };
     }
 
-    /// <summary>Takes events; does not wait. ESTALE: another controller took over.</summary>
-    /// <param name="events">Room for them.</param>
-    /// <returns>How many were written to it; 0 where there is nothing now.</returns>
-    public unsafe int Read(Span<CowEvent> events)
+    /// <summary>
+    /// Sends replies; when all were accepted, waits until there is something to read, <see cref="Wake"/> was called or
+    /// the time is over; and takes events. Refusals are values, not exceptions: PROTOCOL.md section 4 lists them, and
+    /// says that a refused record has changed nothing. ESTALE: another controller took over.
+    /// </summary>
+    /// <param name="replies">In order.</param>
+    /// <param name="events">Room for events; with none, it neither waits nor reads.</param>
+    /// <param name="timeoutMs">At most so long; -1 for ever, 0 not at all. A signal ends the wait, too.</param>
+    public ExchangeResult Exchange(ReadOnlySpan<CowReply> replies, Span<CowEvent> events, int timeoutMs)
     {
-        if (events.IsEmpty)
+        var error = TryExchange(replies, events, timeoutMs, out var result);
+        return error == Errno.None ? result : throw new LinuxException(error, "DM_COW_IOC_EXCHANGE", _ident, error switch
         {
-            return 0;
-        }
+            Errno.ESTALE => "another controller took this device over",
+            Errno.ENOTTY => OtherVersion,
+            _ => null,
+        });
+    }
 
-        nint result;
+    /// <summary>As <see cref="Exchange"/>, but that failures of the call are values, too.</summary>
+    internal unsafe Errno TryExchange(ReadOnlySpan<CowReply> replies, Span<CowEvent> events, int timeoutMs,
+        out ExchangeResult result)
+    {
+        fixed (CowReply* all = replies)
         fixed (CowEvent* room = events)
         {
+            var record = new CowExchange
+            {
+                Replies = (ulong)all, NrReplies = (uint)replies.Length,
+                Events = (ulong)room, NrEvents = (uint)events.Length, TimeoutMs = timeoutMs,
+            };
+            int status;
             do
             {
-                result = LibC.Read(_handle, room, (nuint)events.Length * (nuint)sizeof(CowEvent));
+                status = LibC.Ioctl(_handle, CowNumbers.Exchange, &record);
             }
-            while (Syscall.Interrupted(result));
+            while (Syscall.Interrupted(status));
+            result = new ExchangeResult((int)record.NrReplies, (int)record.NrEvents, record.Error);
+            return status < 0 ? Syscall.LastError : Errno.None;
         }
-
-        if (result < 0)
-        {
-            var error = Syscall.LastError;
-            return error == Errno.EAGAIN ? 0 : throw new LinuxException(error, "read", _ident);
-        }
-
-        return result % sizeof(CowEvent) == 0
-            ? (int)(result / sizeof(CowEvent))
-            : throw new LinuxException(Errno.EPROTO, "read", _ident, "the kernel sent part of a record");
     }
 
     /// <summary>
-    /// Sends replies until all are accepted or one is refused. Refusals are values, not exceptions: PROTOCOL.md
-    /// section 4 lists them, and says that a refused record has changed nothing.
+    /// Ends the wait of an <see cref="Exchange"/> on another thread, the one under way or else the next. Any thread.
     /// </summary>
-    /// <param name="replies">In order.</param>
-    /// <param name="error">None, or why the first one that was not accepted was refused.</param>
-    /// <returns>How many were accepted, counted from the first.</returns>
-    public unsafe int Write(ReadOnlySpan<CowReply> replies, out Errno error)
+    public void Wake()
     {
-        error = Errno.None;
-        int accepted = 0;
-        fixed (CowReply* all = replies)
+        int status;
+        do
         {
-            while (accepted < replies.Length)
-            {
-                nuint bytes = (nuint)(replies.Length - accepted) * (nuint)sizeof(CowReply);
-                nint result = LibC.Write(_handle, all + accepted, bytes);
-                if (result > 0)
-                {
-                    accepted += (int)(result / sizeof(CowReply));
-                }
-                else if (!Syscall.Interrupted(result))
-                {
-                    error = result < 0 ? Syscall.LastError : Errno.EIO;
-                    break;
-                }
-            }
+            status = LibC.Ioctl(_handle, CowNumbers.Wake, 0);
         }
-
-        return accepted;
-    }
-
-    /// <summary>Waits until there is something to read, the channel was taken over, or somebody sets the event.</summary>
-    /// <param name="wake">Stays set; the caller clears it.</param>
-    /// <param name="timeoutMs">At most so long; -1 for ever, 0 not at all.</param>
-    /// <returns>None after the time, and now and then before it, after a signal.</returns>
-    public ChannelReady Poll(WakeEvent wake, int timeoutMs)
-    {
-        ArgumentNullException.ThrowIfNull(wake);
-        var (channel, woken) = Poller.Wait(_handle, wake.Handle, timeoutMs);
-        var ready = ChannelReady.None;
-        if ((channel & PollNumbers.In) != 0)
-        {
-            ready |= ChannelReady.Readable;
-        }
-
-        if ((channel & (PollNumbers.Hangup | PollNumbers.Error | PollNumbers.Invalid)) != 0)
-        {
-            ready |= ChannelReady.Hangup;
-        }
-
-        return woken != 0 ? ready | ChannelReady.Woken : ready;
+        while (Syscall.Interrupted(status));
+        Syscall.Check(status, "DM_COW_IOC_WAKE", _ident);
     }
 
     /// <summary>Closes the channel: unanswered faults go back to the kernel's queue.</summary>
     public void Dispose() => _handle.Dispose();
 
     private static SafeFileHandle OpenNode() => FileOpen.Open(
-        NodePath, FileNumbers.ReadWrite | FileNumbers.NonBlock, "load the module: modprobe dm-cow");
+        NodePath, FileNumbers.ReadWrite, "load the module: modprobe dm-cow");
 
     /// <summary>The last of all idents that come before another one, in the byte order in which the module walks them.</summary>
     internal static void WriteBefore(string ident, Span<byte> room)
@@ -234,7 +206,7 @@ public sealed class CowChannel : IDisposable
         throw new LinuxException(error, "DM_COW_IOC_ATTACH", ident, error switch
         {
             Errno.EBUSY => $"process {Owner} serves it",
-            Errno.EPROTO => "module and program are of different versions",
+            Errno.EPROTO => OtherVersion,
             _ => null,
         });
     }

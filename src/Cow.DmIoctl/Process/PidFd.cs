@@ -61,7 +61,7 @@ public sealed class PidFd : IDisposable
         while (true)
         {
             int left = timeoutMs < 0 ? -1 : (int)Math.Max(0, timeoutMs - clock.ElapsedMilliseconds);
-            if (Poller.Wait(_handle, null, left).First != 0)
+            if (Poller.Wait(_handle, left))
             {
                 return true;
             }

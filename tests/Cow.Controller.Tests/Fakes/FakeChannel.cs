@@ -7,20 +7,22 @@ namespace Cow.Controller.Tests.Fakes;
 /// <summary>An attached file of the fake kernel. Never waits: the test drives the loop turn by turn.</summary>
 internal sealed class FakeChannel(FakeKernel kernel, ulong epoch, KillSwitch killSwitch) : IFaultChannel
 {
-    public void Wait(int milliseconds)
+    public ExchangeResult Exchange(ReadOnlySpan<CowReply> replies, Span<CowEvent> events, int milliseconds)
     {
+        int accepted = 0;
+        Errno refused = Errno.None;
+        if (replies.Length > 0)
+        {
+            killSwitch.Hit();
+            accepted = kernel.Write(epoch, replies, out refused);
+        }
+
+        bool all = accepted == replies.Length && !events.IsEmpty;
+        return new ExchangeResult(accepted, all ? kernel.Read(epoch, events) : 0, refused);
     }
 
     public void Wake()
     {
-    }
-
-    public int Read(Span<CowEvent> events) => kernel.Read(epoch, events);
-
-    public int Write(ReadOnlySpan<CowReply> replies, out Errno refused)
-    {
-        killSwitch.Hit();
-        return kernel.Write(epoch, replies, out refused);
     }
 
     public void Dispose() => kernel.Detach(epoch);

@@ -47,7 +47,7 @@ internal sealed class FakeController
 
     public Task<T> Ask<T>(Func<CowEngine, ReplyBuffer, T> job) => _loop.Ask(job);
 
-    /// <summary>One round of the loop. A killed controller does nothing.</summary>
+    /// <summary>One round of the loop, and what it replied. A killed controller does nothing.</summary>
     public void Turn()
     {
         if (Switch.Dead)
@@ -58,6 +58,7 @@ internal sealed class FakeController
         try
         {
             _loop.Turn();
+            _loop.Send();
         }
         catch (IOException) when (Switch.Dead)
         {

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+using Cow.Controller.Daemon;
+using Cow.Controller.Tests.Fakes;
+using Cow.DmIoctl;
+using Cow.Formats;
+using Microsoft.Extensions.Logging.Abstractions;
+using NUnit.Framework;
+
+namespace Cow.Controller.Tests;
+
+/// <summary>What a loop hands to the kernel, and when.</summary>
+[TestFixture]
+internal sealed class FaultLoopTests
+{
+    private const ulong Chunk = 8;
+    private const ulong Sectors = 32 * Chunk;
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(20);
+
+    private ScriptedChannel _kernel = null!;
+    private Task<int> _gone = null!;
+
+    [Test]
+    public void AWakeEndsAWait()
+    {
+        using FaultLoop loop = Loop();
+        loop.Start();
+        Assert.That(loop.Loaded.Wait(Soon), Is.True);
+        for (ulong id = 1; id <= 20; id++)
+        {
+            Assert.That(Say(loop, id).Wait(Soon), Is.True);
+        }
+
+        Assert.That(Ids(), Is.EqualTo(Enumerable.Range(1, 20)));
+    }
+
+    [Test]
+    public void ARoundIsOneCall()
+    {
+        using FaultLoop loop = Loop();
+        loop.Turn();
+        int before = _kernel.Calls.All;
+        for (ulong i = 0; i < 4; i++)
+        {
+            _kernel.Tell(new CowEvent { Type = CowEventType.WriteFault, Id = 10 + i, Chunk = i, Count = 1 });
+            loop.Turn();
+        }
+
+        Assert.That(_kernel.Calls.All - before, Is.EqualTo(4));
+        Assert.That(Ids(), Is.EqualTo([10, 11, 12]));
+        loop.Send();
+        Assert.That(Ids(), Is.EqualTo([10, 11, 12, 13]));
+    }
+
+    [Test]
+    public void NoReplyIsSentTwiceWhereOneIsRefusedAndOneHasToBeTriedAgain()
+    {
+        using FaultLoop loop = Loop();
+        loop.Turn();
+        int busy = 3;
+        _kernel.Refuse = reply => reply.Id switch
+        {
+            2 => Errno.ENOENT,
+            4 when busy-- > 0 => Errno.ENOMEM,
+            _ => Errno.None,
+        };
+        Task<bool> said = Say(loop, 1, 2, 3, 4, 5);
+        loop.Turn();
+        Assert.That(said.IsCompletedSuccessfully, Is.True);
+        Assert.That(Ids(), Is.EqualTo([1, 3, 4, 5]));
+    }
+
+    [Test]
+    public void NoReplyIsLostWhereOneCallDoesNotTakeThemAll()
+    {
+        using FaultLoop loop = Loop();
+        loop.Turn();
+        _kernel.Most = 2;
+        Task<bool> said = Say(loop, 1, 2, 3, 4, 5);
+        loop.Turn();
+        Assert.That(said.IsCompletedSuccessfully, Is.True);
+        Assert.That(Ids(), Is.EqualTo([1, 2, 3, 4, 5]));
+    }
+
+    [Test]
+    public void NothingIsWaitedForBeforeWhatIsSaidInsteadOfARefusedReply()
+    {
+        using FaultLoop loop = Loop();
+        loop.Turn();
+        _kernel.Tell(new CowEvent { Type = CowEventType.WriteFault, Id = 7, Chunk = 0, Count = 1 });
+        loop.Turn();
+        _kernel.Refuse = reply => reply.Op == CowOp.Place ? Errno.EINVAL : Errno.None;
+        int waits = _kernel.Calls.Waits;
+        _kernel.Tell(new CowEvent { Type = CowEventType.ReadFault, Id = 8, Chunk = 1, Count = 1 });
+        loop.Turn();
+        CowReply last = _kernel.Accepted[^1];
+        Assert.That((last.Op, last.Id, last.ErrorNumber), Is.EqualTo((CowOp.Error, 7UL, Errno.EIO)));
+        Assert.That(_kernel.Calls.Waits - waits, Is.EqualTo(2), "with the refused reply, and with the last one");
+    }
+
+    [Test]
+    public void ATakeoverEndsTheLoop()
+    {
+        using FaultLoop loop = Loop();
+        loop.Start();
+        Assert.That(loop.Loaded.Wait(Soon), Is.True);
+        _kernel.Refuse = _ => Errno.ESTALE;
+        Task<bool> said = Say(loop, 1);
+        Assert.That(() => loop.Ended.Wait(Soon), Throws.InnerException.TypeOf<LinuxException>().With.InnerException.Property("Errno").EqualTo(Errno.ESTALE));
+        Assert.That(() => said.Wait(Soon), Throws.InnerException.InstanceOf<OperationCanceledException>());
+    }
+
+    [Test]
+    public void WhenTheLoopStopsNothingMoreIsSent()
+    {
+        FaultLoop loop = Loop();
+        loop.Turn();
+        Task<bool> said = Say(loop, 1);
+        loop.Dispose();
+        int calls = _kernel.Calls.All;
+        loop.Turn();
+        Assert.That((_kernel.Calls.All, said.IsCompleted), Is.EqualTo((calls, false)));
+        Assert.That(Ids(), Is.Empty);
+    }
+
+    [Test]
+    public void TheEndIsToldWhenTheKernelHasTheLastReply()
+    {
+        using FaultLoop loop = Loop();
+        loop.Turn();
+        _kernel.Tell(new CowEvent { Type = CowEventType.Gone, Number = 3 });
+        loop.Turn();
+        Assert.That(_gone.Wait(Soon), Is.True);
+        Assert.That(_gone.Result, Is.EqualTo(1));
+        Assert.That((_kernel.Accepted[0].Op, _kernel.Accepted[0].Number), Is.EqualTo((CowOp.Flushed, 3UL)));
+    }
+
+    /// <summary>Has the loop send a HOLD for each.</summary>
+    private static Task<bool> Say(FaultLoop loop, params ulong[] ids) => loop.Ask((_, replies) =>
+    {
+        Array.ForEach(ids, replies.Hold);
+        return true;
+    });
+
+    private IEnumerable<ulong> Ids() => _kernel.Accepted.Where(reply => reply.Op is CowOp.Hold or CowOp.Place).Select(reply => reply.Id);
+
+    /// <summary>Over an empty store, with its picture on the way.</summary>
+    private FaultLoop Loop()
+    {
+        _kernel = new ScriptedChannel();
+        _kernel.Tell(new CowEvent { Type = CowEventType.PictureEnd });
+        var store = new KillableFile(new MemoryDisk("cow", 64L * (long)Chunk * MemoryDisk.SectorBytes), new KillSwitch());
+        ICowFormat format = FormatRegistry.Find("snapshot")!.Create(
+            new FormatFiles(store), new CreateOptions(Sectors * MemoryDisk.SectorBytes, (uint)Chunk));
+        var geometry = new ChunkGeometry(Sectors, Chunk);
+        var indices = new DeviceIndices(0, -1);
+        var engine = new CowEngine(format, geometry, indices, new FakeSpace(store), NullLogger.Instance);
+        var options = new FaultLoopOptions("fake", geometry, indices, FakeKernel.Generation, BulkLoad: false, TimeSpan.FromHours(1));
+        var gone = new TaskCompletionSource<int>();
+        _gone = gone.Task;
+        return new FaultLoop(_kernel, engine, format, options, NullLogger.Instance) { OnGone = () => gone.SetResult(_kernel.Accepted.Length) };
+    }
+}
