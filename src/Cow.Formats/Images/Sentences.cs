@@ -13,6 +13,9 @@ internal sealed class Sentences(int most)
     /// <summary>There is one.</summary>
     public bool Any => _all.Count > 0;
 
+    /// <summary>How many, with those that are only counted.</summary>
+    public ulong Count => (ulong)_all.Count + _more;
+
     /// <summary>Further ones are only counted.</summary>
     public bool IsFull => _all.Count == most;
 

@@ -54,7 +54,7 @@ internal static class CopiedFlags
         scan.Start(table);
         while (scan.TryNext(out int index, out L2Entry entry))
         {
-            if (!entry.IsCompressed && ClusterMap.IsAllocated(entry) && scan.Map.DataFault(entry, 0, null) is null)
+            if (!entry.IsCompressed && ClusterMap.IsAllocated(entry) && scan.Map.Fault(entry, 0, null) is null && scan.Map.DataFault(entry, 0, null) is null)
             {
                 Judge(store, "the L2 entry", table + ((ulong)index << store.Layout.EntryBits), entry.Raw, entry.HostOffset, wrong);
             }

@@ -65,6 +65,13 @@ internal sealed class MetadataFile(CachedFile file)
         return data >= offset + length || (data > offset && data >= Length);
     }
 
+    /// <summary>As <see cref="IImageFile.NextData"/>; what is gathered is data, and so is all behind the end.</summary>
+    public ulong NextData(ulong offset)
+    {
+        ulong next = Reaches(offset) ? (ulong)file.NextData((long)offset) : offset;
+        return _changed && offset < _sectorAt + SectorBytes ? Math.Min(next, Math.Max(_sectorAt, offset)) : next;
+    }
+
     /// <summary>Goes through the words of a table that are not 0, past the cache and past the holes of the file.</summary>
     /// <param name="offset">Where the table is: inside the file.</param>
     /// <param name="entries">Its words.</param>
@@ -98,13 +105,15 @@ internal sealed class MetadataFile(CachedFile file)
         return ReadUInt32BigEndian(bytes);
     }
 
-    /// <summary>A name; NUL in it is refused, since other readers end it there.</summary>
-    public string ReadText(ulong offset, int length)
+    /// <summary>A name.</summary>
+    public string ReadText(ulong offset, int length) => Encoding.UTF8.GetString(ReadName(offset, length));
+
+    /// <summary>The bytes of a name; NUL in it is refused, since other readers end it there.</summary>
+    public byte[] ReadName(ulong offset, int length)
     {
         byte[] bytes = new byte[length];
         Read(bytes, offset);
-        string text = Encoding.UTF8.GetString(bytes);
-        return text.Contains('\0', StringComparison.Ordinal) ? throw new ImageFormatException(Name, (long)offset, "a name without NUL", "one with it") : text;
+        return bytes.Contains((byte)0) ? throw new ImageFormatException(Name, (long)offset, "a name without NUL", "one with it") : bytes;
     }
 
     /// <summary>Holds that a table of words is inside the file.</summary>
@@ -188,13 +197,6 @@ internal sealed class MetadataFile(CachedFile file)
     {
         Finish();
         file.Flush();
-    }
-
-    /// <summary>As <see cref="IImageFile.NextData"/>; what is gathered is data, and so is all behind the end.</summary>
-    private ulong NextData(ulong offset)
-    {
-        ulong next = Reaches(offset) ? (ulong)file.NextData((long)offset) : offset;
-        return _changed && offset < _sectorAt + SectorBytes ? Math.Min(next, Math.Max(_sectorAt, offset)) : next;
     }
 
     private static void Visit(ReadOnlySpan<ulong> words, ulong first, Action<ulong, ulong> visit)

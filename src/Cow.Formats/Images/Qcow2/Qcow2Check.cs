@@ -105,13 +105,9 @@ internal static class Qcow2Check
 
     private static void CompareBlock(Qcow2Store store, ulong index, ClusterCounts counts, ClusterCounts tolerated, Findings findings)
     {
-        if (store.File.IsHole(store.Refcounts.Block(index), store.Layout.ClusterBytes))
-        {
-            return;
-        }
         Span<byte> row = stackalloc byte[MetadataFile.SectorBytes];
         ulong end = (index + 1) << store.Layout.BlockBits;
-        for (ulong cluster = index << store.Layout.BlockBits; cluster < end;)
+        for (ulong cluster = store.Refcounts.PastHoles(index << store.Layout.BlockBits); cluster < end; cluster = store.Refcounts.PastHoles(cluster))
         {
             ulong read = store.Refcounts.Read(cluster, row);
             for (ulong i = row.ContainsAnyExcept((byte)0) ? 0 : read; i < read; i++)

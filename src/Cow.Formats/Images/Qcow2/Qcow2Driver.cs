@@ -66,8 +66,7 @@ public sealed class Qcow2Driver : IRepairingDriver
     {
         ArgumentNullException.ThrowIfNull(source);
         Qcow2Store store = new(source, writable: true);
-        Findings findings = new();
-        new RefcountRebuild(store).Run(findings);
+        new RefcountRebuild(store).Write();
         CopiedFlags.Correct(store);
         store.File.Flush();
         // The mark goes where nothing is left that it could mean.
@@ -126,12 +125,12 @@ public sealed class Qcow2Driver : IRepairingDriver
         store.ClaimAll();
         if (store.Header.Has(IncompatibleFeatures.Dirty))
         {
-            Findings findings = new();
-            new RefcountRebuild(store).Run(findings);
-            if (findings.Errors.Any)
+            RefcountRebuild rebuild = new(store);
+            if (rebuild.Findings.Errors.Any)
             {
-                throw new ImageFormatException(store.File.Name, Qcow2Header.IncompatibleAt, "tables from which the refcounts can be rebuilt", findings.Report(0).Errors[0]);
+                throw new ImageFormatException(store.File.Name, Qcow2Header.IncompatibleAt, "tables from which the refcounts can be rebuilt", rebuild.Findings.Report(0).Errors[0]);
             }
+            rebuild.Write();
             CopiedFlags.Correct(store);
             store.File.Flush();
             store.ClaimAll();

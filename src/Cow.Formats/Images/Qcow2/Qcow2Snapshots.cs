@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using System.Globalization;
+using System.Text;
 
 namespace Cow.Formats.Images.Qcow2;
 
@@ -37,8 +38,8 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         {
             L1Offset = l1At,
             L1Entries = store.Header.L1Entries,
-            Id = id.ToString(CultureInfo.InvariantCulture),
-            Name = name,
+            IdBytes = Encoding.UTF8.GetBytes(id.ToString(CultureInfo.InvariantCulture)),
+            NameBytes = Encoding.UTF8.GetBytes(name),
             Seconds = (uint)DateTimeOffset.UtcNow.ToUnixTimeSeconds(),
             Extra = SnapshotEntry.ExtraOf(store.Header.Size),
         };

@@ -6,43 +6,82 @@ namespace Cow.Formats.Images.Qcow2;
 /// </summary>
 /// <remarks>Where the table and its blocks are sound the counts are corrected in place. Else a new table with new blocks is put behind the end of
 /// the file, never into free clusters inside it: a former process may have given those out. Order: table and blocks, flush, header, flush. How
-/// much is read and written is bounded by the file, not by the size of the disk.</remarks>
-internal sealed class RefcountRebuild(Qcow2Store store)
+/// much is read and written is bounded by the file, not by the size of the disk. While there is something that cannot be counted, such as an entry with
+/// a bit that nobody knows, what it names may be in use: then no count becomes less, and no table is made without the old ones.</remarks>
+internal sealed class RefcountRebuild
 {
     /// <summary>Clusters of metadata at most whose counts are set: of 512 bytes, four times as many as the L2 tables of the largest disk. Tables of
     /// snapshots and bitmaps can be billions in holes.</summary>
     private const ulong MostMetadata = 1 << 24;
 
-    private readonly Qcow2Layout _layout = store.Layout;
+    private readonly Qcow2Store _store;
+    private readonly Qcow2Layout _layout;
+    private readonly ClusterCounts _counts;
+    private readonly bool _sound;
 
-    /// <summary>Rebuilds; durable on return.</summary>
-    /// <param name="findings">Receives what cannot be: nothing of it is counted.</param>
-    public void Run(Findings findings)
+    /// <summary>Counts, and judges whether what comes of it can be written; writes nothing.</summary>
+    /// <exception cref="ImageFormatException">The refcounts cannot be rebuilt.</exception>
+    public RefcountRebuild(Qcow2Store store)
     {
-        Findings structure = new();
-        References references = References.Count(store, structure, withRefcounts: true);
-        if (!references.AreComplete)
+        (_store, _layout) = (store, store.Layout);
+        References references = References.Count(store, Findings, withRefcounts: true);
+        RequirePossible(references);
+        _sound = IsSound(references.Counts);
+        if (!_sound || Findings.Errors.Any)
         {
-            throw new ImageFormatException(store.File.Name, 0, "metadata that may be told apart", "pieces of it one over the other in too many clusters");
+            // What is wrong with the refcounts themselves is not there any more.
+            ulong all = Findings.Errors.Count;
+            Findings = new();
+            References rest = References.Count(store, Findings, withRefcounts: false);
+            _sound = _sound && all == Findings.Errors.Count;
+            references = _sound ? references : rest;
         }
-        if (references.Claims.Total > MostMetadata)
+        _counts = references.Counts;
+        RequireRoomInCounts();
+        if (!_sound && Findings.Errors.Any)
         {
-            throw new ImageFormatException(store.File.Name, 0, $"metadata in {MostMetadata} clusters at most", $"{references.Claims.Total}");
+            throw new ImageFormatException(store.File.Name, Qcow2Header.RefcountTableAt, "tables from which the refcounts can be made anew; convert the image", Findings.Report(0).Errors[0]);
         }
-        if (!IsSound(references.Counts))
+    }
+
+    /// <summary>What cannot be: nothing of it is counted.</summary>
+    public Findings Findings { get; } = new();
+
+    /// <summary>Writes; durable on return.</summary>
+    public void Write()
+    {
+        if (_sound)
         {
-            references = References.Count(store, findings, withRefcounts: false);
-            Replace(references.Counts);
+            Correct();
         }
         else
         {
-            if (structure.Errors.Any)
-            {
-                References.Count(store, findings, withRefcounts: false);
-            }
-            Correct(references.Counts);
+            Replace();
         }
-        store.File.Flush();
+        _store.File.Flush();
+    }
+
+    private void RequirePossible(References references)
+    {
+        if (!references.AreComplete)
+        {
+            throw new ImageFormatException(_store.File.Name, 0, "metadata that may be told apart", "pieces of it one over the other in too many clusters");
+        }
+        if (references.Claims.Total > MostMetadata)
+        {
+            throw new ImageFormatException(_store.File.Name, 0, $"metadata in {MostMetadata} clusters at most", $"{references.Claims.Total}");
+        }
+    }
+
+    private void RequireRoomInCounts()
+    {
+        foreach ((ulong cluster, _, ulong count) in _counts.Used())
+        {
+            if (count > _layout.MaxRefcount)
+            {
+                throw new ImageFormatException(_store.File.Name, (long)(cluster << _layout.ClusterBits), $"{_layout.MaxRefcount} references to a cluster at most", $"{count}");
+            }
+        }
     }
 
     /// <summary>Whether every block is where only it is, and there is one for every cluster in use.</summary>
@@ -50,14 +89,14 @@ internal sealed class RefcountRebuild(Qcow2Store store)
     {
         try
         {
-            bool sound = store.Refcounts.Capacity > 0;
-            for (ulong i = 0; i < (ulong)store.Refcounts.Capacity && sound; i++)
+            bool sound = _store.Refcounts.Capacity > 0;
+            for (ulong i = 0; i < (ulong)_store.Refcounts.Capacity && sound; i++)
             {
-                ulong block = store.Refcounts.Block(i);
+                ulong block = _store.Refcounts.Block(i);
                 sound = block == 0 || counts[block >> _layout.ClusterBits] == 1;
             }
-            ulong table = store.Refcounts.Offset >> _layout.ClusterBits;
-            for (ulong i = 0; i < _layout.Clusters(store.Refcounts.Bytes) && sound; i++)
+            ulong table = _store.Refcounts.Offset >> _layout.ClusterBits;
+            for (ulong i = 0; i < _layout.Clusters(_store.Refcounts.Bytes) && sound; i++)
             {
                 sound = counts[table + i] == 1;
             }
@@ -74,7 +113,7 @@ internal sealed class RefcountRebuild(Qcow2Store store)
         ulong last = (used.Cluster + used.Length - 1) >> _layout.BlockBits;
         for (ulong index = used.Cluster >> _layout.BlockBits; index <= last; index++)
         {
-            if (store.Refcounts.Block(index) == 0)
+            if (_store.Refcounts.Block(index) == 0)
             {
                 return false;
             }
@@ -82,74 +121,119 @@ internal sealed class RefcountRebuild(Qcow2Store store)
         return true;
     }
 
-    private void Correct(ClusterCounts counts)
+    private void Correct()
     {
-        foreach ((ulong first, ulong length, _) in counts.Used())
+        using PackedCounts counts = new(_counts, _layout.RefcountOrder);
+        byte[] wanted = new byte[Math.Min(TableScan.MostBytes, (int)_layout.ClusterBytes)];
+        byte[] present = new byte[wanted.Length];
+        ulong clusters = (ulong)wanted.Length << 3 >> _layout.RefcountOrder;
+        for (ulong index = 0; _store.Refcounts.TryNext(ref index); index++)
         {
-            for (ulong cluster = first; cluster < first + length; cluster++)
+            ulong end = (index + 1) << _layout.BlockBits;
+            for (ulong first = index << _layout.BlockBits; first < end; first += clusters)
             {
-                CorrectOne(counts, cluster, store.Refcounts.Get(cluster));
-            }
-        }
-        // What is used counts right now: left are counts of what is not.
-        byte[] row = new byte[MetadataFile.SectorBytes];
-        for (ulong index = 0; store.Refcounts.TryNext(ref index); index++)
-        {
-            ulong end = store.File.IsHole(store.Refcounts.Block(index), _layout.ClusterBytes) ? 0 : (index + 1) << _layout.BlockBits;
-            for (ulong cluster = index << _layout.BlockBits; cluster < end;)
-            {
-                ulong read = store.Refcounts.Read(cluster, row);
-                for (ulong i = row.AsSpan().ContainsAnyExcept((byte)0) ? 0 : read; i < read; i++)
+                bool hole = _store.Refcounts.PastHoles(first) >= first + clusters;
+                if (hole && !counts.Any(first, first + clusters))
                 {
-                    CorrectOne(counts, cluster + i, Refcounts.Value(row, i, _layout.RefcountOrder));
+                    continue;
                 }
-                cluster += read;
+                counts.Pack(first, wanted);
+                present.AsSpan().Clear();
+                _ = hole ? 0 : _store.Refcounts.Read(first, present);
+                CorrectRows(first, present, wanted);
             }
         }
     }
 
-    private void CorrectOne(ClusterCounts counts, ulong cluster, ulong refcount)
+    private void CorrectRows(ulong first, ReadOnlySpan<byte> present, Span<byte> wanted)
     {
-        if (refcount != counts[cluster])
+        ulong perRow = (MetadataFile.SectorBytes * 8UL) >> _layout.RefcountOrder;
+        for (int at = 0; at < wanted.Length; at += MetadataFile.SectorBytes, first += perRow)
         {
-            store.Refcounts.Set(cluster, 1, Possible(counts, cluster));
+            ReadOnlySpan<byte> before = present.Slice(at, MetadataFile.SectorBytes);
+            Span<byte> row = wanted.Slice(at, MetadataFile.SectorBytes);
+            if (Findings.Errors.Any && !row.SequenceEqual(before))
+            {
+                KeepLarger(before, row, perRow);
+            }
+            if (!row.SequenceEqual(before))
+            {
+                _store.Refcounts.Write(first, row);
+            }
         }
     }
 
-    private void Replace(ClusterCounts counts)
+    private void KeepLarger(ReadOnlySpan<byte> before, Span<byte> row, ulong counts)
     {
-        ulong start = Math.Max(_layout.Clusters(store.File.Length), counts.End());
-        (ulong tableClusters, ulong[] indices) = Measure(counts, start);
-        ulong end = start + tableClusters + (ulong)indices.Length;
-        ulong most = store.File.CanGrow ? Qcow2Layout.OffsetMask : store.File.Length;
+        for (ulong i = 0; i < counts; i++)
+        {
+            ulong count = Refcounts.Value(before, i, _layout.RefcountOrder);
+            if (count > Refcounts.Value(row, i, _layout.RefcountOrder))
+            {
+                Refcounts.SetValue(row, i, _layout.RefcountOrder, count);
+            }
+        }
+    }
+
+    private void Replace()
+    {
+        MetadataFile file = _store.File;
+        ulong start = Math.Max(_layout.Clusters(file.Length), _counts.End());
+        (ulong tableClusters, List<ulong> indices) = Measure(start);
+        ulong end = start + tableClusters + (ulong)indices.Count;
+        ulong most = file.CanGrow ? Qcow2Layout.OffsetMask : file.Length;
         bool fits = IsTable(tableClusters) && end << _layout.ClusterBits <= most;
         if (!fits)
         {
-            throw new ImageFormatException(store.File.Name, Qcow2Header.RefcountTableAt, $"room behind the end for new refcounts of {end} clusters", $"{store.File.Length} bytes");
+            throw new ImageFormatException(file.Name, Qcow2Header.RefcountTableAt, $"room behind the end for new refcounts of {end} clusters", $"{file.Length} bytes");
         }
         for (ulong cluster = start; cluster < end; cluster++)
         {
-            counts.Add(cluster);
+            _counts.Add(cluster);
         }
         ulong[] table = new ulong[(tableClusters << _layout.ClusterBits) / 8];
-        for (int i = 0; i < indices.Length; i++)
+        for (int i = 0; i < indices.Count; i++)
         {
             table[indices[i]] = (start + tableClusters + (ulong)i) << _layout.ClusterBits;
-            store.File.Write(BlockOf(counts, indices[i]), table[indices[i]]);
         }
+        WriteBlocks(table, indices);
         ulong offset = start << _layout.ClusterBits;
-        store.File.WriteTable(table, offset);
-        store.File.Flush();
-        store.ChangeHeader(store.Header with { RefcountTableOffset = offset, RefcountTableClusters = (uint)tableClusters });
-        store.File.Flush();
-        store.Refcounts.Replace(offset, table);
+        file.WriteTable(table, offset);
+        file.Flush();
+        _store.ChangeHeader(_store.Header with { RefcountTableOffset = offset, RefcountTableClusters = (uint)tableClusters });
+        file.Flush();
+        _store.Refcounts.Replace(offset, table);
     }
 
-    /// <summary>Clusters of a table for all clusters in use and itself, and the blocks that are needed.</summary>
-    private (ulong TableClusters, ulong[] Indices) Measure(ClusterCounts counts, ulong start)
+    /// <summary>Behind the end of the file, where all that is not written is zero.</summary>
+    private void WriteBlocks(ulong[] table, List<ulong> indices)
     {
-        SortedSet<ulong> indices = [];
-        foreach ((ulong cluster, ulong length, _) in counts.Used())
+        using PackedCounts counts = new(_counts, _layout.RefcountOrder);
+        byte[] row = new byte[MetadataFile.SectorBytes];
+        ulong perRow = ((ulong)row.Length << 3) >> _layout.RefcountOrder;
+        foreach (ulong index in indices)
+        {
+            ulong end = (index + 1) << _layout.BlockBits;
+            for (ulong first = index << _layout.BlockBits; counts.Any(first, end); first += perRow)
+            {
+                first = Math.Max(first, counts.First & ~(perRow - 1));
+                counts.Pack(first, row);
+                _store.File.Write(row, table[index] + (((first & ((1UL << _layout.BlockBits) - 1)) << _layout.RefcountOrder) >> 3));
+            }
+        }
+        ulong last = table[indices[^1]] + _layout.ClusterBytes - (ulong)row.Length;
+        if (!_store.File.Reaches(last))
+        {
+            row.AsSpan().Clear();
+            _store.File.Write(row, last);
+        }
+    }
+
+    /// <summary>Clusters of a table for all clusters in use and itself, and the blocks that are needed, in order.</summary>
+    private (ulong TableClusters, List<ulong> Indices) Measure(ulong start)
+    {
+        List<ulong> indices = [];
+        foreach ((ulong cluster, ulong length, _) in _counts.Used())
         {
             AddBlocks(indices, cluster, cluster + length);
         }
@@ -158,10 +242,10 @@ internal sealed class RefcountRebuild(Qcow2Store store)
         {
             ulong end = start + table + (ulong)indices.Count;
             AddBlocks(indices, start, end);
-            ulong needed = _layout.Clusters((indices.Max + 1) * 8);
+            ulong needed = _layout.Clusters((indices[^1] + 1) * 8);
             if ((needed <= table && end == start + table + (ulong)indices.Count) || !IsTable(needed))
             {
-                return (Math.Max(table, needed), [.. indices]);
+                return (Math.Max(table, needed), indices);
             }
             table = Math.Max(table, needed);
         }
@@ -169,32 +253,14 @@ internal sealed class RefcountRebuild(Qcow2Store store)
 
     private bool IsTable(ulong clusters) => clusters << _layout.ClusterBits <= Qcow2Header.MaxRefcountTableBytes;
 
-    private void AddBlocks(SortedSet<ulong> indices, ulong cluster, ulong end)
+    /// <summary>Clusters come in order.</summary>
+    private void AddBlocks(List<ulong> indices, ulong cluster, ulong end)
     {
-        for (ulong index = cluster >> _layout.BlockBits; index <= (end - 1) >> _layout.BlockBits; index++)
+        ulong first = cluster >> _layout.BlockBits;
+        first = indices.Count > 0 ? Math.Max(first, indices[^1] + 1) : first;
+        for (ulong index = first; index <= (end - 1) >> _layout.BlockBits; index++)
         {
             indices.Add(index);
         }
-    }
-
-    private byte[] BlockOf(ClusterCounts counts, ulong index)
-    {
-        byte[] block = new byte[_layout.ClusterBytes];
-        ulong first = index << _layout.BlockBits;
-        for (ulong i = 0; i < 1UL << _layout.BlockBits; i++)
-        {
-            ulong count = Possible(counts, first + i);
-            if (count != 0)
-            {
-                Refcounts.SetValue(block, i, _layout.RefcountOrder, count);
-            }
-        }
-        return block;
-    }
-
-    private ulong Possible(ClusterCounts counts, ulong cluster)
-    {
-        ulong count = counts[cluster];
-        return count <= _layout.MaxRefcount ? count : throw new ImageFormatException(store.File.Name, (long)(cluster << _layout.ClusterBits), $"{_layout.MaxRefcount} references to a cluster at most", $"{count}");
     }
 }

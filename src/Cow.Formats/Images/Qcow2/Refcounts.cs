@@ -151,6 +151,25 @@ internal sealed class Refcounts
         return ((ulong)length << 3) >> _order;
     }
 
+    /// <summary>Writes counts over those of a block.</summary>
+    /// <param name="cluster">The first; at the start of a sector.</param>
+    /// <param name="sectors">The packed counts.</param>
+    public void Write(ulong cluster, ReadOnlySpan<byte> sectors)
+    {
+        _holes = null;
+        _file.Write(sectors, Block(cluster >> _layout.BlockBits) + ((Within(cluster) << _order) >> 3));
+    }
+
+    /// <summary>The first cluster from one on whose count is in no hole of the file, to a sector of counts; at most the first one of the next block.</summary>
+    /// <param name="cluster">Its block is there; at the start of a sector.</param>
+    public ulong PastHoles(ulong cluster)
+    {
+        ulong block = Block(cluster >> _layout.BlockBits);
+        ulong first = (Within(cluster) << _order) >> 3;
+        ulong data = Math.Min(_file.NextData(block + first) - block, _layout.ClusterBytes) & ~(MetadataFile.SectorBytes - 1UL);
+        return cluster + ((Math.Max(data, first) - first) << 3 >> _order);
+    }
+
     /// <summary>Names a block that has been written. Not with a table that is being replaced.</summary>
     public void Link(ulong index, ulong block)
     {
@@ -250,9 +269,16 @@ internal sealed class Refcounts
     {
         Span<byte> row = stackalloc byte[MetadataFile.SectorBytes];
         ulong perRow = ((ulong)row.Length << 3) >> _order;
+        ulong perPiece = ((ulong)TableScan.MostBytes << 3) >> _order;
         while (clusters > 0)
         {
             ulong first = (clusters - 1) / perRow * perRow;
+            ulong piece = first & ~(perPiece - 1);
+            if (PastHoles((index << _layout.BlockBits) + piece) >= (index << _layout.BlockBits) + first + perRow)
+            {
+                clusters = piece;
+                continue;
+            }
             _ = Read((index << _layout.BlockBits) + first, row);
             for (clusters = row.ContainsAnyExcept((byte)0) ? clusters : first; clusters > first; clusters--)
             {

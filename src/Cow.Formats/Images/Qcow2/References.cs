@@ -241,7 +241,7 @@ internal sealed class References
     /// <summary>Counts a piece of metadata, and finds what it overlaps.</summary>
     private bool Claim(ulong offset, ulong bytes, ulong pointerAt, string what)
     {
-        if (bytes > 0 && (offset % _layout.ClusterBytes != 0 || !_store.File.Reaches(offset + bytes - 1 - (bytes - 1) % _layout.ClusterBytes)))
+        if (bytes > 0 && (offset % _layout.ClusterBytes != 0 || offset > Qcow2Layout.OffsetMask || !_store.File.Reaches(offset + bytes - 1 - (bytes - 1) % _layout.ClusterBytes)))
         {
             _findings.Errors.Add($"{what} at {offset} is not in clusters of the file");
             return false;

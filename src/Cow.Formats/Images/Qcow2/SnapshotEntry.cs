@@ -30,9 +30,15 @@ internal sealed record SnapshotEntry
 
     public uint L1Entries { get; init; }
 
-    public required string Id { get; init; }
+    /// <summary>As on the disk, in whatever encoding: so it is written again.</summary>
+    public required byte[] IdBytes { get; init; }
 
-    public required string Name { get; init; }
+    /// <summary>As <see cref="IdBytes"/>.</summary>
+    public required byte[] NameBytes { get; init; }
+
+    public string Id => Encoding.UTF8.GetString(IdBytes);
+
+    public string Name => Encoding.UTF8.GetString(NameBytes);
 
     public uint Seconds { get; init; }
 
@@ -49,7 +55,7 @@ internal sealed record SnapshotEntry
     public ulong DiskBytes => Extra.Length >= ExtraBytes ? ReadUInt64BigEndian(Extra.AsSpan(DiskBytesAt)) : 0;
 
     /// <summary>Bytes in the table.</summary>
-    public int Length => (HeadBytes + Extra.Length + Encoding.UTF8.GetByteCount(Id) + Encoding.UTF8.GetByteCount(Name) + 7) & ~7;
+    public int Length => (HeadBytes + Extra.Length + IdBytes.Length + NameBytes.Length + 7) & ~7;
 
     /// <summary>Extra data of a snapshot without VM state.</summary>
     public static byte[] ExtraOf(ulong diskBytes)
@@ -79,8 +85,8 @@ internal sealed record SnapshotEntry
         {
             L1Offset = ReadUInt64BigEndian(head),
             L1Entries = ReadUInt32BigEndian(head[L1EntriesAt..]),
-            Id = file.ReadText(at + HeadBytes + extraLength, idLength),
-            Name = file.ReadText(at + HeadBytes + extraLength + (uint)idLength, nameLength),
+            IdBytes = file.ReadName(at + HeadBytes + extraLength, idLength),
+            NameBytes = file.ReadName(at + HeadBytes + extraLength + (uint)idLength, nameLength),
             Seconds = ReadUInt32BigEndian(head[SecondsAt..]),
             Nanoseconds = ReadUInt32BigEndian(head[NanosecondsAt..]),
             VmClock = ReadUInt64BigEndian(head[VmClockAt..]),
@@ -100,10 +106,10 @@ internal sealed record SnapshotEntry
         WriteUInt32BigEndian(bytes[VmStateBytesAt..], VmStateBytes);
         WriteUInt32BigEndian(bytes[ExtraLengthAt..], (uint)Extra.Length);
         Extra.CopyTo(bytes[HeadBytes..]);
-        int idLength = Encoding.UTF8.GetBytes(Id, bytes[(HeadBytes + Extra.Length)..]);
-        int nameLength = Encoding.UTF8.GetBytes(Name, bytes[(HeadBytes + Extra.Length + idLength)..]);
-        WriteUInt16BigEndian(bytes[IdLengthAt..], (ushort)idLength);
-        WriteUInt16BigEndian(bytes[NameLengthAt..], (ushort)nameLength);
+        IdBytes.CopyTo(bytes[(HeadBytes + Extra.Length)..]);
+        NameBytes.CopyTo(bytes[(HeadBytes + Extra.Length + IdBytes.Length)..]);
+        WriteUInt16BigEndian(bytes[IdLengthAt..], (ushort)IdBytes.Length);
+        WriteUInt16BigEndian(bytes[NameLengthAt..], (ushort)NameBytes.Length);
     }
 
     /// <summary>Judges where its L1 table is, and whether that suffices.</summary>

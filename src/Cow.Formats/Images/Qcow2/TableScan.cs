@@ -5,7 +5,7 @@ namespace Cow.Formats.Images.Qcow2;
 internal sealed class TableScan(Qcow2Store store)
 {
     /// <summary>Bytes read at once: of a large table in a sparse file most may be a hole.</summary>
-    private const int MostBytes = 64 << 10;
+    public const int MostBytes = 64 << 10;
 
     private readonly Qcow2Layout _layout = store.Layout;
     private readonly byte[] _batch = new byte[Math.Min(MostBytes, (int)store.Layout.ClusterBytes)];

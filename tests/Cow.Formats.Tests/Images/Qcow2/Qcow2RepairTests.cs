@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+using System.Text;
+using Cow.Formats.Images;
+using Cow.Formats.Images.Qcow2;
+using static Cow.Formats.Tests.Images.Giant;
+using static Cow.Formats.Tests.Images.Qcow2.HoledQcow2;
+
+namespace Cow.Formats.Tests.Images.Qcow2;
+
+/// <summary>Repair loses nothing that somebody can read, and writes no more than it changes.</summary>
+[TestFixture]
+internal sealed class Qcow2RepairTests
+{
+    private const long Cluster = 65536;
+    private const ulong InUse = Qcow2Layout.Copied;
+    private const ulong Reserved = 1UL << 57;
+
+    private static readonly Qcow2Driver Driver = new();
+
+    /// <summary>The first entry of the table, or one for clusters that are not there, names a cluster of the disk.</summary>
+    [TestCase(0)]
+    [TestCase(5)]
+    public void DataThatIsNamedAsARefcountBlockIsNotWritten(int slot)
+    {
+        using HoledFile file = Image(InUse | (ulong)(5 * Cluster));
+        byte[] data = [.. Enumerable.Repeat((byte)7, (int)Cluster)];
+        file.WriteAt(data, 5 * Cluster);
+        file.WriteAt(Words(1, _ => (ulong)(5 * Cluster)), Cluster + (8 * slot));
+        CheckReport report = Repair(file);
+        Assert.That((report.Errors.Count, report.Leaks.Count, report.PlacedChunks), Is.EqualTo((0, 0, 1UL)));
+        byte[] now = new byte[Cluster];
+        file.ReadAt(now, 5 * Cluster);
+        Assert.That(now, Is.EqualTo(data));
+    }
+
+    /// <summary>QEMU reads on what such an entry names.</summary>
+    [Test]
+    public void NothingBecomesFreeWhileAnEntryCannotBeCounted()
+    {
+        using HoledFile file = Image(InUse | Reserved | (ulong)(5 * Cluster), InUse | (ulong)(6 * Cluster));
+        CheckReport report = Repair(file);
+        Assert.That(report.Errors, Has.Count.EqualTo(1));
+        Assert.That(Counts(file, 8), Is.EqualTo("1 1 1 1 1 1 1 0"));
+        byte[] entry = new byte[8];
+        file.ReadAt(entry, 4 * Cluster);
+        Assert.That(entry, Is.EqualTo(Words(1, _ => InUse | Reserved | (ulong)(5 * Cluster))));
+    }
+
+    /// <summary>It would come to lie where that entry points.</summary>
+    [Test]
+    public void NoTableIsMadeWhileAnEntryCannotBeCounted()
+    {
+        using HoledFile file = Image(InUse | (ulong)(5 * Cluster), InUse | (ulong)(17 * Cluster));
+        file.WriteAt(Words(1, _ => 0), Cluster);
+        RequireRefused(file);
+    }
+
+    /// <summary>A count of one bit has no room for a second reference, which is found last.</summary>
+    [Test]
+    public void NothingIsWrittenWhereACountHasNoRoom()
+    {
+        using HoledFile file = Image(InUse | (ulong)(5 * Cluster), (ulong)(15 * Cluster), (ulong)(15 * Cluster));
+        file.WriteAt([0, 0, 0, 0], 96);
+        RequireRefused(file);
+    }
+
+    [Test]
+    public void ABitmapDirectoryFarOutIsAnError()
+    {
+        using HoledFile file = Image();
+        file.WriteAt(Fields((0, 4, 0x23852875), (4, 4, 24), (8, 4, 1), (16, 8, 64 << 20), (24, 8, -65536)), 104);
+        file.WriteAt([1], 95);
+        Assert.That(Open(Driver, file).Check().Errors[0], Does.Contain("a bitmap"));
+        Assert.That(Repair(file).Errors, Has.Count.EqualTo(1));
+    }
+
+    /// <summary>A name in another encoding than UTF-8 is as long as it is, and stays so.</summary>
+    [Test]
+    public void NamesOfSnapshotsAreTakenAsTheyAre()
+    {
+        using HoledFile file = Image(InUse | (ulong)(5 * Cluster));
+        string ascii = new('A', 40);
+        Snapshots(file, ascii, "b");
+        byte[] koi8 = [.. Enumerable.Repeat((byte)0xc1, 40)];
+        // The table was written twice.
+        byte[] all = Content(file);
+        for (int at; (at = all.AsSpan().IndexOf(Encoding.ASCII.GetBytes(ascii))) >= 0;)
+        {
+            koi8.CopyTo(all, at);
+            file.WriteAt(koi8, at);
+        }
+        CheckReport report = Repair(file);
+        Assert.That((report.Errors.Count, report.Leaks.Count), Is.EqualTo((0, 0)));
+        Snapshots(file, "c");
+        Assert.That(string.Join(' ', Open(Driver, file).Info.Snapshots.Skip(1).Select(s => s.Name)), Is.EqualTo("b c"));
+        Assert.That(Open(Driver, file).Check().Clean, Is.True);
+        Assert.That(Content(file).AsSpan().LastIndexOf(koi8), Is.GreaterThan(all.AsSpan().LastIndexOf(koi8)), "in a new table");
+    }
+
+    /// <summary>More L2 tables side by side than a block of 512 bytes counts.</summary>
+    [TestCase(false)]
+    [TestCase(true)]
+    public void TablesSideBySideAreCountedInAllTheirBlocks(bool anew)
+    {
+        const int Tables = 1000;
+        using HoledFile file = Make(2000, (ulong)Tables << 15, 9);
+        file.WriteAt(Words(Tables, i => InUse | ((200UL + (ulong)i) * 512)), 3 * 512);
+        file.WriteAt(Words(8, i => anew ? 0 : (1900UL + (ulong)i) * 512), 512);
+        long before = file.BytesWritten;
+        CheckReport report = Repair(file);
+        Assert.That((report.Errors.Count, report.Leaks.Count), Is.EqualTo((0, 0)));
+        Assert.That(file.BytesWritten - before, Is.LessThan(32 << 10), "not for each cluster anew");
+    }
+
+    /// <summary>Each in a block of its own, of which a sector is not zero.</summary>
+    [Test]
+    public void OfNewBlocksOnlyWhatCountsIsWritten()
+    {
+        const int Bits = 21;
+        using HoledFile file = Make((50L << 20) + 1, 1UL << 31, Bits);
+        file.WriteAt(Words(1, _ => 0), 1L << Bits);
+        file.WriteAt(Words(1, _ => InUse | (4UL << Bits)), 3L << Bits);
+        file.WriteAt(Words(50, i => InUse | ((ulong)(i + 1) << (Bits + 20))), 4L << Bits);
+        long before = file.BytesWritten;
+        CheckReport report = Repair(file);
+        Assert.That((report.Errors.Count, report.Leaks.Count, report.PlacedChunks), Is.EqualTo((0, 0, 50UL)));
+        Assert.That(file.BytesWritten - before, Is.LessThan(3 << 20), "the table is 2 MiB");
+    }
+
+    /// <summary>Blocks of 2 MiB that are holes but for a page in the middle.</summary>
+    [Test]
+    public void OfBlocksOnlyWhatIsThereIsRead()
+    {
+        const int Bits = 21;
+        const int Blocks = 50;
+        using HoledFile file = Make(100, 1 << 20, Bits);
+        file.WriteAt(Words(Blocks - 1, i => (ulong)(i + 10) << Bits), (1L << Bits) + 8);
+        for (int i = 0; i < Blocks - 1; i++)
+        {
+            file.WriteAt([0, 1], ((i + 10L) << Bits) + (1 << 20));
+        }
+        Assert.That(Open(Driver, file).Check().Leaks, Has.Count.EqualTo(Blocks - 1));
+        Assert.That(file.BytesRead, Is.LessThan(8 << 20), "the refcount table is 2 MiB");
+        file.BytesRead = 0;
+        Assert.That(Repair(file).Leaks, Is.Empty);
+        Assert.That(file.BytesRead, Is.LessThan(16 << 20));
+    }
+
+    private static CheckReport Repair(HoledFile file) => Driver.Repair(new MemoryFiles(_ => file).New("image"));
+
+    private static byte[] Content(HoledFile file)
+    {
+        byte[] bytes = new byte[file.Length];
+        file.ReadAt(bytes, 0);
+        return bytes;
+    }
+
+    private static void RequireRefused(HoledFile file)
+    {
+        long before = file.BytesWritten;
+        Assert.That(() => Repair(file), Throws.InstanceOf<ImageFormatException>());
+        Assert.That(file.BytesWritten, Is.EqualTo(before));
+    }
+
+    private static void Snapshots(HoledFile file, params string[] names)
+    {
+        ISnapshotImage image = (ISnapshotImage)Open(Driver, file, writable: true);
+        foreach (string name in names)
+        {
+            image.TakeSnapshot(name);
+        }
+        image.Close();
+    }
+
+    private static string Counts(HoledFile file, int clusters)
+    {
+        byte[] block = new byte[2 * clusters];
+        file.ReadAt(block, 2 * Cluster);
+        return string.Join(' ', Enumerable.Range(0, clusters).Select(i => (256 * block[2 * i]) + block[(2 * i) + 1]));
+    }
+
+    /// <summary>An image of 16 clusters whose L2 table is the fifth; that and the one behind it are counted, no others.</summary>
+    private static HoledFile Image(params ulong[] entries)
+    {
+        HoledFile file = Make(16, 1 << 20);
+        file.WriteAt(Words(1, _ => InUse | (ulong)(4 * Cluster)), 3 * Cluster);
+        file.WriteAt(Words(entries.Length, i => entries[i]), 4 * Cluster);
+        file.WriteAt([0, 1, 0, 1], (2 * Cluster) + 8);
+        return file;
+    }
+}
