@@ -54,9 +54,9 @@ read -r collapses _ median longest </tmp/compact.out
 note collapses "$collapses, pause median $median ms, longest $longest ms"
 cowctl remove x
 
-# By hand, while first writes wait for a daemon that is stopped.
+# By hand, while first writes wait for a daemon that is stopped. With one line it has nothing to swap by itself: of two who resume, one is refused.
 blank "$COW_DISK"
-cowctl create x "$BASE_DISK" "$COW_DISK" 8 --size 64M
+cowctl create x "$BASE_DISK" "$COW_DISK" 8 --size 64M --segments 1
 kill -STOP "$(pgrep -x cowctl)"
 # More than the places that were granted.
 dd if=/payload/random of=/dev/mapper/x bs=1M oflag=direct status=none &
