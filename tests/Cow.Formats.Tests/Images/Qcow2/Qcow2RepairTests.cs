@@ -46,6 +46,17 @@ internal sealed class Qcow2RepairTests
         Assert.That(entry, Is.EqualTo(Words(1, _ => InUse | Reserved | (ulong)(5 * Cluster))));
     }
 
+    [Test]
+    public void AnEntryThatCannotBeCountedIsNotTouched()
+    {
+        using HoledFile file = Image(InUse | Reserved | (ulong)(5 * Cluster), InUse | (ulong)(5 * Cluster));
+        file.WriteAt([0, 2], (2 * Cluster) + 10);
+        Repair(file);
+        byte[] entries = new byte[16];
+        file.ReadAt(entries, 4 * Cluster);
+        Assert.That(entries, Is.EqualTo(Words(2, i => (i == 0 ? InUse | Reserved : 0) | (ulong)(5 * Cluster))));
+    }
+
     /// <summary>It would come to lie where that entry points.</summary>
     [Test]
     public void NoTableIsMadeWhileAnEntryCannotBeCounted()
