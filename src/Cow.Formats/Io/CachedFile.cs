@@ -134,7 +134,12 @@ public sealed class CachedFile : IImageFile
     }
 
     /// <inheritdoc/>
-    public void Flush() => Uncached.Flush();
+    public void Flush()
+    {
+        Uncached.Flush();
+        // What was called a hole may have been written by somebody who was killed, and be on the disk only now.
+        _hole = default;
+    }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -21,6 +21,11 @@ internal sealed class QcowImage : IGrantingImage
     public QcowImage(ImageSource source, bool writable)
     {
         _file = source.File;
+        if (writable)
+        {
+            // What a writer left that was killed may be called a hole until it is on the disk.
+            _file.Flush();
+        }
         QcowHeader header = QcowHeader.Read(_file);
         _chunkBytes = header.ClusterBytes;
         RangeSet metadata = new(1);

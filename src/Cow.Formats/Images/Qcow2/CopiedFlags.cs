@@ -8,8 +8,9 @@ internal static class CopiedFlags
 {
     /// <summary>Visits the entries of the active tables whose flag is wrong.</summary>
     /// <param name="store">The image. Entries that cannot be are passed by.</param>
+    /// <param name="claims">Where metadata is, and data cannot be.</param>
     /// <param name="wrong">Is told what kind of entry, its byte offset, the entry, and the refcount of what it names.</param>
-    public static void Visit(Qcow2Store store, Action<string, ulong, ulong, ulong> wrong)
+    public static void Visit(Qcow2Store store, ClaimedClusters claims, Action<string, ulong, ulong, ulong> wrong)
     {
         List<ulong> tables = [];
         store.File.ForEachWord(store.Header.L1Offset, store.Header.L1Entries, (slot, entry) =>
@@ -21,18 +22,31 @@ internal static class CopiedFlags
                 tables.Add(table);
             }
         });
-        VisitTables(store, tables, wrong);
+        VisitTables(store, claims, tables, wrong);
     }
 
     /// <summary>Corrects them; not yet durable.</summary>
-    public static void Correct(Qcow2Store store)
+    /// <param name="store">The image.</param>
+    /// <param name="claims">Where metadata is.</param>
+    /// <param name="sets">Not only clears them. Something that could not be counted may read what counts once, and would see it written in place.</param>
+    public static void Correct(Qcow2Store store, ClaimedClusters claims, bool sets = true)
     {
-        Visit(store, (_, at, entry, count) => store.File.Patch64(at, count == 1 ? entry | Qcow2Layout.Copied : entry & ~Qcow2Layout.Copied));
+        Visit(store, claims, (_, at, entry, count) =>
+        {
+            if (count != 1)
+            {
+                store.File.Patch64(at, entry & ~Qcow2Layout.Copied);
+            }
+            else if (sets)
+            {
+                store.File.Patch64(at, entry | Qcow2Layout.Copied);
+            }
+        });
         store.File.Finish();
     }
 
     /// <summary>Each once, however many entries name it.</summary>
-    private static void VisitTables(Qcow2Store store, List<ulong> tables, Action<string, ulong, ulong, ulong> wrong)
+    private static void VisitTables(Qcow2Store store, ClaimedClusters claims, List<ulong> tables, Action<string, ulong, ulong, ulong> wrong)
     {
         if (store.DataFile is not null)
         {
@@ -44,17 +58,17 @@ internal static class CopiedFlags
         {
             if (i == 0 || tables[i] != tables[i - 1])
             {
-                VisitTable(store, scan, tables[i], wrong);
+                VisitTable(store, claims, scan, tables[i], wrong);
             }
         }
     }
 
-    private static void VisitTable(Qcow2Store store, TableScan scan, ulong table, Action<string, ulong, ulong, ulong> wrong)
+    private static void VisitTable(Qcow2Store store, ClaimedClusters claims, TableScan scan, ulong table, Action<string, ulong, ulong, ulong> wrong)
     {
         scan.Start(table);
         while (scan.TryNext(out int index, out L2Entry entry))
         {
-            if (!entry.IsCompressed && ClusterMap.IsAllocated(entry) && scan.Map.Fault(entry, 0, null) is null && scan.Map.DataFault(entry, 0, null) is null)
+            if (!entry.IsCompressed && ClusterMap.IsAllocated(entry) && scan.Map.Fault(entry, 0, claims) is null && scan.Map.DataFault(entry, 0, claims) is null)
             {
                 Judge(store, "the L2 entry", table + ((ulong)index << store.Layout.EntryBits), entry.Raw, entry.HostOffset, wrong);
             }

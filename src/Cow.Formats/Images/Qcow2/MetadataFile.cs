@@ -119,9 +119,9 @@ internal sealed class MetadataFile(CachedFile file)
     /// <summary>Holds that a table of words is inside the file.</summary>
     public void RequireTable(ulong offset, ulong entries)
     {
-        if (entries > 0 && offset + (entries * sizeof(ulong)) > Length)
+        if (entries > 0 && (offset > Length || entries * sizeof(ulong) > _length - offset))
         {
-            throw new ImageFormatException(Name, (long)offset, $"a table inside the file, which has {_length} bytes", $"{entries} entries at {offset}");
+            throw new ImageFormatException(Name, (long)Math.Min(offset, long.MaxValue), $"a table inside the file, which has {_length} bytes", $"{entries} entries at {offset}");
         }
     }
 

@@ -27,6 +27,9 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
     // L1 slot to the host cluster of its new L2 table.
     private readonly Dictionary<ulong, ulong> _tables = [];
 
+    // Slots of the disk with a table of their own, once somebody has asked: an L1 table may have millions.
+    private ulong? _own;
+
     /// <summary>Chunks given out.</summary>
     public ulong Total => _places.Total;
 
@@ -166,7 +169,14 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
     }
 
     /// <summary>The slot has its new table.</summary>
-    public void SettleTable(ulong slot) => _tables.Remove(slot);
+    public void SettleTable(ulong slot)
+    {
+        _tables.Remove(slot);
+        _own++;
+    }
+
+    /// <summary>The L1 table is another one.</summary>
+    public void ForgetTables() => _own = null;
 
     /// <summary>Sets an L2 table of its own aside for the slot of a chunk, where it has none.</summary>
     /// <param name="chunk">The chunk.</param>
@@ -194,13 +204,16 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
     /// <summary>Slots of the disk that lack a table, counted up to a limit.</summary>
     public ulong CountMissingTables(ulong limit)
     {
-        ulong missing = 0;
         ulong slots = Math.Min(store.Header.L1Entries, (store.Header.Size >> _layout.L1Shift) + 1);
-        for (ulong slot = 0; slot < slots && missing < limit; slot++)
-        {
-            missing += LacksTable(slot) ? 1UL : 0;
-        }
-        return missing;
+        _own ??= CountOwn(slots);
+        return Math.Min(limit, slots - _own.Value - (ulong)_tables.Count);
+    }
+
+    private ulong CountOwn(ulong slots)
+    {
+        ulong own = 0;
+        store.File.ForEachWord(store.Header.L1Offset, slots, (_, entry) => own += (entry & Qcow2Layout.Copied) != 0 ? 1UL : 0);
+        return own;
     }
 
     /// <summary>A cluster for the table that a slot lacks.</summary>

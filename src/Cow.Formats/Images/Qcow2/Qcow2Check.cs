@@ -21,7 +21,7 @@ internal static class Qcow2Check
                 tolerated.Add(cluster);
             }
             Compare(store, references.Counts, tolerated, findings);
-            CopiedFlags.Visit(store, (what, at, entry, count) => findings.Errors.Add($"{what} at {at} is {entry:x}, but the refcount of what it names is {count}"));
+            CopiedFlags.Visit(store, references.Claims, (what, at, entry, count) => findings.Errors.Add($"{what} at {at} is {entry:x}, but the refcount of what it names is {count}"));
             Marks(store, findings);
         }
         catch (ImageFormatException e)

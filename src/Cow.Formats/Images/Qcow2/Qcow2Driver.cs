@@ -34,6 +34,10 @@ public sealed class Qcow2Driver : IRepairingDriver
         {
             throw new ArgumentException("a snapshot inside an image can only be read", nameof(options));
         }
+        if (options.Writable)
+        {
+            BelieveHoles(source);
+        }
         Qcow2Store store = new(source, options.Writable);
         if (options.Writable)
         {
@@ -65,13 +69,13 @@ public sealed class Qcow2Driver : IRepairingDriver
     public CheckReport Repair(ImageSource source)
     {
         ArgumentNullException.ThrowIfNull(source);
+        BelieveHoles(source);
         Qcow2Store store = new(source, writable: true);
-        new RefcountRebuild(store).Write();
-        CopiedFlags.Correct(store);
-        store.File.Flush();
-        // The mark goes where nothing is left that it could mean.
+        RefcountRebuild rebuild = new(store);
+        rebuild.Write();
+        // The marks go where nothing is left that they could mean.
         CheckReport report = Qcow2Check.Run(store, []);
-        IncompatibleFeatures cured = IncompatibleFeatures.Dirty | (OnlyMarked(report, store) ? IncompatibleFeatures.Corrupt : 0);
+        IncompatibleFeatures cured = (rebuild.Findings.Errors.Any ? 0 : IncompatibleFeatures.Dirty) | (OnlyMarked(report, store) ? IncompatibleFeatures.Corrupt : 0);
         if ((store.Header.Incompatible & cured) != 0)
         {
             store.ChangeHeader(store.Header with { Incompatible = store.Header.Incompatible & ~cured });
@@ -84,6 +88,9 @@ public sealed class Qcow2Driver : IRepairingDriver
         }
         return report;
     }
+
+    /// <summary>What a writer left that was killed may be called a hole until it is on the disk: nothing that is in use may seem to be free.</summary>
+    private static void BelieveHoles(ImageSource source) => source.File.Flush();
 
     /// <summary>Whoever was killed had made the file longer before it gave out places.</summary>
     private static void CutTail(Qcow2Store store)
@@ -131,8 +138,6 @@ public sealed class Qcow2Driver : IRepairingDriver
                 throw new ImageFormatException(store.File.Name, Qcow2Header.IncompatibleAt, "tables from which the refcounts can be rebuilt", rebuild.Findings.Report(0).Errors[0]);
             }
             rebuild.Write();
-            CopiedFlags.Correct(store);
-            store.File.Flush();
             store.ClaimAll();
         }
         if (store.Refcounts.Get(0) == 0)

@@ -326,6 +326,7 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
         _store.BeginChange();
         T result = change(new Qcow2Snapshots(_store));
         _packed.Forget();
+        _pending.ForgetTables();
         Info = Qcow2Facts.Of(_store, null);
         _store.EndChange();
         return result;

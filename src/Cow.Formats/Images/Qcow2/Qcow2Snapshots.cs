@@ -60,7 +60,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         CountAll(l1, up: false);
         DropTable(entry.L1Offset, entry.L1Entries);
         store.File.Flush();
-        CopiedFlags.Correct(store);
+        CopiedFlags.Correct(store, store.Claims);
         store.File.Flush();
         Unmark();
         return entry.Id;
@@ -93,7 +93,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         CountAll(old, up: false);
         DropTable(oldAt, oldEntries);
         store.File.Flush();
-        CopiedFlags.Correct(store);
+        CopiedFlags.Correct(store, store.Claims);
         store.File.Flush();
         Unmark();
         store.ClaimAll();
@@ -222,7 +222,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
 
     private void ClearCopied()
     {
-        CopiedFlags.Correct(store);
+        CopiedFlags.Correct(store, store.Claims);
         store.File.Flush();
     }
 

@@ -16,6 +16,7 @@ internal sealed class RefcountRebuild
 
     private readonly Qcow2Store _store;
     private readonly Qcow2Layout _layout;
+    private readonly References _references;
     private readonly ClusterCounts _counts;
     private readonly bool _sound;
 
@@ -36,6 +37,7 @@ internal sealed class RefcountRebuild
             _sound = _sound && all == Findings.Errors.Count;
             references = _sound ? references : rest;
         }
+        _references = references;
         _counts = references.Counts;
         RequireRoomInCounts();
         if (!_sound && Findings.Errors.Any)
@@ -47,7 +49,7 @@ internal sealed class RefcountRebuild
     /// <summary>What cannot be: nothing of it is counted.</summary>
     public Findings Findings { get; } = new();
 
-    /// <summary>Writes; durable on return.</summary>
+    /// <summary>Writes counts, and the flags that follow from them; durable on return.</summary>
     public void Write()
     {
         if (_sound)
@@ -59,6 +61,11 @@ internal sealed class RefcountRebuild
             Replace();
         }
         _store.File.Flush();
+        if (_references.ActiveIsApart)
+        {
+            CopiedFlags.Correct(_store, _references.Claims, sets: !Findings.Errors.Any);
+            _store.File.Flush();
+        }
     }
 
     private void RequirePossible(References references)

@@ -166,7 +166,9 @@ internal sealed class Refcounts
     {
         ulong block = Block(cluster >> _layout.BlockBits);
         ulong first = (Within(cluster) << _order) >> 3;
-        ulong data = Math.Min(_file.NextData(block + first) - block, _layout.ClusterBytes) & ~(MetadataFile.SectorBytes - 1UL);
+        ulong next = _file.NextData(block + first);
+        // Whatever the file does not reach is zero.
+        ulong data = next < _file.Length ? Math.Min(next - block, _layout.ClusterBytes) & ~(MetadataFile.SectorBytes - 1UL) : _layout.ClusterBytes;
         return cluster + ((Math.Max(data, first) - first) << 3 >> _order);
     }
 

@@ -14,6 +14,9 @@ internal sealed class References
     /// <summary>Clusters at most in which pieces of metadata over each other are counted.</summary>
     private const ulong MostRepeated = 1 << 20;
 
+    /// <summary>Characters of a snapshot's id in a finding: it may have 64 Ki.</summary>
+    private const int MostOfName = 100;
+
     private readonly Qcow2Store _store;
     private readonly Qcow2Layout _layout;
     private readonly Findings _findings;
@@ -51,6 +54,9 @@ internal sealed class References
 
     /// <summary>Everything was counted. Not where pieces of metadata lie over each other in very many clusters.</summary>
     public bool AreComplete { get; private set; } = true;
+
+    /// <summary>The active L1 table lies over nothing else.</summary>
+    public bool ActiveIsApart { get; private set; }
 
     /// <summary>Where all metadata is.</summary>
     public ClaimedClusters Claims => _claims;
@@ -99,7 +105,8 @@ internal sealed class References
 
     private void CountActive()
     {
-        if (!Claim(_store.Header.L1Offset, _store.L1Bytes, Qcow2Header.L1EntriesAt, "the L1 table"))
+        ActiveIsApart = Claim(_store.Header.L1Offset, _store.L1Bytes, Qcow2Header.L1EntriesAt, "the L1 table");
+        if (!ActiveIsApart)
         {
             return;
         }
@@ -108,7 +115,7 @@ internal sealed class References
 
     private void CountSnapshot(SnapshotEntry snapshot)
     {
-        string what = $"the L1 table of snapshot {snapshot.Id}";
+        string what = $"the L1 table of snapshot {Printable.Start(snapshot.Id, MostOfName)}";
         try
         {
             snapshot.Validate(_store.File, _layout, _store.Header.Size);

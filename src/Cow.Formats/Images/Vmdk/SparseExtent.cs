@@ -113,6 +113,8 @@ internal sealed class SparseExtent : VmdkExtent
     /// <summary>Evens out both directories, and keeps of the file no more than tables name.</summary>
     private void DropUnnamed(TailSpace space)
     {
+        // What a writer left that was killed may be called a hole until it is on the disk.
+        _map.File.Flush();
         if (Mark.Found)
         {
             _parts.Mirror?.Repair(space);

@@ -57,6 +57,40 @@ internal sealed class Qcow2RepairTests
         Assert.That(entries, Is.EqualTo(Words(2, i => (i == 0 ? InUse | Reserved : 0) | (ulong)(5 * Cluster))));
     }
 
+    /// <summary>What cannot be counted may read the same cluster, and would see it written in place.</summary>
+    [Test]
+    public void NothingBecomesOneOwnersWhileAnEntryCannotBeCounted()
+    {
+        ulong[] entries = [InUse | Reserved | (ulong)(5 * Cluster), 6 * Cluster];
+        using HoledFile file = Image(entries);
+        file.WriteAt([0, 1], (2 * Cluster) + 12);
+        Repair(file);
+        byte[] now = new byte[16];
+        file.ReadAt(now, 4 * Cluster);
+        Assert.That(now, Is.EqualTo(Words(2, i => entries[i])));
+    }
+
+    /// <summary>Else somebody would take for free what it names.</summary>
+    [Test]
+    public void AnImageStaysDirtyWhileAnEntryCannotBeCounted()
+    {
+        using HoledFile file = Image(InUse | Reserved | (ulong)(6 * Cluster));
+        file.WriteAt([1], 79);
+        Repair(file);
+        Assert.That(() => Open(Driver, file, writable: true), Throws.InstanceOf<ImageFormatException>());
+    }
+
+    [Test]
+    public void ABitmapTableFarOutIsDropped()
+    {
+        using HoledFile file = Image();
+        file.WriteAt(Fields((0, 4, 0x23852875), (4, 4, 24), (8, 4, 1), (16, 8, 32), (24, 8, 5 * Cluster)), 104);
+        file.WriteAt(Fields((0, 8, -Cluster), (8, 4, 8192), (17, 1, 1), (19, 1, 1), (24, 1, 97)), 5 * Cluster);
+        file.WriteAt([1], 95);
+        using IDiskImage image = Open(Driver, file, writable: true);
+        Assert.That(image.Check().Errors, Is.Empty);
+    }
+
     /// <summary>It would come to lie where that entry points.</summary>
     [Test]
     public void NoTableIsMadeWhileAnEntryCannotBeCounted()
@@ -83,6 +117,18 @@ internal sealed class Qcow2RepairTests
         file.WriteAt([1], 95);
         Assert.That(Open(Driver, file).Check().Errors[0], Does.Contain("a bitmap"));
         Assert.That(Repair(file).Errors, Has.Count.EqualTo(1));
+    }
+
+    /// <summary>The last writer was killed just now: all of it seems to be a hole.</summary>
+    [Test]
+    public void NothingIsFreeThatIsNotYetDurable()
+    {
+        using HoledFile file = Image(InUse | (ulong)(5 * Cluster));
+        file.WriteAt([7], 5 * Cluster);
+        file.Hide();
+        CheckReport report = Repair(file);
+        Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo((0, 1UL)));
+        Assert.That(Counts(file, 6), Is.EqualTo("1 1 1 1 1 1"));
     }
 
     /// <summary>A name in another encoding than UTF-8 is as long as it is, and stays so.</summary>
