@@ -136,6 +136,9 @@ internal sealed class CowEngine
     /// <summary>The kernel refused a reply; adds what is to be sent instead.</summary>
     public void Refused(in CowReply reply, Errno error, ReplyBuffer replies) => _refusals.Handle(reply, error, replies);
 
+    /// <summary>The channel is closed: nothing is told any more, and nothing answered.</summary>
+    public void End() => _placed.Clear();
+
     /// <summary>There may be room now: everything that waits for it is tried again.</summary>
     public void Retry(ReplyBuffer replies)
     {

@@ -128,6 +128,7 @@ internal sealed class FaultLoop : IDisposable
         }
 
         _channel.Dispose();
+        _engine.End();
         Finish(end);
     }
 #pragma warning restore CA1031

@@ -7,7 +7,7 @@ namespace Cow.Controller.Daemon;
 /// <remarks>PROTOCOL.md section 3. Only what was abandoned may be missing, and then nothing is in the queue.</remarks>
 internal sealed class PlacedQueue
 {
-    private readonly UncommittedRuns _runs = new();
+    private readonly PlacedRuns _runs = new();
 
     /// <summary>Runs in it.</summary>
     public int Count => _runs.Count;
@@ -55,6 +55,13 @@ internal sealed class PlacedQueue
         }
 
         _runs.Drop(runs.Length);
+    }
+
+    /// <summary>Forgets all runs, and gives their memory back: nothing is told any more.</summary>
+    public void Clear()
+    {
+        _runs.Clear();
+        Chunks = 0;
     }
 
     /// <summary>Whether a chunk is in one of the runs. Walks them all: for questions of an operator, not for the fault path.</summary>

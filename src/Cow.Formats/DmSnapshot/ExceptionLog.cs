@@ -24,6 +24,9 @@ internal sealed class ExceptionLog
     private readonly byte[] _window;
     private ulong _written;
 
+    /// <summary>The entry that fills the current area.</summary>
+    private ulong _lastOfArea;
+
     public ExceptionLog(IImageFile file, DmSnapshotGeometry geometry)
     {
         _file = file;
@@ -51,6 +54,7 @@ internal sealed class ExceptionLog
         }
         while (LoadWindow(take));
         _written = Count;
+        _lastOfArea = LastOf(Count / _geometry.EntriesPerArea);
     }
 
     /// <summary>Whether the rest of the current area, behind the end of the list, is zero.</summary>
@@ -75,21 +79,25 @@ internal sealed class ExceptionLog
         }
     }
 
-    /// <summary>Appends an entry; on disk only after <see cref="WriteOut"/>, or earlier.</summary>
-    public void Append(DiskException entry)
+    /// <summary>Appends entries for chunks of the disk at adjoining chunks of the store; on disk only after <see cref="WriteOut"/>, or earlier.</summary>
+    public void Append(ulong oldChunk, ulong newChunk, ulong count)
     {
-        ulong area = Count / _geometry.EntriesPerArea;
-        if ((Count + 1) % _geometry.EntriesPerArea == 0)
+        int slot = SlotAt(Count);
+        for (; count > 0; oldChunk++, newChunk++, count--)
         {
-            ZeroArea(area + 1);
-            _file.Flush();
-        }
-        entry.Write(_window.AsSpan(SlotAt(Count)));
-        Count++;
-        if (Count % EntriesPerWindow == 0)
-        {
-            WriteOut();
-            _window.AsSpan().Clear();
+            if (Count == _lastOfArea)
+            {
+                MakeArea((Count / _geometry.EntriesPerArea) + 1);
+            }
+            new DiskException(oldChunk, newChunk).Write(_window.AsSpan(slot));
+            Count++;
+            slot += DiskException.Size;
+            if (slot == _window.Length)
+            {
+                WriteOut();
+                _window.AsSpan().Clear();
+                slot = 0;
+            }
         }
     }
 
@@ -135,7 +143,8 @@ internal sealed class ExceptionLog
         return wasClear;
     }
 
-    private void ZeroArea(ulong area)
+    /// <summary>Before the entry is written behind which readers look into it.</summary>
+    private void MakeArea(ulong area)
     {
         ulong chunk = _geometry.AreaChunk(area);
         if (chunk >= _geometry.Chunks(_file.Length))
@@ -143,7 +152,11 @@ internal sealed class ExceptionLog
             throw new IOException($"{_file.Name}: no room for metadata area {area}");
         }
         ZeroChunk(chunk);
+        _file.Flush();
+        _lastOfArea = LastOf(area);
     }
+
+    private ulong LastOf(ulong area) => ((area + 1) * _geometry.EntriesPerArea) - 1;
 
     private bool LoadWindow(Action<DiskException, long> take)
     {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 namespace Cow.Formats.Tests;
 
-internal sealed class UncommittedRunsTests
+internal sealed class PlacedRunsTests
 {
     /// <summary>Against a plain queue: batches come and go, small and large ones.</summary>
     [Test]
     public void WhatIsAddedIsThereUntilItIsDropped([Range(1, 10)] int seed)
     {
         var random = new Random(seed);
-        UncommittedRuns runs = new();
+        PlacedRuns runs = new();
         Queue<PlacedRun> model = new();
         for (int step = 0; step < 2000; step++)
         {
@@ -26,6 +26,10 @@ internal sealed class UncommittedRunsTests
             Assert.That(runs.Runs.SequenceEqual(model.ToArray()), Is.True, $"step {step}");
         }
 
+        runs.Clear();
+        Assert.That(runs.Count, Is.Zero);
+        runs.Add([Draw(random)]);
+        Assert.That(runs.Runs.Length, Is.EqualTo(1));
         Assert.That(() => runs.Drop(runs.Count + 1), Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
 
