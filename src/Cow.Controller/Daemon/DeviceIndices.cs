@@ -38,29 +38,32 @@ internal readonly record struct DeviceIndices(int Layers, int BaseLayer = -1)
         _ => OfOverlay(extent.Place.Device),
     };
 
-    /// <summary>The format's place behind an index and a sector that the kernel named; null when that device is not writable.</summary>
-    public Place? ToPlace(uint device, ulong sector)
+    /// <summary>The format's place behind an index and a sector that the kernel named; false when that device is not writable.</summary>
+    public bool TryToPlace(uint device, ulong sector, out Place place)
     {
         if (device == Cow)
         {
-            return new Place(0, sector);
+            place = new Place(0, sector);
+            return true;
         }
 
         long further = (long)device - FirstFeature - Layers;
-        return further < 0 || device == Zero ? null : new Place(checked((int)further) + 1, sector);
+        bool writable = further >= 0 && device != Zero;
+        place = writable ? new Place(checked((int)further) + 1, sector) : default;
+        return writable;
     }
 
     /// <summary>The run that ANSWERED or PLACED speaks of.</summary>
     /// <exception cref="InvalidDataException">It is not one of this device.</exception>
     public PlacedRun ToRun(in CowEvent e, in ChunkGeometry geometry) =>
-        ToPlace(e.Device, e.Sector.Value) is { } place && geometry.Contains(e.Chunk, e.Count)
+        TryToPlace(e.Device, e.Sector.Value, out Place place) && geometry.Contains(e.Chunk, e.Count)
             ? new PlacedRun(new ChunkRun(e.Chunk, e.Count), place)
             : throw new InvalidDataException($"chunk {e.Chunk} on device {e.Device} is not of this device");
 
     /// <summary>The places that GRANTED or REVOKED speaks of, or that a GRANT did.</summary>
     /// <exception cref="InvalidDataException">They are not of this device.</exception>
     public PlaceGrant ToGrant(ulong chunk, ulong count, uint device, Sectors sector) =>
-        ToPlace(device, sector.Value) is { } place
+        TryToPlace(device, sector.Value, out Place place)
             ? new PlaceGrant(chunk, count, place, default)
             : throw new InvalidDataException($"a grant on device {device} is not of this device");
 }
