@@ -204,27 +204,40 @@ static bool __peek_notices(struct cow_chan *chan, unsigned int *nr,
 	return true;
 }
 
+/* Entries that lie side by side, the first of them behind what was peeked. */
+static void __peek_entries(struct cow_chan *chan, const struct cow_entry *entry,
+			   struct dm_cow_event *event, unsigned int nr)
+{
+	u64 picture_number = chan->ctx->picture_number;
+	u64 number = chan->peeked_placed;
+
+	for (; nr--; entry++, event++) {
+		bool picture = ++number <= picture_number || entry->picture;
+
+		memset(event, 0, sizeof(*event));
+		event_span(&entry->at, picture, event);
+		event->type = DM_COW_EV_PLACED;
+		event->number = number;
+	}
+	chan->peeked_placed = number;
+}
+
 static bool __peek_placed(struct cow_chan *chan, unsigned int *nr,
 			  unsigned int max)
 {
 	struct cow_ctx *ctx = chan->ctx;
 	struct cow_cursor at = ctx->journal.tell;
 	const struct cow_entry *entry;
-	struct dm_cow_event *event;
+	unsigned int more;
 
 	chan->peeked_placed = ctx->journal.told;
-	while ((entry = __cow_journal_next(ctx, &at))) {
-		u64 number = chan->peeked_placed + 1;
-		bool picture = number <= ctx->picture_number || entry->picture;
-
-		event = next_event(chan, nr, max);
-		if (!event)
-			return false;
-		event_span(&entry->at, picture, event);
-		event->type = DM_COW_EV_PLACED;
-		event->number = number;
-		chan->peeked_placed = number;
+	while (*nr < max &&
+	       (entry = __cow_journal_next(ctx, &at, max - *nr, &more))) {
+		__peek_entries(chan, entry, &chan->buf[*nr], more);
+		*nr += more;
 	}
+	if (chan->peeked_placed < ctx->number)
+		return false;
 	chan->peeked_nudge = ctx->nudge;
 	return true;
 }

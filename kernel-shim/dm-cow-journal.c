@@ -204,18 +204,26 @@ static bool __seek(struct cow_journal *journal, struct cow_cursor *at)
 }
 
 /**
- * __cow_journal_next - the entry behind a cursor
+ * __cow_journal_next - entries behind a cursor that lie side by side
  * @ctx: the context; its lock is held, and was since the cursor was set
- * @at: the cursor, which moves behind the entry
+ * @at: the cursor, which moves behind the entries
+ * @max: how many at most
+ * @nr: how many they are
  *
- * Return: the entry, or NULL at the end.
+ * Return: the first of them, or NULL at the end.
  */
 const struct cow_entry *__cow_journal_next(struct cow_ctx *ctx,
-					   struct cow_cursor *at)
+					   struct cow_cursor *at,
+					   unsigned int max, unsigned int *nr)
 {
+	const struct cow_entry *first;
+
 	if (!__seek(&ctx->journal, at))
 		return NULL;
-	return &at->page->entries[at->index++];
+	first = &at->page->entries[at->index];
+	*nr = min(max, at->page->end - at->index);
+	at->index += *nr;
+	return first;
 }
 
 /**

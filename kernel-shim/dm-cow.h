@@ -898,7 +898,8 @@ void __cow_placed(struct cow_ctx *ctx, const struct cow_span *span,
 const struct cow_entry *__cow_journal_first(struct cow_ctx *ctx);
 void __cow_journal_pop(struct cow_ctx *ctx);
 const struct cow_entry *__cow_journal_next(struct cow_ctx *ctx,
-					   struct cow_cursor *at);
+					   struct cow_cursor *at,
+					   unsigned int max, unsigned int *nr);
 void __cow_journal_told(struct cow_ctx *ctx, u64 number);
 void __cow_journal_retell(struct cow_ctx *ctx);
 
