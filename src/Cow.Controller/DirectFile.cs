@@ -8,6 +8,7 @@ namespace Cow.Controller;
 
 /// <summary>Opens files and block devices past the page cache where that is possible: what the kernel writes to them under us, and what we write, is
 /// then seen by both.</summary>
+[SuppressMessage("Reliability", "CA2000", Justification = "The image file takes the handle over.")]
 internal static class DirectFile
 {
     /// <summary>Blocks of a file whose file system takes no smaller ones.</summary>
@@ -16,42 +17,45 @@ internal static class DirectFile
     /// <summary>Opens one.</summary>
     /// <param name="path">A regular file or block device; <see cref="IOException"/> for anything else.</param>
     /// <param name="write">Also for writing.</param>
-    [SuppressMessage("Reliability", "CA2000", Justification = "The image file takes the handle over.")]
-    public static IImageFile Open(string path, bool write)
+    public static IImageFile Open(string path, bool write) => BlockDevice.IsFileOrBlockDevice(path)
+        ? Over(path, TryDirect(() => BlockDevice.OpenDirect(path, write)), () => OpenCached(path, write))
+        : throw new FileNotFoundException($"{path} is no file or block device", path);
+
+    /// <summary>Opens one at a path that was judged: <see cref="ResolvedFile"/>.</summary>
+    /// <param name="path">Full path, links resolved; <see cref="IOException"/> where there are any, and for anything but a regular file or block device.</param>
+    /// <param name="write">Also for writing.</param>
+    public static IImageFile OpenResolved(string path, bool write) =>
+        Over(path, TryDirect(() => ResolvedFile.Open(path, write, direct: true)), () => ResolvedFile.Open(path, write));
+
+    private static SafeFileHandle OpenCached(string path, bool write) =>
+        File.OpenHandle(path, FileMode.Open, write ? FileAccess.ReadWrite : FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+
+    /// <summary>Null where the file system has no O_DIRECT; then nobody else goes past its cache either.</summary>
+    private static SafeFileHandle? TryDirect(Func<SafeFileHandle> open)
     {
-        if (!BlockDevice.IsFileOrBlockDevice(path))
-        {
-            throw new FileNotFoundException($"{path} is no file or block device", path);
-        }
-
-        bool device = BlockDevice.IsBlockDevice(path);
-
-        SafeFileHandle handle = OpenHandle(path, write, out bool direct);
         try
         {
-            return device
+            return open();
+        }
+        catch (LinuxException e) when (e.Errno == Errno.EINVAL)
+        {
+            return null;
+        }
+    }
+
+    private static ImageFile Over(string path, SafeFileHandle? direct, Func<SafeFileHandle> cached)
+    {
+        SafeFileHandle handle = direct ?? cached();
+        try
+        {
+            return BlockDevice.IsBlock(handle)
                 ? new ImageFile(handle, path, Math.Max(512, (int)BlockDevice.LogicalBlockSize(handle)), () => (long)BlockDevice.SizeBytes(handle))
-                : new ImageFile(handle, path, direct && !TakesSectors(handle) ? LargeBlock : 512, nextData: SparseFile.NextData);
+                : new ImageFile(handle, path, direct is not null && !TakesSectors(handle) ? LargeBlock : 512, nextData: SparseFile.NextData);
         }
         catch
         {
             handle.Dispose();
             throw;
-        }
-    }
-
-    private static SafeFileHandle OpenHandle(string path, bool write, out bool direct)
-    {
-        try
-        {
-            direct = true;
-            return BlockDevice.OpenDirect(path, write);
-        }
-        catch (LinuxException e) when (e.Errno == Errno.EINVAL)
-        {
-            // The file system has no O_DIRECT; then nobody else goes past its cache either.
-            direct = false;
-            return File.OpenHandle(path, FileMode.Open, write ? FileAccess.ReadWrite : FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         }
     }
 

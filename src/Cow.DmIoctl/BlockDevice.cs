@@ -55,6 +55,14 @@ public static class BlockDevice
     /// <param name="path">Any path; false where there is nothing.</param>
     public static bool IsBlockDevice(string path) => FileStatus.Find(path, follow: true) is { IsBlock: true };
 
+    /// <summary>It is a block device.</summary>
+    /// <param name="handle">Open.</param>
+    public static bool IsBlock(SafeFileHandle handle)
+    {
+        ArgumentNullException.ThrowIfNull(handle);
+        return FileStatus.Of(handle).IsBlock;
+    }
+
     /// <summary>There is a regular file or a block device at the path, links followed: opening anything else may wait for somebody.</summary>
     /// <param name="path">Any path; false where there is nothing.</param>
     public static bool IsFileOrBlockDevice(string path) => FileStatus.Find(path, follow: true) is { IsBlock: true } or { IsRegular: true };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using Cow.DmIoctl.Abi;
+using Microsoft.Win32.SafeHandles;
 
 namespace Cow.DmIoctl;
 
@@ -25,6 +26,11 @@ internal readonly record struct FileStatus(uint Mode, DeviceNumber Node, DeviceN
     public static FileStatus Of(string path) =>
         Ask(path, 0) ?? throw new LinuxException(Syscall.LastError, "stat", path);
 
+    /// <summary>Asks of an open file; throws <see cref="LinuxException"/>.</summary>
+    /// <param name="handle">Open; in use by the caller meanwhile.</param>
+    public static FileStatus Of(SafeFileHandle handle) =>
+        Ask("", FileNumbers.EmptyPath, (int)handle.DangerousGetHandle()) ?? throw new LinuxException(Syscall.LastError, "fstat", null);
+
     /// <summary>Asks; null where nothing is there, other failures throw.</summary>
     /// <param name="path">A path.</param>
     /// <param name="follow">Follow links.</param>
@@ -39,13 +45,13 @@ internal readonly record struct FileStatus(uint Mode, DeviceNumber Node, DeviceN
         return error is Errno.ENOENT or Errno.ENOTDIR ? null : throw new LinuxException(error, "stat", path);
     }
 
-    private static unsafe FileStatus? Ask(string path, int flags)
+    private static unsafe FileStatus? Ask(string path, int flags, int directory = FileNumbers.CurrentDirectory)
     {
         StatX status;
         int result;
         do
         {
-            result = LibC.StatX(FileNumbers.CurrentDirectory, path, flags, StatNumbers.BasicStats, &status);
+            result = LibC.StatX(directory, path, flags, StatNumbers.BasicStats, &status);
         }
         while (Syscall.Interrupted(result));
         return result < 0

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
+using Cow.Controller.Cli.Images;
 using Cow.Controller.Daemon;
+using Cow.DmIoctl;
+using Cow.Formats.Io;
 using NUnit.Framework;
 
 namespace Cow.Controller.Tests;
@@ -74,6 +77,19 @@ internal sealed class CliInfoTests : IDisposable
         Assert.That(_world.Run("check", _world.In("pipe")), Is.EqualTo(ExitCode.BadStore));
         Assert.That(_world.Run("format", _world.In("pipe"), "--size", "1M"), Is.EqualTo(ExitCode.BadStore));
         Assert.That(() => DirectFile.Open(_world.In("pipe"), write: false), Throws.InstanceOf<IOException>());
+        Assert.That(() => DirectFile.OpenResolved(_world.In("pipe"), write: false), Throws.InstanceOf<IOException>());
+        Assert.That(() => PlainFile.OpenResolved(_world.In("pipe"), writable: false), Throws.InstanceOf<IOException>());
+    }
+
+    [Test]
+    public void WhereAPathWasResolvedNoLinkIsFollowed()
+    {
+        File.CreateSymbolicLink(_world.In("link"), _world.Raw("disk"));
+        Assert.That(() => DirectFile.OpenResolved(_world.In("link"), write: false), Throws.InstanceOf<LinuxException>());
+        Assert.That(() => PlainFile.OpenResolved(_world.In("link"), writable: false), Throws.InstanceOf<LinuxException>());
+        using IImageFile direct = DirectFile.OpenResolved(_world.In("disk"), write: true);
+        using PlainFile plain = PlainFile.OpenResolved(_world.In("disk"), writable: true);
+        Assert.That((direct.Length, direct.CanGrow), Is.EqualTo((plain.Length, plain.CanGrow)));
     }
 
     [Test]

@@ -8,7 +8,8 @@ namespace Cow.Controller.Daemon;
 /// Locks on image files as QEMU takes them, so that a virtual machine and we never write the same file. QEMU's block/file-posix.c: for each permission
 /// that it uses a shared lock on byte 100 + n, for each that it does not grant to others one on byte 200 + n; who wants either asks about the other.
 /// </summary>
-internal sealed class ImageLocks : IDisposable
+/// <param name="open">Opens a file for reading, without an flock, which others than QEMU respect; null: whatever its path leads to.</param>
+internal sealed class ImageLocks(Func<string, SafeFileHandle>? open = null) : IDisposable
 {
     private const long Used = 100;
     private const long Denied = 200;
@@ -36,10 +37,13 @@ internal sealed class ImageLocks : IDisposable
         }
     }
 
+    // ReadWrite: .NET would else take an flock.
+    private static SafeFileHandle Open(string file) =>
+        File.OpenHandle(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+
     private void Lock(string file, int[] used, int[] denied)
     {
-        // ReadWrite: .NET would else take an flock, which others than QEMU respect.
-        SafeFileHandle handle = File.OpenHandle(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        SafeFileHandle handle = (open ?? Open)(file);
         _files.Add(handle);
         bool taken = Array.TrueForAll(used, permission => FileLock.TryLock(handle, Used + permission, 1, exclusive: false))
             && Array.TrueForAll(denied, permission => FileLock.TryLock(handle, Denied + permission, 1, exclusive: false))

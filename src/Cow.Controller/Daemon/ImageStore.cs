@@ -50,7 +50,7 @@ internal sealed class ImageStore : ServedStore
     public static ImageStore Open(CreateSpec spec, MetadataCache cache, bool takenOver = false)
     {
         DeviceImageSpec asked = spec.Image!;
-        var opener = new DirectoryOpener(cache, asked.BackingDirectories, DirectFile.Open);
+        var opener = new DirectoryOpener(cache, asked.BackingDirectories, DirectFile.OpenResolved);
         try
         {
             OpenedFile file = opener.OpenGiven(spec.Cow, !spec.ReadOnly);

@@ -15,6 +15,8 @@ internal static class FileNumbers
     public const int ReadWrite = 2;
     [CName("O_CLOEXEC")]
     public const int CloseOnExec = 0x8_0000;
+    [CName("O_PATH")]
+    public const int PathOnly = 0x20_0000;
     [CName("F_OFD_GETLK")]
     public const int GetLock = 36;
     [CName("F_OFD_SETLK")]
@@ -33,6 +35,8 @@ internal static class FileNumbers
     public const int CurrentDirectory = -100;
     [CName("AT_SYMLINK_NOFOLLOW")]
     public const int NoFollow = 0x100;
+    [CName("AT_EMPTY_PATH")]
+    public const int EmptyPath = 0x1000;
 
     /// <summary>asm-generic says 0x4000, arm has its own.</summary>
     [CName("O_DIRECT")]

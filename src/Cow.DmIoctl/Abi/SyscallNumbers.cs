@@ -9,4 +9,6 @@ internal static class SyscallNumbers
     public const int PidFdSendSignal = 424;
     [CName("SYS_pidfd_open")]
     public const int PidFdOpen = 434;
+    [CName("SYS_openat2")]
+    public const int OpenAt2 = 437;
 }

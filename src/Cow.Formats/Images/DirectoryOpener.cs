@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using System.Diagnostics.CodeAnalysis;
 using Cow.Formats.Io;
+using Microsoft.Win32.SafeHandles;
 
 namespace Cow.Formats.Images;
 
@@ -20,8 +21,9 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
     /// <summary>Makes an opener that has nothing open.</summary>
     /// <param name="cache">Holds what is read of the files.</param>
     /// <param name="allowedDirectories">Where named files may lie besides the image's own directory.</param>
-    /// <param name="open">Opens a path, for writing too where the flag is set. It refuses, with <see cref="IOException"/>, what is neither a regular
-    /// file nor a block device. Null for <see cref="OpenRegularFile"/>.</param>
+    /// <param name="open">Opens a path without links, for writing too where the flag is set. It refuses, with <see cref="IOException"/>, what is neither a
+    /// regular file nor a block device, and a path that has links after all: somebody may have put one there since it was resolved. A device must not say
+    /// <see cref="IImageFile.CanGrow"/>. Null for <see cref="OpenRegularFile"/>.</param>
     /// <exception cref="IOException">There is no such directory.</exception>
     public DirectoryOpener(MetadataCache cache, IEnumerable<string> allowedDirectories, Func<string, bool, IImageFile>? open = null)
     {
@@ -33,7 +35,9 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
     }
 
     /// <summary>Opens a regular file through the page cache.</summary>
-    /// <exception cref="IOException">It is empty or no regular file: both have no length, and a pipe would block.</exception>
+    /// <param name="path">Its full path, links resolved.</param>
+    /// <param name="writable">Whether it is to be written.</param>
+    /// <exception cref="IOException">It is empty or no regular file: both have no length, and a pipe would block. Or the path leads elsewhere.</exception>
     public static IImageFile OpenRegularFile(string path, bool writable)
     {
         if (new FileInfo(path).Length == 0)
@@ -112,7 +116,13 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
     {
         // ReadWrite: other programs are kept out by QEMU's locks, not by this flock, which none of them takes.
         FileAccess access = writable ? FileAccess.ReadWrite : FileAccess.Read;
-        return new ImageFile(File.OpenHandle(path, FileMode.Open, access, FileShare.ReadWrite), path, alignment: 512);
+        SafeFileHandle handle = File.OpenHandle(path, FileMode.Open, access, FileShare.ReadWrite);
+        if (new FileInfo($"/proc/self/fd/{handle.DangerousGetHandle()}").LinkTarget == path)
+        {
+            return new ImageFile(handle, path, alignment: 512);
+        }
+        handle.Dispose();
+        throw new IOException($"{path} became another file while it was opened");
     }
 
     private static bool IsProtocol(string name)

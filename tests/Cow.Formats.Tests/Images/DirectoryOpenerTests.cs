@@ -38,6 +38,7 @@ internal sealed class DirectoryOpenerTests
     {
         _opener?.Dispose();
         _folder.Dispose();
+        _opener = null;
     }
 
     [TestCase("base", "images/base")]

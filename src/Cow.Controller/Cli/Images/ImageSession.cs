@@ -17,7 +17,7 @@ internal sealed class ImageSession : IDisposable
     private readonly DaemonPaths _paths;
     private readonly ImageSpec _spec;
     private readonly bool _locks;
-    private readonly ImageLocks _held = new();
+    private readonly ImageLocks _held = new(static path => ResolvedFile.Open(path, write: false));
     private readonly List<IDisposable> _opened = [];
 
     /// <summary>Makes a session that has nothing open.</summary>
@@ -61,7 +61,7 @@ internal sealed class ImageSession : IDisposable
             OpenedFile file = Opener.OpenGiven(_spec.Path, writable);
             return new ImageSource(file.File, file.Path, Opener);
         }
-        catch (IOException e) when (e.Message.Contains("is empty", StringComparison.Ordinal))
+        catch (IOException e) when (e.Message.Contains("neither a regular file nor a block device", StringComparison.Ordinal))
         {
             throw new CliException(ExitCode.BadStore, _spec.Path, "is empty, or neither a regular file nor a block device", "name a disk image");
         }
@@ -104,13 +104,12 @@ internal sealed class ImageSession : IDisposable
 
     private PlainFile OpenFile(string path, bool writable)
     {
-        // A pipe would be waited for; it is refused below.
-        if (_locks && BlockDevice.IsFileOrBlockDevice(path))
+        if (_locks)
         {
             Lock(path, writable);
         }
 
-        return PlainFile.Open(path, writable);
+        return PlainFile.OpenResolved(path, writable);
     }
 
     private void Lock(string path, bool writable)

@@ -42,14 +42,31 @@ internal sealed class PlainFile : IImageFile
             throw new IOException($"{path} is empty, or neither a regular file nor a block device");
         }
 
-        return Over(path, path, FileMode.Open, writable, device, holdsFlushes);
+        return Over(OpenHandle(path, FileMode.Open, writable), path, device, holdsFlushes);
+    }
+
+    /// <summary>Opens what exists at a path that was judged: <see cref="ResolvedFile"/>.</summary>
+    /// <param name="path">Full path, links resolved.</param>
+    /// <param name="writable">Also for writing.</param>
+    /// <exception cref="IOException">It is empty, or neither a regular file nor a block device, or reached through a link after all.</exception>
+    public static PlainFile OpenResolved(string path, bool writable)
+    {
+        SafeFileHandle handle = ResolvedFile.Open(path, writable);
+        PlainFile file = Over(handle, path, BlockDevice.IsBlock(handle), holdsFlushes: false);
+        if (file.Length == 0)
+        {
+            file.Dispose();
+            throw new IOException($"{path} is empty, or neither a regular file nor a block device");
+        }
+
+        return file;
     }
 
     /// <summary>Makes an empty file, under a name that there is not yet.</summary>
     /// <param name="path">Where.</param>
     /// <param name="name">What it is called in messages.</param>
     public static PlainFile CreateNew(string path, string name) =>
-        Over(path, name, FileMode.CreateNew, writable: true, device: false, holdsFlushes: true);
+        Over(OpenHandle(path, FileMode.CreateNew, writable: true), name, device: false, holdsFlushes: true);
 
     public void SetLength(long bytes)
     {
@@ -76,7 +93,7 @@ internal sealed class PlainFile : IImageFile
     {
         while (!buffer.IsEmpty)
         {
-            int read = RandomAccess.Read(_handle, buffer, offset);
+            int read = Read(buffer, offset);
             if (read == 0)
             {
                 throw new EndOfStreamException($"{Name}: {buffer.Length} bytes at {offset} reach beyond the end");
@@ -89,7 +106,15 @@ internal sealed class PlainFile : IImageFile
 
     public void WriteAt(ReadOnlySpan<byte> data, long offset)
     {
-        RandomAccess.Write(_handle, data, offset);
+        try
+        {
+            RandomAccess.Write(_handle, data, offset);
+        }
+        catch (IOException e)
+        {
+            throw Named(e, "write");
+        }
+
         long end = offset + data.Length;
         for (long length = Length; CanGrow && length < end;)
         {
@@ -106,7 +131,17 @@ internal sealed class PlainFile : IImageFile
     }
 
     /// <summary>Makes all writes before it durable, whatever <see cref="HoldsFlushes"/> says.</summary>
-    public void FlushNow() => RandomAccess.FlushToDisk(_handle);
+    public void FlushNow()
+    {
+        try
+        {
+            RandomAccess.FlushToDisk(_handle);
+        }
+        catch (IOException e)
+        {
+            throw Named(e, "fsync");
+        }
+    }
 
     /// <summary>Whether there is data at an offset, or a hole of the file, and how far.</summary>
     /// <param name="offset">Byte offset inside the file.</param>
@@ -127,11 +162,27 @@ internal sealed class PlainFile : IImageFile
 
     public void Dispose() => _handle.Dispose();
 
-    private static PlainFile Over(string path, string name, FileMode mode, bool writable, bool device, bool holdsFlushes)
+    private int Read(Span<byte> buffer, long offset)
     {
-        // ReadWrite: other programs are kept out by QEMU's locks; the flock that .NET would take is respected by none of them.
-        FileAccess access = writable ? FileAccess.ReadWrite : FileAccess.Read;
-        SafeFileHandle handle = File.OpenHandle(path, mode, access, FileShare.ReadWrite | FileShare.Delete);
+        try
+        {
+            return RandomAccess.Read(_handle, buffer, offset);
+        }
+        catch (IOException e)
+        {
+            throw Named(e, "read");
+        }
+    }
+
+    /// <summary>The same, with the file's name: .NET does not know that of a handle which it did not open. Its results are error numbers.</summary>
+    private LinuxException Named(IOException e, string operation) => new((Errno)e.HResult, operation, Name);
+
+    // ReadWrite: other programs are kept out by QEMU's locks; the flock that .NET would take is respected by none of them.
+    private static SafeFileHandle OpenHandle(string path, FileMode mode, bool writable) =>
+        File.OpenHandle(path, mode, writable ? FileAccess.ReadWrite : FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+
+    private static PlainFile Over(SafeFileHandle handle, string name, bool device, bool holdsFlushes)
+    {
         try
         {
             return new PlainFile(handle, name, device) { HoldsFlushes = holdsFlushes };
