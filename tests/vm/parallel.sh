@@ -33,7 +33,7 @@ pair_jobs() {
 
 pair() {
     image
-    cowctl open b "$COW" >/dev/null
+    cowctl open b "$COW" --backing-dir /dev >/dev/null
     pair_jobs cowctl /dev/mapper/b
     down qcow2-128
     image

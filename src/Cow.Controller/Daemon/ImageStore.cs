@@ -53,6 +53,11 @@ internal sealed class ImageStore : ServedStore
         var opener = new DirectoryOpener(cache, asked.BackingDirectories, DirectFile.OpenResolved);
         try
         {
+            if (spec.Base is { } named)
+            {
+                opener.Allow(named);
+            }
+
             OpenedFile file = opener.OpenGiven(spec.Cow, !spec.ReadOnly);
             var options = new ImageStackOptions(!spec.ReadOnly, spec.Format, asked.BackingFormat) { Snapshot = asked.Snapshot };
             var image = new ImageSource(file.File, file.Path, opener);

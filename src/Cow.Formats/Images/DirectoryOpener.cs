@@ -9,14 +9,20 @@ namespace Cow.Formats.Images;
 /// Opens files that images name, where they lie: beside the image that names them, or anywhere below a directory that the caller allows. A name with
 /// a colon before its first slash is a pseudo-protocol of some program and is never opened.
 /// </summary>
-/// <remarks>What counts is where the file really is, links resolved. Two names of one file give one <see cref="OpenedFile"/>, and one that is
-/// written has no second user. Not thread-safe. Owns what it opened: disposed after the images that read from it.</remarks>
+/// <remarks>What counts is where the file really is, links resolved; a name that leads elsewhere as it is written is refused without a look, and nobody is
+/// told whether anything is there. A device is opened only below an allowed directory: beside one lie all the disks of the host. Two names of one file
+/// give one <see cref="OpenedFile"/>, and one that is written has no second user. Not thread-safe. Owns what it opened: disposed after the images that
+/// read from it.</remarks>
 public sealed class DirectoryOpener : IImageOpener, IDisposable
 {
     private readonly MetadataCache _cache;
     private readonly string[] _allowed;
     private readonly Func<string, bool, IImageFile>? _open;
+    private readonly HashSet<string> _allowedFiles = [];
     private readonly Dictionary<string, Entry> _files = [];
+
+    // By the real path of an image: its directory as it was written, which names in it may begin with.
+    private readonly Dictionary<string, string> _spelled = [];
 
     /// <summary>Makes an opener that has nothing open.</summary>
     /// <param name="cache">Holds what is read of the files.</param>
@@ -30,7 +36,8 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
         ArgumentNullException.ThrowIfNull(cache);
         ArgumentNullException.ThrowIfNull(allowedDirectories);
         _cache = cache;
-        _allowed = [.. allowedDirectories.Select(directory => RealPath.Of(Path.GetFullPath(directory)))];
+        // As they are written, too: names in images are judged so first.
+        _allowed = [.. allowedDirectories.Select(Path.GetFullPath).SelectMany(static directory => new[] { RealPath.Of(directory), directory.TrimEnd('/') })];
         _open = open;
     }
 
@@ -47,43 +54,51 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
         return OpenAnyFile(path, writable);
     }
 
+    /// <summary>Allows names of a file that the user named too, wherever it lies; a device as well.</summary>
+    /// <param name="path">Its path; relative to the working directory.</param>
+    public void Allow(string path)
+    {
+        string full = Path.GetFullPath(path);
+        _allowedFiles.Add(full);
+        _allowedFiles.Add(RealPath.Find(full) ?? full);
+    }
+
     /// <summary>Opens a file that the user named: it may lie anywhere.</summary>
     /// <param name="path">Its path; relative to the working directory.</param>
     /// <param name="writable">Whether it is to be written.</param>
     /// <exception cref="IOException">It cannot be opened.</exception>
     public OpenedFile OpenGiven(string path, bool writable)
     {
-        string real = RealPath.Of(Path.GetFullPath(path));
-        return Find(real, writable) ?? Open(real, writable, _open ?? OpenRegularFile);
+        string full = Path.GetFullPath(path);
+        string real = RealPath.Of(full);
+        return Spelled(full, Find(real, writable) ?? Open(real, writable, _open ?? OpenRegularFile));
     }
 
     /// <inheritdoc/>
     public OpenedFile OpenNamed(string name, string imagePath, long nameOffset, bool writable)
     {
         ArgumentNullException.ThrowIfNull(name);
-        string home = Path.GetDirectoryName(Path.GetFullPath(imagePath)) ?? "/";
+        Surroundings image = SurroundingsOf(imagePath);
         ImageFormatException Refuse(string found) => new(
-            imagePath, nameOffset, $"the name of a file in {home} or in a directory given with --backing-dir", $"'{Printable.Start(name, 120)}', {found}")
+            imagePath, nameOffset, $"the name of a file in {image.Place}a directory given with --backing-dir", $"'{Printable.Start(name, 120)}', {found}")
         {
             Advice = "if you trust the image, allow the directory of that file with --backing-dir; protocols are never opened",
         };
 
-        if (name.Length == 0 || name.Contains('\0', StringComparison.Ordinal))
+        if (WrongWith(name, image) is { } wrong)
         {
-            throw Refuse("which is no name");
+            throw Refuse(wrong);
         }
-        if (IsProtocol(name))
+        string written = Path.GetFullPath(name, image.Home);
+        string? real = RealPath.Find(Path.Combine(image.Home, name));
+        if (real is null || !MayOpen(real, written, image))
         {
-            throw Refuse("which is a protocol and no file");
+            throw Refuse("which is not there, or a link that leads elsewhere");
         }
         try
         {
-            string real = RealPath.Of(Path.Combine(home, name));
-            if (!MayOpen(real, RealPath.Of(home)))
-            {
-                throw Refuse(real == name ? "which lies elsewhere" : $"which is {real}");
-            }
-            return Find(real, writable) ?? Open(real, writable, _open ?? OpenRegularFile);
+            OpenedFile file = Find(real, writable) ?? Open(real, writable, _open ?? OpenRegularFile);
+            return file.File.CanGrow || MayOpen(real, written, default) ? Spelled(written, file) : throw Refuse("which is a device");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -132,10 +147,45 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
         return colon >= 0 && (slash < 0 || colon < slash);
     }
 
-    /// <summary>Of the image's own directory only what lies directly in it: what is below may belong to somebody else.</summary>
-    private bool MayOpen(string real, string home) =>
-        Path.GetDirectoryName(real) == home
-        || _allowed.Any(directory => real.StartsWith(directory == "/" ? "/" : directory + "/", StringComparison.Ordinal));
+    /// <summary>What the name itself says against it; null for nothing.</summary>
+    private string? WrongWith(string name, Surroundings image)
+    {
+        if (name.Length == 0 || name.Contains('\0', StringComparison.Ordinal))
+        {
+            return "which is no name";
+        }
+        if (IsProtocol(name))
+        {
+            return "which is a protocol and no file";
+        }
+        string written = Path.GetFullPath(name, image.Home);
+        return image.Holds(written) || IsAllowed(written) ? null : "which lies elsewhere";
+    }
+
+    private Surroundings SurroundingsOf(string imagePath)
+    {
+        string full = Path.GetFullPath(imagePath);
+        string home = Path.GetDirectoryName(full) ?? "/";
+        bool device = _files.TryGetValue(full, out Entry image) && !image.File.CanGrow;
+        return new Surroundings(home, RealPath.Find(home) ?? home, _spelled.GetValueOrDefault(full, home), device);
+    }
+
+    /// <summary>Remembers how the directory of a file was written.</summary>
+    private OpenedFile Spelled(string written, OpenedFile file)
+    {
+        _spelled[file.Path] = Path.GetDirectoryName(written) ?? "/";
+        return file;
+    }
+
+    private bool MayOpen(string real, string written, Surroundings image) =>
+        image.Holds(real) || IsAllowed(real) || (IsAllowed(written) && IsNode(written) && IsNode(real));
+
+    private bool IsAllowed(string path) => _allowedFiles.Contains(path)
+        || Array.Exists(_allowed, directory => path.StartsWith(directory == "/" ? "/" : directory + "/", StringComparison.Ordinal));
+
+    /// <summary>Links there are the system's, and lead to a device from the name that it is known by, such as that of a logical volume.</summary>
+    private static bool IsNode(string path) =>
+        path.StartsWith("/dev/", StringComparison.Ordinal) && !path.StartsWith("/dev/shm/", StringComparison.Ordinal);
 
     private OpenedFile? Find(string real, bool writable)
     {
@@ -157,4 +207,14 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
     }
 
     private readonly record struct Entry(CachedFile File, bool Writable);
+
+    /// <summary>The directory of an image: as the image's path has it, links resolved, and as somebody wrote it.</summary>
+    private readonly record struct Surroundings(string Home, string Real, string Spelled, bool IsDevice)
+    {
+        /// <summary>For messages.</summary>
+        public string Place => IsDevice ? "" : $"{Home} or in ";
+
+        /// <summary>Only what lies directly in it: what is below may belong to somebody else.</summary>
+        public bool Holds(string path) => !IsDevice && Path.GetDirectoryName(path) is { } directory && (directory == Real || directory == Home || directory == Spelled);
+    }
 }

@@ -38,6 +38,19 @@ internal static class RealPath
         return at;
     }
 
+    /// <summary>The same; null where nothing is there, or that cannot be seen.</summary>
+    public static string? Find(string path)
+    {
+        try
+        {
+            return Of(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
     private static void Push(Stack<string> ahead, string path)
     {
         foreach (string name in path.Split('/').Reverse().Where(name => name is not "" and not "."))

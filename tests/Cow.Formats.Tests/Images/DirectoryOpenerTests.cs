@@ -28,6 +28,7 @@ internal sealed class DirectoryOpenerTests
         File.WriteAllText(_folder.File("images/empty"), "");
         File.CreateSymbolicLink(_folder.File("images/link"), "base");
         File.CreateSymbolicLink(_folder.File("images/way-out"), "../secret");
+        File.CreateSymbolicLink(_folder.File("images/way-nowhere"), "../nothing");
         File.CreateSymbolicLink(_folder.File("images/up"), _folder.File("images2"));
         File.CreateSymbolicLink(_folder.File("images/circle"), "circle");
         File.CreateSymbolicLink(_folder.File("linked-top"), "images/top");
@@ -37,8 +38,8 @@ internal sealed class DirectoryOpenerTests
     public void RemoveTree()
     {
         _opener?.Dispose();
-        _folder.Dispose();
         _opener = null;
+        _folder.Dispose();
     }
 
     [TestCase("base", "images/base")]
@@ -46,7 +47,6 @@ internal sealed class DirectoryOpenerTests
     [TestCase("link", "images/base")]
     [TestCase("below/../base", "images/base")]
     [TestCase("../images/base", "images/base")]
-    [TestCase("up/../images/base", "images/base")]
     public void AFileBesideTheImageIsOpened(string name, string file)
     {
         OpenedFile opened = Open(name);
@@ -56,14 +56,20 @@ internal sealed class DirectoryOpenerTests
         Assert.That(System.Text.Encoding.UTF8.GetString(text), Is.EqualTo(file));
     }
 
-    [TestCase("below/base", "is")]
-    [TestCase("../images2/base", "is")]
-    [TestCase("up/base", "is")]
-    [TestCase("../secret", "is")]
-    [TestCase("way-out", "is")]
+    [TestCase("below/base", "lies elsewhere")]
+    [TestCase("../images2/base", "lies elsewhere")]
+    [TestCase("up/base", "lies elsewhere")]
+    [TestCase("up/../images/base", "lies elsewhere")]
+    [TestCase("up/../base", "or a link that leads elsewhere")]
+    [TestCase("../secret", "lies elsewhere")]
+    [TestCase("../nothing", "lies elsewhere")]
+    [TestCase("way-out", "or a link that leads elsewhere")]
+    [TestCase("way-nowhere", "or a link that leads elsewhere")]
     [TestCase("/etc/passwd", "lies elsewhere")]
-    [TestCase("nothing", "cannot be opened")]
-    [TestCase("circle", "cannot be opened")]
+    [TestCase("/nothing/there", "lies elsewhere")]
+    [TestCase("/proc/self/cwd/x", "lies elsewhere")]
+    [TestCase("nothing", "not there")]
+    [TestCase("circle", "not there")]
     [TestCase("empty", "cannot be opened")]
     [TestCase("below", "cannot be opened")]
     [TestCase("", "no name")]
@@ -147,11 +153,77 @@ internal sealed class DirectoryOpenerTests
         _opener = new DirectoryOpener(new MetadataCache(), [], (path, writable) =>
         {
             asked.Add((path, writable));
-            return new MemoryFile(512);
+            return new MemoryImageFile();
         });
         OpenedFile opened = Open("link", writable: true);
-        Assert.That(opened.File.Uncached, Is.InstanceOf<MemoryFile>());
+        Assert.That(opened.File.Uncached, Is.InstanceOf<MemoryImageFile>());
         Assert.That(asked, Is.EqualTo(new[] { (RealPath.Of(_folder.File("images/base")), true) }));
+    }
+
+    [Test]
+    public void WhereALinkLeadsIsNotTold()
+    {
+        string Refusal(string name) => Assert.Throws<ImageFormatException>(() => Open(name))!.Message.Replace(name, "", StringComparison.Ordinal);
+        Assert.That(Refusal("way-out"), Is.EqualTo(Refusal("way-nowhere")).And.Not.Contain("secret"));
+    }
+
+    [Test]
+    public void ALinkPutThereMeanwhileIsNotFollowed()
+    {
+        _opener = new DirectoryOpener(new MetadataCache(), [], (path, writable) =>
+        {
+            File.Delete(path);
+            File.CreateSymbolicLink(path, _folder.File("secret"));
+            return DirectoryOpener.OpenRegularFile(path, writable);
+        });
+        Assert.That(() => Open("base"), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("became another file"));
+    }
+
+    [Test]
+    public void NamesMayBeginAsTheirImageOrAnAllowedDirectoryIsWritten()
+    {
+        Directory.CreateSymbolicLink(_folder.File("spelled"), "images");
+        Directory.CreateSymbolicLink(_folder.File("given"), "bases");
+        Assert.That(() => Open(_folder.File("spelled/base")), Throws.InstanceOf<ImageFormatException>());
+        _opener!.OpenGiven(_folder.File("spelled/top"), writable: false);
+        Assert.That(() => Open(_folder.File("spelled/base")), Throws.Nothing);
+        Assert.That(() => Open(_folder.File("spelled/link")), Throws.Nothing);
+        Assert.That(() => Open(_folder.File("spelled/way-out")), Throws.InstanceOf<ImageFormatException>());
+
+        _opener = new DirectoryOpener(new MetadataCache(), [_folder.File("given/")]);
+        Assert.That(() => Open(_folder.File("given/deep/base")), Throws.Nothing);
+    }
+
+    [Test]
+    public void AnImageOnADeviceNamesNothingBesideIt()
+    {
+        _opener = WithDevices([_folder.File("bases")], "images/top");
+        _opener.OpenGiven(ImagePath, writable: false);
+        Assert.That(() => Open("base"), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("lies elsewhere").And.Message.Contains("--backing-dir"));
+        Assert.That(() => Open("base", writable: true), Throws.InstanceOf<ImageFormatException>());
+        Assert.That(() => Open("link"), Throws.InstanceOf<ImageFormatException>());
+        Assert.That(() => Open("../bases/deep/base"), Throws.Nothing);
+    }
+
+    [Test]
+    public void AFileThatTheUserNamedIsOpenedWhereverItLies()
+    {
+        _opener = WithDevices([], "images/top", "images/base");
+        _opener.OpenGiven(ImagePath, writable: false);
+        _opener.Allow(_folder.File("images/base"));
+        _opener.Allow(_folder.File("nothing"));
+        Assert.That(() => Open("base"), Throws.Nothing);
+        Assert.That(() => Open("link"), Throws.InstanceOf<ImageFormatException>());
+        Assert.That(() => Open("../nothing"), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("not there"));
+    }
+
+    [Test]
+    public void ADeviceIsOpenedBelowAnAllowedDirectoryOnly()
+    {
+        _opener = WithDevices([_folder.File("bases")], "images/base", "bases/deep/base");
+        Assert.That(() => Open("base"), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("is a device").And.Message.Contains("--backing-dir"));
+        Assert.That(() => Open("base"), Throws.InstanceOf<ImageFormatException>(), "the second time too");
+        Assert.That(() => Open("../bases/deep/base"), Throws.Nothing);
     }
 
     [Test]
@@ -161,6 +233,10 @@ internal sealed class DirectoryOpenerTests
         Assert.That(message, Does.Contain("'a?[2J?xxx").And.Not.Contain("\u001b").And.Length.LessThan(1000));
         Assert.That(message.Split('\n'), Has.Length.EqualTo(1));
     }
+
+    /// <summary>An opener to which some files are devices.</summary>
+    private DirectoryOpener WithDevices(string[] allowed, params string[] devices) => new(new MetadataCache(), allowed, (path, writable) =>
+        devices.Any(device => path == RealPath.Of(_folder.File(device))) ? new MemoryFile(512) : DirectoryOpener.OpenRegularFile(path, writable));
 
     private OpenedFile Open(string name, bool writable = false)
     {

@@ -17,7 +17,7 @@ same() {
 
 qemu-img create -q -f qcow2 -F raw -b "$BASE_DISK" "$COW_DISK" 64M
 # Other cases had other stores there, over another base.
-cowctl open q "$COW_DISK" --force
+cowctl open q "$COW_DISK" --force --backing-dir /dev
 [ "$(content /dev/mapper/q)" = "$(content "$BASE_DISK")" ] || fail "an empty image does not read as its base"
 for turn in 1 2 3; do
     stamp /dev/mapper/q "$turn" --size=32M --io_size=2M --fsync=32 &
