@@ -26,7 +26,7 @@ public interface IDiskImage : IDisposable
 
     /// <summary>What the image holds from <paramref name="offset"/> on. Changes nothing; what is reserved and not committed does not count.
     /// As long as is cheap: within one table, and over at most <see cref="MostEmptyTables"/> behind it that hold nothing. The caller asks again behind
-    /// it, and where this image has nothing, it asks the same of it for each extent of the image below.</summary>
+    /// it; where this image has nothing, a chain remembers that for the extents of the image below.</summary>
     /// <param name="offset">Byte offset on the disk; a multiple of 512, inside the disk.</param>
     /// <param name="length">Bytes that are of interest; a multiple of 512, at least 512. The answer is not longer.</param>
     ImageExtent Lookup(ulong offset, ulong length);

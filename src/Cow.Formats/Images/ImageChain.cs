@@ -22,6 +22,10 @@ public sealed class ImageChain : IGrantingFormat
     private readonly IDiskImage[] _images;
     private readonly int[] _firstLayer;
     private readonly ulong[] _ends;
+
+    // Of each image the last part of the disk of which it said that it has nothing there. It may have looked at many tables to say so, and is not asked
+    // again for each extent of an image below. Only the top one changes.
+    private readonly (ulong Start, ulong End)[] _below;
     private readonly bool _writable;
     private readonly ulong _chunkBytes;
     private readonly int _chunkBits;
@@ -38,6 +42,7 @@ public sealed class ImageChain : IGrantingFormat
         _writable = writable;
         _granting = writable && _top is IGrantingImage { Grants: true } granting ? granting : null;
         _ends = [.. _images.Select(static image => image.Info.VirtualBytes)];
+        _below = new (ulong, ulong)[_images.Length];
         _bytes = _ends[0];
         _chunkBytes = (ulong)_top.Info.ChunkSectors * 512;
         _chunkBits = BitOperations.Log2(_chunkBytes);
@@ -55,7 +60,7 @@ public sealed class ImageChain : IGrantingFormat
         Info = new FormatInfo(_top.Info.Format, _bytes, _top.Info.ChunkSectors, layers.Count);
     }
 
-    /// <summary>The images, the top one first.</summary>
+    /// <summary>The images, the top one first. What changes its map goes through the chain.</summary>
     public IReadOnlyList<IDiskImage> Images => _images;
 
     /// <summary>Files of the images below the top one, in the order of the layers' device numbers.</summary>
@@ -88,12 +93,17 @@ public sealed class ImageChain : IGrantingFormat
                 break;
             }
             length = Math.Min(length, end - offset);
-            ImageExtent extent = _images[level].Lookup(offset, length);
-            if (extent.Kind != ImageExtentKind.Below)
+            ref (ulong Start, ulong End) below = ref _below[level];
+            if (offset < below.Start || offset >= below.End)
             {
-                return extent;
+                ImageExtent extent = _images[level].Lookup(offset, length);
+                if (extent.Kind != ImageExtentKind.Below)
+                {
+                    return extent;
+                }
+                below = (offset, offset + extent.Length);
             }
-            length = extent.Length;
+            length = Math.Min(length, below.End - offset);
         }
         level = _images.Length;
         return new ImageExtent(length, ImageExtentKind.Zero);
@@ -197,14 +207,27 @@ public sealed class ImageChain : IGrantingFormat
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
         RefuseIfReadOnly();
+        _below[0] = default;
         _top.Commit(runs);
+    }
+
+    /// <summary>See <see cref="IDiskImage.TryZero"/>, which a chain is not to be passed by with.</summary>
+    public bool TryZero(ChunkRun run)
+    {
+        RefuseIfReadOnly();
+        _below[0] = default;
+        return _top.TryZero(run);
     }
 
     /// <inheritdoc/>
     public void Flush() => _top.Flush();
 
     /// <inheritdoc/>
-    public void Grow() => _top.Grow();
+    public void Grow()
+    {
+        _below[0] = default;
+        _top.Grow();
+    }
 
     /// <inheritdoc/>
     public CheckReport Check() => _top.Check();

@@ -86,7 +86,7 @@ public sealed class ImageDisk : IDisposable
             {
                 Flush();
             }
-            if (!whole || !Chain.Images[0].TryZero(new ChunkRun(chunk, 1)))
+            if (!whole || !Chain.TryZero(new ChunkRun(chunk, 1)))
             {
                 Write(offset, new byte[part]);
             }

@@ -55,6 +55,23 @@ internal sealed class ImageChainTests
     }
 
     [Test]
+    public void AnImageThatHasNothingThereIsAskedOnce()
+    {
+        const int Sectors = 1000;
+        StubImage Empty() => new([.. Enumerable.Repeat((ImageExtentKind.Below, 0L), Sectors)], new CachedFile(new MemoryFile(512), new MetadataCache()), 1, Sectors);
+        StubImage pieces = new(
+            [.. Enumerable.Range(0, Sectors).Select(static i => (i % 2 == 0 ? ImageExtentKind.Zero : ImageExtentKind.Shared, i % 2 * 512L))],
+            new CachedFile(new MemoryFile(1024), new MetadataCache()), 1, Sectors);
+        StubImage[] images = [Empty(), Empty(), pieces];
+        using ImageChain chain = new(images, writable: false);
+        for (ulong chunk = 0; chunk < Sectors;)
+        {
+            chunk = chain.Lookup(chunk, ulong.MaxValue).Run.End;
+        }
+        Assert.That(images[..2].Select(static image => image.Lookups), Is.All.EqualTo(1));
+    }
+
+    [Test]
     public void AReadOnlyChainPlacesNothing()
     {
         using ImageChain chain = Chain([.. Places(0, 8)], chunkSectors: 8);

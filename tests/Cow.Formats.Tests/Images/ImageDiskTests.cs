@@ -48,6 +48,21 @@ internal sealed class ImageDiskTests
     }
 
     [Test]
+    public void WhatTheTopImageHadNothingOfIsAskedForAgainOnceItChanged()
+    {
+        using ImageDisk disk = NewDisk();
+        ExtentKind Kind(ulong chunk) => disk.Chain.Lookup(chunk, 1).Kind;
+        Assert.That(Kind(1), Is.EqualTo(ExtentKind.Layer));
+        disk.Write((ulong)disk.Chain.Info.ChunkSectors * 512, new byte[512]);
+        Assert.That(Kind(1), Is.EqualTo(ExtentKind.Layer));
+        disk.Flush();
+        Assert.That(Kind(1), Is.EqualTo(ExtentKind.Overlay));
+        Assert.That(Kind(2), Is.EqualTo(ExtentKind.Layer));
+        Assert.That(disk.Chain.TryZero(new ChunkRun(2, 1)), Is.True);
+        Assert.That(Kind(2), Is.EqualTo(ExtentKind.Zero));
+    }
+
+    [Test]
     public void NothingIsCommittedBeforeItIsFlushed()
     {
         using ImageDisk disk = NewDisk();

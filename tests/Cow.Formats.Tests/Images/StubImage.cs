@@ -25,10 +25,13 @@ internal sealed class StubImage : IDiskImage
 
     public bool Disposed { get; private set; }
 
+    public int Lookups { get; private set; }
+
     public Usage Usage => default;
 
     public ImageExtent Lookup(ulong offset, ulong length)
     {
+        Lookups++;
         int sector = (int)(offset / 512);
         int most = Math.Min((int)(length / 512), _table - (sector % _table));
         int count = 1;

@@ -5,9 +5,10 @@ using Cow.Formats.Io;
 namespace Cow.Controller.Cli.Images;
 
 /// <summary>Goes over the extents of a chain, from the start of its disk to the end.</summary>
-/// <remarks>Not thread-safe. Holds nothing but where it is.</remarks>
+/// <remarks>Not thread-safe, as the chain is.</remarks>
 internal sealed class MapWalker
 {
+    private readonly ImageChain _chain;
     private readonly IDiskImage[] _images;
     private readonly PlainFile?[] _holed;
     private readonly (long Start, long End, bool Data)[] _runs;
@@ -15,6 +16,7 @@ internal sealed class MapWalker
 
     public MapWalker(ImageChain chain)
     {
+        _chain = chain;
         _images = [.. chain.Images];
         // As qemu-img's map: only where the file is the disk are its holes told. Everywhere else there is metadata for that.
         _holed = [.. _images.Select(static image => image.Info.Format == "raw" ? Plain(image.Info.Files[0]) : null)];
@@ -55,24 +57,22 @@ internal sealed class MapWalker
     /// <param name="length">Bytes of interest; a multiple of 512, inside the disk.</param>
     public MapEntry Find(ulong offset, ulong length)
     {
-        for (int depth = 0; ; depth++)
+        ImageExtent extent = _chain.Find(offset, length, out int depth);
+        return depth < _images.Length
+            ? Entry(offset, extent, depth)
+            : new MapEntry(offset, extent.Length, LastThatReaches(offset), Present: false, Zero: true, Data: false, Compressed: false, File: -1, Offset: 0);
+    }
+
+    /// <summary>Where nobody has anything, the last image that reaches so far answers, as QEMU has it.</summary>
+    private int LastThatReaches(ulong offset)
+    {
+        int depth = 0;
+        while (depth + 1 < _images.Length && offset < _images[depth + 1].Info.VirtualBytes)
         {
-            ImageExtent extent = _images[depth].Lookup(offset, length);
-            if (extent.Kind != ImageExtentKind.Below)
-            {
-                return Entry(offset, extent, depth);
-            }
-
-            length = extent.Length;
-            ulong end = depth + 1 < _images.Length ? _images[depth + 1].Info.VirtualBytes : 0;
-            if (offset >= end)
-            {
-                // Nobody below has it: as QEMU does, the last image that reaches so far answers.
-                return new MapEntry(offset, length, depth, Present: false, Zero: true, Data: false, Compressed: false, File: -1, Offset: 0);
-            }
-
-            length = Math.Min(length, end - offset);
+            depth++;
         }
+
+        return depth;
     }
 
     private MapEntry Entry(ulong offset, ImageExtent extent, int depth) => extent.Kind switch
