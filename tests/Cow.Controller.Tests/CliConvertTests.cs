@@ -2,7 +2,9 @@
 using Cow.Controller.Cli.Convert;
 using Cow.Controller.Cli.Images;
 using Cow.Controller.Daemon;
+using Cow.Controller.Tests.Fakes;
 using Cow.DmIoctl;
+using Cow.Formats.Images;
 using NUnit.Framework;
 
 namespace Cow.Controller.Tests;
@@ -26,6 +28,23 @@ internal sealed class CliConvertTests : IDisposable
         Assert.That(_world.Done("convert", raw, _world.In("copy"), "--format", "raw", "--source-format", "raw", "--threads", threads), Is.Empty);
         Assert.That(File.ReadAllBytes(_world.In("copy")), Is.EqualTo(File.ReadAllBytes(raw)));
         Assert.That(SparseFile.OccupiedBytes(_world.In("copy")), Is.LessThanOrEqualTo(SparseFile.OccupiedBytes(raw) + 65536));
+    }
+
+    [Test]
+    public async Task ALookForDataThatNeverEndsIsStopped()
+    {
+        using ImageChain chain = new([new EndlessImage()], writable: false);
+        using PlainFile copy = PlainFile.CreateNew(_world.In("copy"), "copy");
+        using RawTarget target = new(copy, 1 << 20);
+        using CancellationTokenSource stop = new();
+        // Not disposed here: that would wait for what must not be waited for.
+        SlabPipeline pipeline = new(new SlabReader(chain), chain.Images[0].Info.VirtualBytes, target, [new SlabReader(chain)]);
+        Task run = Task.Run(() => pipeline.Run(static _ => { }, stop.Token));
+        await Task.Delay(300);
+        await stop.CancelAsync();
+        Assert.That(await Task.WhenAny(run, Task.Delay(TimeSpan.FromSeconds(20))), Is.SameAs(run));
+        Assert.That(async () => await run, Throws.InstanceOf<OperationCanceledException>());
+        pipeline.Dispose();
     }
 
     [Test]

@@ -23,6 +23,7 @@ internal sealed class SlabPipeline : IDisposable
     private readonly ulong _bytes;
     private readonly int _slabBytes;
     private readonly List<Thread> _threads = [];
+    private CancellationToken _stop;
 
     // Guarded by _gate: all that follows.
     private ulong _next;
@@ -56,6 +57,7 @@ internal sealed class SlabPipeline : IDisposable
     public void Run(Action<ulong> progress, CancellationToken stop)
     {
         stop.ThrowIfCancellationRequested();
+        _stop = stop;
         _threads.ForEach(static thread => thread.Start());
         foreach (Thread thread in _threads)
         {
@@ -164,7 +166,7 @@ internal sealed class SlabPipeline : IDisposable
             return false;
         }
 
-        if (_next == _bytes || _planner.NextData(_next) is not { } data)
+        if (_next == _bytes || _planner.NextData(_next, _stop) is not { } data)
         {
             _next = _bytes;
             return false;

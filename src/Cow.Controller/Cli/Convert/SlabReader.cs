@@ -12,11 +12,14 @@ internal sealed class SlabReader(ImageChain chain)
     private readonly MapWalker _walker = new(chain);
 
     /// <summary>The first byte from <paramref name="offset"/> on that may be something else than zero; null where there is none.</summary>
-    public ulong? NextData(ulong offset)
+    /// <param name="offset">Where to begin.</param>
+    /// <param name="stop">Ends it early: a disk may have any number of extents of zeros.</param>
+    public ulong? NextData(ulong offset, CancellationToken stop)
     {
         ulong bytes = chain.Images[0].Info.VirtualBytes;
         while (offset < bytes)
         {
+            stop.ThrowIfCancellationRequested();
             MapEntry entry = _walker.Find(offset, bytes - offset);
             ulong empty = entry.Zero ? entry.Length : HoleAt(entry);
             if (empty == 0)
