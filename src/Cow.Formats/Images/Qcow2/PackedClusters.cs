@@ -17,7 +17,7 @@ internal sealed class PackedClusters(Qcow2Store store)
 
     /// <summary>No longer hole is in the middle of a compressed cluster: data that is stored, not packed, has another header before that in deflate (RFC 1951,
     /// section 3.2.4) as in Zstandard (RFC 8878, section 3.1.1.2).</summary>
-    private const int MostStored = 128 << 10;
+    public const int MostStored = 128 << 10;
 
     private readonly Qcow2Layout _layout = store.Layout;
 

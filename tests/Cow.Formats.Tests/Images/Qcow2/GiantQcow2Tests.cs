@@ -322,6 +322,23 @@ internal sealed class GiantQcow2Tests
         Assert.That(file.BytesRead, Is.LessThan(20 << 20));
     }
 
+    /// <summary>Zero bits may be a match, so that a page of data and a hole are as long as a cluster, again and again.</summary>
+    [Test]
+    public void HolesThatCompressedClustersGoOnInAreNotAllUnpacked()
+    {
+        const int Entries = 1000;
+        const int Pitch = 128 << 10;
+        byte[] packed = PackedZeros(0);
+        using HoledFile file = Make(10_000, Entries * (ulong)Cluster);
+        for (int i = 0; i < Entries; i++)
+        {
+            file.WriteAt(packed, (20 * Cluster) + (i * Pitch));
+        }
+        CheckReport report = CheckPacked(file, Entries, i => (ulong)((20 * Cluster) + (i * Pitch)), Pitch);
+        Assert.That(report.Errors.Where(e => e.Contains("inflated", StringComparison.Ordinal)), Is.Empty);
+        Assert.That(file.BytesRead, Is.LessThan(8 << 20));
+    }
+
     /// <summary>One has all the room that it could need. Each other skips one more of the empty blocks in front of the zeros, so that all can be unpacked
     /// from nearly the same bytes.</summary>
     [Test]
