@@ -11,7 +11,7 @@ internal sealed class BitmapDriver : IFormatDriver
     /// <summary>Sectors in a chunk at most: 1 GiB.</summary>
     public const uint ChunkLimit = 1 << 21;
 
-    /// <summary>Chunks of a disk at most: an open store keeps a byte for each.</summary>
+    /// <summary>Chunks of a disk at most: an open store keeps a few bits for each.</summary>
     public const ulong MaxChunks = 1 << 28;
 
     /// <summary>Layers at most: a chunk's owner is a byte, of which base and overlay take one value each.</summary>
@@ -43,8 +43,8 @@ internal sealed class BitmapDriver : IFormatDriver
         BitmapHeader header = HeaderOf(options, files.Metadata is not null) with { Generation = (ulong)files.Layers.Count + 1 };
         if (files.Layers is [.., LayerFiles top])
         {
-            byte[]? owners = null;
-            header = header with { Below = BitmapFile.Open(top.Store, top.Metadata, ref owners, byte.MaxValue).Fingerprint };
+            ChunkOwners? owners = null;
+            header = header with { Below = BitmapFile.Open(top.Store, top.Metadata, ref owners, 1, 1).Fingerprint };
         }
         BitmapFile.Create(files.Store, files.Metadata, header);
         return new BitmapOverlay(files, new OpenOptions(options.VirtualSizeBytes, options.ChunkSectors, ReadOnly: false));

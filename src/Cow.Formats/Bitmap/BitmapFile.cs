@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-using System.Runtime.Intrinsics;
 using Cow.Formats.Io;
-using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace Cow.Formats.Bitmap;
 
@@ -42,15 +40,16 @@ internal sealed class BitmapFile
     /// <summary>Opens a level and marks its chunks.</summary>
     /// <param name="store">Where its data is.</param>
     /// <param name="metadata">Where its bitmap is, if not there.</param>
-    /// <param name="owners">One byte for each chunk of the disk, made by the first level that is opened.</param>
+    /// <param name="owners">Who owns each chunk of the disk, made by the first level that is opened.</param>
     /// <param name="owner">What to write for each chunk that this level owns.</param>
-    public static BitmapFile Open(IImageFile store, IImageFile? metadata, ref byte[]? owners, byte owner)
+    /// <param name="most">The highest that any level writes.</param>
+    public static BitmapFile Open(IImageFile store, IImageFile? metadata, ref ChunkOwners? owners, int owner, int most)
     {
         BitmapFile file = new(store, metadata);
-        owners ??= new byte[file.Header.Chunks];
-        if ((ulong)owners.Length != file.Header.Chunks)
+        owners ??= new ChunkOwners(file.Header.Chunks, most);
+        if (owners.Chunks != file.Header.Chunks)
         {
-            throw new ImageFormatException(file._metadata.Name, 0, $"a level of {owners.Length} chunks, as the others", $"{file.Header.Chunks}");
+            throw new ImageFormatException(file._metadata.Name, 0, $"a level of {owners.Chunks} chunks, as the others", $"{file.Header.Chunks}");
         }
         file.Mark(owners, owner);
         return file;
@@ -83,25 +82,13 @@ internal sealed class BitmapFile
     /// <param name="index">Which sector: it speaks of the chunks from <paramref name="index"/> * <see cref="SectorBits"/> on.</param>
     /// <param name="owners">As in <see cref="Open"/>.</param>
     /// <param name="owner">Which of them are this level's.</param>
-    public void WriteSector(ulong index, ReadOnlySpan<byte> owners, byte owner)
+    public void WriteSector(ulong index, ChunkOwners owners, int owner)
     {
-        owners = owners[(int)(index * SectorBits)..];
-        owners = owners[..Math.Min((int)SectorBits, owners.Length)];
-        Array.Clear(_sector);
-        int i = 0;
-        for (; i <= owners.Length - Vector128<byte>.Count; i += Vector128<byte>.Count)
-        {
-            uint bits = Vector128.Equals(Vector128.Create(owners[i..]), Vector128.Create(owner)).ExtractMostSignificantBits();
-            WriteUInt16LittleEndian(_sector.AsSpan(i / 8), (ushort)bits);
-        }
-        for (; i < owners.Length; i++)
-        {
-            _sector[i / 8] |= (byte)((owners[i] == owner ? 1 : 0) << (i % 8));
-        }
+        owners.Copy(index * SectorBits, _sector, owner);
         _metadata.WriteAt(_sector, BitmapHeader.BitmapAt + ((long)index * BitmapHeader.Size));
     }
 
-    private void Mark(byte[] owners, byte owner)
+    private void Mark(ChunkOwners owners, int owner)
     {
         Fingerprint = BitmapHeader.Checksum(_sector);
         long end = BitmapHeader.BitmapAt + (long)Header.BitmapBytes;
@@ -111,26 +98,23 @@ internal sealed class BitmapFile
             Span<byte> bits = buffer.AsSpan(0, (int)Math.Min(ReadBytes, end - offset));
             _metadata.ReadAt(bits, offset);
             Fingerprint = BitmapHeader.Checksum(bits, Fingerprint);
-            for (int i = bits.IndexOfAnyExcept((byte)0); i >= 0 && i < bits.Length; i++)
+            if (bits.IndexOfAnyExcept((byte)0) >= 0)
             {
-                MarkEight(owners, owner, bits[i], offset + i);
+                ulong chunk = (ulong)(offset - BitmapHeader.BitmapAt) * 8;
+                RequireOnDisk(chunk, bits, offset);
+                owners.Mark(chunk, bits, owner);
             }
         }
     }
 
-    private void MarkEight(byte[] owners, byte owner, byte bits, long offset)
+    private void RequireOnDisk(ulong first, ReadOnlySpan<byte> bits, long offset)
     {
-        for (long chunk = (offset - BitmapHeader.BitmapAt) * 8; bits != 0; chunk++, bits >>= 1)
+        for (ulong bit = Math.Min(Header.Chunks - first, (ulong)bits.Length * 8); bit < (ulong)bits.Length * 8; bit++)
         {
-            if ((bits & 1) == 0)
+            if ((bits[(int)(bit / 8)] >> (int)(bit % 8) & 1) != 0)
             {
-                continue;
+                throw new ImageFormatException(_metadata.Name, offset + (long)(bit / 8), "no bit for a chunk beyond the end of the disk", $"one for chunk {first + bit}");
             }
-            if (chunk >= owners.Length)
-            {
-                throw new ImageFormatException(_metadata.Name, offset, "no bit for a chunk beyond the end of the disk", $"one for chunk {chunk}");
-            }
-            owners[chunk] = owner;
         }
     }
 

@@ -11,10 +11,10 @@ namespace Cow.Formats.Bitmap;
 internal sealed class BitmapOverlay : IGrantingFormat
 {
     /// <summary>The base owns the chunk. Layers follow from 1 on.</summary>
-    private const byte Base = 0;
+    private const int Base = 0;
 
-    /// <summary>The overlay owns the chunk.</summary>
-    private const byte Overlay = byte.MaxValue;
+    /// <summary>The overlay owns the chunk: behind the layers.</summary>
+    private readonly int _mine;
 
     private readonly FormatFiles _files;
     private readonly OpenOptions _options;
@@ -22,7 +22,7 @@ internal sealed class BitmapOverlay : IGrantingFormat
     private readonly List<BitmapFile> _layers = [];
 
     // Who owns each chunk. Only commits change it, so it is what the bitmap on disk says or is about to say.
-    private readonly byte[] _owners;
+    private readonly ChunkOwners _owners;
 
     // Chunks that were allocated and await commit, and those whose fixed place cannot be written.
     private readonly RunMap _pending = new();
@@ -38,17 +38,18 @@ internal sealed class BitmapOverlay : IGrantingFormat
     {
         _files = files;
         _options = options;
-        byte[]? owners = null;
+        ChunkOwners? owners = null;
+        _mine = files.Layers.Count + 1;
         uint below = 0;
         foreach (LayerFiles layer in files.Layers)
         {
-            _layers.Add(BitmapFile.Open(layer.Store, layer.Metadata, ref owners, (byte)(_layers.Count + 1)));
+            _layers.Add(BitmapFile.Open(layer.Store, layer.Metadata, ref owners, _layers.Count + 1, _mine));
             below = RequireOrder(_layers[^1], (ulong)_layers.Count, below, layer.Store);
         }
-        _overlay = BitmapFile.Open(files.Store, files.Metadata, ref owners, Overlay);
+        _overlay = BitmapFile.Open(files.Store, files.Metadata, ref owners, _mine, _mine);
         RequireOrder(_overlay, (ulong)_layers.Count + 1, below, files.Store);
         _owners = owners!;
-        _committed = (ulong)_owners.AsSpan().Count(Overlay);
+        _committed = _owners.Count(_mine);
         Info = new FormatInfo(BitmapDriver.FormatName, Header.VirtualSize, Header.ChunkSectors, _layers.Count);
     }
 
@@ -68,16 +69,17 @@ internal sealed class BitmapOverlay : IGrantingFormat
 
     public Extent Lookup(ulong chunk, ulong limit)
     {
-        ReadOnlySpan<byte> owners = Owners(chunk, limit);
-        byte owner = owners[0];
-        int other = owners.IndexOfAnyExcept(owner);
-        ChunkRun run = new(chunk, (ulong)(other < 0 ? owners.Length : other));
-        return owner switch
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(chunk, Header.Chunks);
+        ArgumentOutOfRangeException.ThrowIfZero(limit);
+        ChunkRun run = new(chunk, _owners.RunAt(chunk, Math.Min(limit, Header.Chunks - chunk)));
+        int owner = _owners.Of(chunk);
+        if (owner == Base)
         {
-            Base => new Extent(run, ExtentKind.Base, default),
-            Overlay => new Extent(run, ExtentKind.Overlay, PlaceOf(chunk)),
-            _ => new Extent(run, ExtentKind.Layer, new Place(owner - 1, _layers[owner - 1].Header.SectorOf(chunk))),
-        };
+            return new Extent(run, ExtentKind.Base, default);
+        }
+        return owner == _mine
+            ? new Extent(run, ExtentKind.Overlay, PlaceOf(chunk))
+            : new Extent(run, ExtentKind.Layer, new Place(owner - 1, _layers[owner - 1].Header.SectorOf(chunk)));
     }
 
     public Allocation Allocate(ChunkRun wanted)
@@ -169,7 +171,7 @@ internal sealed class BitmapOverlay : IGrantingFormat
         }
         foreach (ulong sector in _changed)
         {
-            _overlay.WriteSector(sector, _owners, Overlay);
+            _overlay.WriteSector(sector, _owners, _mine);
         }
         _changed.Clear();
         _failed = false;
@@ -193,7 +195,7 @@ internal sealed class BitmapOverlay : IGrantingFormat
         try
         {
             using BitmapOverlay now = new(_files, _options with { ReadOnly = true });
-            bool same = now._owners.AsSpan().SequenceEqual(_owners);
+            bool same = now._owners.IsSame(_owners);
             return new CheckReport(same ? [] : ["the bitmaps changed since the store was opened"], [], now._committed);
         }
         catch (ImageFormatException e)
@@ -221,7 +223,7 @@ internal sealed class BitmapOverlay : IGrantingFormat
             {
                 count = _pending.TryAt(chunk, out MapRun pending) ? Math.Min(count, pending.End - chunk) : throw new InvalidOperationException($"chunk {chunk} was never allocated");
                 _pending.Remove(chunk, count);
-                _owners.AsSpan((int)chunk, (int)count).Fill(Overlay);
+                _owners.Fill(chunk, count, _mine);
                 _committed += count;
                 for (ulong sector = chunk / BitmapFile.SectorBits; sector <= (chunk + count - 1) / BitmapFile.SectorBits; sector++)
                 {
@@ -249,13 +251,6 @@ internal sealed class BitmapOverlay : IGrantingFormat
     }
 
     private Place PlaceOf(ulong chunk) => new(0, Header.SectorOf(chunk));
-
-    private ReadOnlySpan<byte> Owners(ulong chunk, ulong limit)
-    {
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(chunk, Header.Chunks);
-        ArgumentOutOfRangeException.ThrowIfZero(limit);
-        return _owners.AsSpan((int)chunk, (int)Math.Min(limit, Header.Chunks - chunk));
-    }
 
     private uint RequireOrder(BitmapFile level, ulong generation, uint below, IImageFile file)
     {
