@@ -93,6 +93,53 @@ internal sealed class CliMapTests : IDisposable
         Assert.That(Entries(output.ToString()), Has.Count.EqualTo(10_000));
     }
 
+    [Test]
+    public void ATableIsWrittenInLargePieces()
+    {
+        string raw = _world.Raw("disk");
+        using ImageSession session = new(_world.Paths, new ImageSpec(raw, "raw"));
+        using CountingWriter output = new();
+        const int Count = 10_000;
+        new MapPrinter(output).Text(
+            Enumerable.Range(0, Count).Select(static i => new MapEntry((ulong)i * 1024, 1024, 0, true, false, true, false, 0, i * 2048L)), session.OpenChain());
+        Assert.That(output.ToString(), Has.Length.GreaterThan(Count * raw.Length).And.EndsWith($"  {raw}:{(Count - 1) * 2048}\n"));
+        Assert.That(output.Writes, Is.LessThan(Count / 100));
+    }
+
+    [Test]
+    public void TheOddEndOfARawFileMayBeAHole()
+    {
+        string raw = _world.In("disk");
+        using (FileStream file = new(raw, FileMode.CreateNew))
+        {
+            file.Write(new byte[4096]);
+            file.SetLength((1 << 20) + 100);
+        }
+
+        Assert.That(Entries(_world.Done("map", raw, "--format", "raw", "--json")), Is.EqualTo(new[]
+        {
+            new Shown(0, 4096, 0, true, false, true, 0),
+            new Shown(4096, (1 << 20) + 512 - 4096, 0, true, true, false, 4096),
+        }));
+    }
+
+    private sealed class CountingWriter : StringWriter
+    {
+        public int Writes { get; private set; }
+
+        public override void Write(char[] buffer, int index, int count)
+        {
+            Writes++;
+            base.Write(buffer, index, count);
+        }
+
+        public override void Write(string? value)
+        {
+            Writes++;
+            base.Write(value);
+        }
+    }
+
     private void Compare(string image, string format)
     {
         List<Shown> ours = Joined(Entries(_world.Done("map", image, "--format", format, "--json")));

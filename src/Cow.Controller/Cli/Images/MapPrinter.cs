@@ -79,8 +79,19 @@ internal sealed class MapPrinter(TextWriter output)
 
     private void AddLong(string text)
     {
-        Flush();
-        output.Write(text);
+        if (text.Length > BufferChars - _used)
+        {
+            Flush();
+        }
+
+        if (text.Length > BufferChars)
+        {
+            output.Write(text);
+            return;
+        }
+
+        text.CopyTo(_buffer.AsSpan(_used));
+        _used += text.Length;
     }
 
     private void Flush()
