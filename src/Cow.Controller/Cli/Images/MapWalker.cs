@@ -78,12 +78,18 @@ internal sealed class MapWalker
     private MapEntry Entry(ulong offset, ImageExtent extent, int depth) => extent.Kind switch
     {
         ImageExtentKind.Zero => new MapEntry(offset, extent.Length, depth, true, Zero: true, Data: false, Compressed: false, File: -1, Offset: 0),
-        ImageExtentKind.Packed => _holed[depth] is not null
-            // The odd end of a raw file.
-            ? new MapEntry(offset, extent.Length, depth, true, Zero: false, Data: true, Compressed: false, File: 0, Offset: (long)offset)
+        ImageExtentKind.Packed => _holed[depth] is { } raw
+            ? OddEnd(offset, extent, depth, raw)
             : new MapEntry(offset, extent.Length, depth, true, Zero: false, Data: true, Compressed: true, File: -1, Offset: 0),
         _ => DataEntry(offset, extent, depth),
     };
+
+    /// <summary>The last sector of a raw file that ends within it.</summary>
+    private static MapEntry OddEnd(ulong offset, ImageExtent extent, int depth, PlainFile file)
+    {
+        file.RunAt((long)offset, file.Length - (long)offset, out bool data);
+        return new MapEntry(offset, extent.Length, depth, true, Zero: !data, Data: data, Compressed: false, File: 0, Offset: (long)offset);
+    }
 
     private MapEntry DataEntry(ulong offset, ImageExtent extent, int depth)
     {
