@@ -31,6 +31,20 @@ internal sealed class CliImageCheckTests : IDisposable
         Assert.That(_world.Run("check", _world.In("store"), "--repair"), Is.EqualTo(ExitCode.Usage));
     }
 
+    [TestCase]
+    [TestCase("--repair")]
+    public void WhatIsNotThereIsNotFound(params string[] more) =>
+        Assert.That(_world.Run(["check", _world.In("nothing"), .. more]), Is.EqualTo(ExitCode.NotFound), _world.Error);
+
+    [Test]
+    public void ANameThatATerminalWouldObeyIsNotShown()
+    {
+        string image = _world.In("a\u001b[31m.vmdk");
+        File.WriteAllText(image, "# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\nRW 1 FLAT \"flat\" 0\n");
+        File.WriteAllBytes(_world.In("flat"), new byte[512]);
+        Assert.That(_world.Done("check", image), Does.Contain("a?[31m.vmdk: vmdk").And.Not.Contain("\u001b"));
+    }
+
     [Test]
     public void ALeakIsFoundAndRepaired()
     {

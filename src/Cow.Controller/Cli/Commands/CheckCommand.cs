@@ -94,6 +94,6 @@ internal sealed class CheckCommand : Command
             (int errors, int leaks) => $"{errors} errors, {leaks} leaks; restore it from a copy, or use it read-only",
         };
         string chunk = SizeText.BinarySectors(report.ChunkSectors);
-        output.WriteLine($"{report.Cow}: {report.Format}, {report.PlacedChunks} chunks of {chunk}: {verdict}");
+        output.WriteLine($"{Printable.Line(report.Cow)}: {report.Format}, {report.PlacedChunks} chunks of {chunk}: {verdict}");
     }
 }
