@@ -54,6 +54,11 @@ internal sealed partial class CliErrorTests
         });
     }
 
+    [TestCase("No space left on device : '/a/b'", "/a/b", "No space left on device")]
+    [TestCase("No space left on device", "cowctl", "No space left on device")]
+    public void AFullFileSystemIsSaidOfTheFile(string message, string about, string reason) => Assert.That(
+        Cli.Failures.Of(new IOException(message, (int)Errno.ENOSPC)), Is.EqualTo(new Failure(ExitCode.NoSpace, about, reason, "make room first")));
+
     [Test]
     public void WhatTheDaemonRefusesBecomesItsExitCode([ValueSource(nameof(Failures))] ExitCode code)
     {

@@ -20,14 +20,23 @@ internal static class Failures
         UnauthorizedAccessException e => new Failure(ExitCode.Permission, "cowctl", e.Message.TrimEnd('.'), "run it with sudo"),
         FileNotFoundException { FileName: { } file } => new Failure(ExitCode.NotFound, file, "there is no such file or device", "check the path"),
         DirectoryNotFoundException e => new Failure(ExitCode.NotFound, "cowctl", e.Message.TrimEnd('.'), "check the path"),
-        IOException { HResult: (int)Errno.ENOSPC } e => new Failure(ExitCode.NoSpace, "cowctl", e.Message.TrimEnd('.'), "make room first"),
-        IOException e => new Failure(ExitCode.Kernel, "cowctl", e.Message.TrimEnd('.'), "see the kernel log (dmesg)"),
+        IOException { HResult: (int)Errno.ENOSPC } e => OfFile(e, ExitCode.NoSpace, "make room first"),
+        IOException e => OfFile(e, ExitCode.Kernel, "see the kernel log (dmesg)"),
         _ => new Failure(
             ExitCode.Internal,
             "cowctl",
             $"{exception.GetType().Name}: {exception.Message}",
             "this is a defect of cowctl; report it with the command line"),
     };
+
+    // .NET's message is "reason : 'path'" where it knows the path.
+    private static Failure OfFile(IOException e, ExitCode code, string cure)
+    {
+        int path = e.Message.LastIndexOf(" : '", StringComparison.Ordinal);
+        return path < 0
+            ? new Failure(code, "cowctl", e.Message.TrimEnd('.'), cure)
+            : new Failure(code, e.Message[(path + 4)..].TrimEnd('\''), e.Message[..path], cure);
+    }
 
     // The message is "subject: reason" or "subject: reason; advice".
     private static Failure OfKernel(LinuxException e)

@@ -43,7 +43,8 @@ internal sealed class CheckCommand : Command
             return new ImageChecker(host.Paths).Check(image, repair);
         }
 
-        return repair
+        // Of what is not there the store's own check says so.
+        return repair && File.Exists(spec.Cow)
             ? throw new CliException(ExitCode.Usage, spec.Cow, "is no disk image: a store repairs itself when it is opened", "leave --repair out")
             : host.Stores.Check(spec);
     }
