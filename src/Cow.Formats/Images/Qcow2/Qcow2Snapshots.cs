@@ -16,7 +16,7 @@ namespace Cow.Formats.Images.Qcow2;
 internal sealed class Qcow2Snapshots(Qcow2Store store)
 {
     private readonly Qcow2Layout _layout = store.Layout;
-    private readonly ClusterMap _map = new(store, active: true);
+    private readonly TableScan _scan = new(store);
     private bool _marked;
 
     /// <summary>Keeps the present state; gives the snapshot's id.</summary>
@@ -181,29 +181,32 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         }
     });
 
-    /// <summary>Visits every host cluster that a state refers to: once for each reference.</summary>
+    /// <summary>Visits every host cluster that a state refers to: once for each reference. Its tables are durable, so that holes in them are believed.</summary>
     private void VisitClusters(ulong[] l1, Action<ulong, ulong> visit, bool strict = false)
     {
-        byte[] bytes = new byte[_layout.ClusterBytes];
-        for (int slot = 0; slot < l1.Length; slot++)
+        foreach (ulong pointer in l1)
         {
-            ulong table = ClusterMap.TableOf(store, l1[slot], store.Header.L1Offset);
-            if (table == 0)
+            ulong table = ClusterMap.TableOf(store, pointer, store.Header.L1Offset);
+            if (table != 0)
             {
-                continue;
+                visit(table >> _layout.ClusterBits, table >> _layout.ClusterBits);
+                VisitEntries(table, (at, entry) => VisitEntry(entry, at, visit, strict));
             }
-            store.File.Read(bytes, table);
-            visit(table >> _layout.ClusterBits, table >> _layout.ClusterBits);
-            for (int i = 0; i < bytes.Length; i += 1 << _layout.EntryBits)
-            {
-                VisitEntry(_map.Decode(bytes.AsSpan(i)), table + (ulong)i, visit, strict);
-            }
+        }
+    }
+
+    private void VisitEntries(ulong table, Action<ulong, L2Entry> visit)
+    {
+        _scan.Start(table);
+        while (_scan.TryNext(out int index, out L2Entry entry))
+        {
+            visit(table + ((ulong)index << _layout.EntryBits), entry);
         }
     }
 
     private void VisitEntry(L2Entry entry, ulong at, Action<ulong, ulong> visit, bool strict)
     {
-        if (strict && (_map.Fault(entry, 0, store.Claims) ?? (HasHost(entry) ? _map.DataFault(entry, 0, store.Claims) : null)) is { } fault)
+        if (strict && (_scan.Map.Fault(entry, 0, store.Claims) ?? (HasHost(entry) ? _scan.Map.DataFault(entry, 0, store.Claims) : null)) is { } fault)
         {
             throw store.Corrupt(at, fault, $"{entry.Raw:x}");
         }

@@ -271,6 +271,24 @@ internal sealed class GiantQcow2Tests
         image.Close();
     }
 
+    /// <summary>A thousand tables of 2 MiB, all of them counted and in holes.</summary>
+    [Test]
+    public void L2TablesInHolesAreNotReadForASnapshot()
+    {
+        const int Tables = 1000;
+        const int Bits = 21;
+        using HoledFile file = Make(Tables + 100, (ulong)Tables << ((2 * Bits) - 3), Bits);
+        file.WriteAt(Words(Tables, i => InUse | ((100UL + (ulong)i) << Bits)), 3L << Bits);
+        file.WriteAt([.. Enumerable.Range(0, 2 * Tables).SelectMany(i => (byte[])[0, (byte)(i is < 4 or >= 100 and < Tables + 100 ? 1 : 0)])], 2L << Bits);
+        ISnapshotImage image = (ISnapshotImage)Open(new Qcow2Driver(), file, writable: true);
+        image.TakeSnapshot("s");
+        image.ApplySnapshot("s");
+        image.DeleteSnapshot("s");
+        image.Close();
+        Assert.That(file.BytesRead, Is.LessThan(64 << 20), "the refcount table is 2 MiB");
+        Assert.That(image.Check().Clean, Is.True);
+    }
+
     /// <summary>Errors are no longer worded after so many, but what lies over each other is still known.</summary>
     [Test]
     public void RepairKnowsThatATableLiesOnARefcountBlockWhateverElseIsWrong()
