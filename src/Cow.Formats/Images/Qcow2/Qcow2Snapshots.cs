@@ -150,20 +150,29 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         VisitClusters(l1, (_, _) => { }, strict: true);
     }
 
+    /// <summary>Refuses counts that cannot go up by one for each reference. A cluster may have many: compressed ones share.</summary>
     private void RequireCountsUp(ulong[] l1)
     {
-        ulong most = _layout.MaxRefcount;
+        ClusterCounts references = new();
         VisitClusters(l1, (first, last) =>
         {
             for (ulong cluster = first; cluster <= last; cluster++)
             {
-                // A cluster may be visited more than once: compressed ones share.
-                if (store.Refcounts.Get(cluster) > most / 2)
-                {
-                    throw new ArgumentException($"refcounts of {1 << _layout.RefcountOrder} bits have no room for another snapshot");
-                }
+                references.Add(cluster);
             }
         });
+        foreach ((ulong cluster, _, ulong count) in references.Used())
+        {
+            ulong refcount = store.Refcounts.Get(cluster);
+            if (refcount < count)
+            {
+                throw new ImageFormatException(store.File.Name, (long)(cluster << _layout.ClusterBits), $"a refcount for {count} references; check and repair the image", $"{refcount}");
+            }
+            if (refcount > _layout.MaxRefcount - count)
+            {
+                throw new ArgumentException($"refcounts of {1 << _layout.RefcountOrder} bits have no room for another snapshot");
+            }
+        }
     }
 
     private void CountAll(ulong[] l1, bool up) => VisitClusters(l1, (first, last) =>

@@ -240,7 +240,8 @@ internal sealed class Refcounts
         return counted;
     }
 
-    /// <summary>Sets one of a row of counts.</summary>
+    /// <summary>Sets one of a row of counts; never to another one than was meant.</summary>
+    /// <exception cref="OverflowException">It does not fit.</exception>
     public static void SetValue(Span<byte> row, ulong index, int order, ulong value)
     {
         int at = (int)((index << order) >> 3);
@@ -248,8 +249,9 @@ internal sealed class Refcounts
         {
             case < 3:
                 int shift = (int)((index << order) & 7);
-                int mask = ((1 << (1 << order)) - 1) << shift;
-                row[at] = (byte)((row[at] & ~mask) | ((int)value << shift));
+                int most = (1 << (1 << order)) - 1;
+                int count = value <= (ulong)most ? (int)value : throw new OverflowException($"{value} in {1 << order} bits");
+                row[at] = (byte)((row[at] & ~(most << shift)) | (count << shift));
                 break;
             case 3:
                 row[at] = (byte)value;

@@ -91,6 +91,22 @@ internal sealed class Qcow2RepairTests
         Assert.That(image.Check().Errors, Is.Empty);
     }
 
+    /// <summary>A hundred entries name a cluster that is counted once; counts have four bits, and its neighbour's share a byte with them.</summary>
+    [TestCase(5)]
+    [TestCase(6)]
+    public void ASnapshotIsNotTakenWhereCountsAreTooLow(int cluster)
+    {
+        using HoledFile file = Image([.. Enumerable.Repeat((ulong)(cluster * Cluster), 100)]);
+        file.WriteAt([0, 0, 0, 2], 96);
+        file.WriteAt([0x11, 0x11, 0x11, 0x11, 0, 0, 0, 0, 0, 0, 0, 0], 2 * Cluster);
+        file.WriteAt(Fields((0, 8, 100 * Cluster)), 24);
+        byte[] before = Content(file);
+        ISnapshotImage image = (ISnapshotImage)Open(Driver, file, writable: true);
+        Assert.That(() => image.TakeSnapshot("s"), Throws.InstanceOf<ImageFormatException>().With.Property("Expected").Contains("100 references"));
+        image.Close();
+        Assert.That(Content(file), Is.EqualTo(before));
+    }
+
     /// <summary>It would come to lie where that entry points.</summary>
     [Test]
     public void NoTableIsMadeWhileAnEntryCannotBeCounted()

@@ -19,4 +19,12 @@ internal sealed class RefcountsTests
         int zeros = Enumerable.Range(0, counts).Count(i => Refcounts.Value(row, (ulong)i, order) == 0);
         Assert.That(Refcounts.Zeros(row, order), Is.EqualTo((ulong)zeros));
     }
+
+    [Test]
+    public void ACountThatDoesNotFitIsNotWritten([Range(0, 5)] int order)
+    {
+        byte[] row = new byte[512];
+        Assert.That(() => Refcounts.SetValue(row, 0, order, 1UL << (1 << order)), Throws.InstanceOf<Exception>());
+        Assert.That(row, Is.All.Zero);
+    }
 }
