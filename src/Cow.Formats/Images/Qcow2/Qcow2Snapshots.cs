@@ -23,7 +23,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
     public string Take(string name)
     {
         RequirePossible(name);
-        uint id = 1 + store.Snapshots.Entries.Max(e => uint.TryParse(e.Id, NumberStyles.None, CultureInfo.InvariantCulture, out uint number) ? (uint?)number : null) ?? 1;
+        string id = NewId();
         ulong[] l1 = ReadActive();
         Judge(l1);
         RequireCountsUp(l1);
@@ -38,7 +38,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         {
             L1Offset = l1At,
             L1Entries = store.Header.L1Entries,
-            IdBytes = Encoding.UTF8.GetBytes(id.ToString(CultureInfo.InvariantCulture)),
+            IdBytes = Encoding.UTF8.GetBytes(id),
             NameBytes = Encoding.UTF8.GetBytes(name),
             Seconds = (uint)DateTimeOffset.UtcNow.ToUnixTimeSeconds(),
             Extra = SnapshotEntry.ExtraOf(store.Header.Size),
@@ -142,6 +142,20 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         {
             throw new ArgumentException($"an image has {Qcow2Header.MaxSnapshots} snapshots at most");
         }
+    }
+
+    /// <summary>One more than the largest there is, which QEMU counts in 64 bits, too.</summary>
+    private string NewId()
+    {
+        ulong most = 0;
+        foreach (SnapshotEntry entry in store.Snapshots.Entries)
+        {
+            bool counts = ulong.TryParse(entry.Id, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number);
+            most = counts ? Math.Max(most, number) : most;
+        }
+        return most < ulong.MaxValue
+            ? (most + 1).ToString(CultureInfo.InvariantCulture)
+            : throw new ArgumentException($"no id comes after that of snapshot {most}");
     }
 
     /// <summary>Refuses tables with entries that cannot be, before anything is changed.</summary>

@@ -107,6 +107,27 @@ internal sealed class Qcow2RepairTests
         Assert.That(Content(file), Is.EqualTo(before));
     }
 
+    /// <summary>QEMU counts ids in 64 bits.</summary>
+    [Test]
+    public void AnIdComesAfterALargeOne()
+    {
+        using HoledFile file = Image();
+        WithSnapshot(file, 6, 8, "4294967295");
+        ISnapshotImage image = (ISnapshotImage)Open(Driver, file, writable: true);
+        Assert.That(image.TakeSnapshot("s"), Is.EqualTo("4294967296"));
+        image.Close();
+    }
+
+    [Test]
+    public void NoIdComesAfterTheLargestOne()
+    {
+        using HoledFile file = Image();
+        WithSnapshot(file, 6, 8, "18446744073709551615");
+        ISnapshotImage image = (ISnapshotImage)Open(Driver, file, writable: true);
+        Assert.That(() => image.TakeSnapshot("s"), Throws.ArgumentException);
+        image.Close();
+    }
+
     /// <summary>It would come to lie where that entry points.</summary>
     [Test]
     public void NoTableIsMadeWhileAnEntryCannotBeCounted()
@@ -233,6 +254,14 @@ internal sealed class Qcow2RepairTests
         long before = file.BytesWritten;
         Assert.That(() => Repair(file), Throws.InstanceOf<ImageFormatException>());
         Assert.That(file.BytesWritten, Is.EqualTo(before));
+    }
+
+    /// <summary>A snapshot of an empty disk.</summary>
+    private static void WithSnapshot(HoledFile file, int table, int l1, string id)
+    {
+        file.WriteAt(Fields((0, 4, 1), (4, 8, table * Cluster)), 60);
+        file.WriteAt(Fields((0, 8, l1 * Cluster), (8, 4, 1), (12, 2, id.Length), (36, 4, 16), (48, 8, 1 << 20)), table * Cluster);
+        file.WriteAt(Encoding.ASCII.GetBytes(id), (table * Cluster) + 56);
     }
 
     private static void Snapshots(HoledFile file, params string[] names)
