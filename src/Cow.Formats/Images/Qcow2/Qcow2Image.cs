@@ -324,7 +324,17 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
         Flush();
         GiveBack();
         _store.BeginChange();
-        T result = change(new Qcow2Snapshots(_store));
+        Qcow2Snapshots snapshots = new(_store);
+        T result;
+        try
+        {
+            result = change(snapshots);
+        }
+        catch (Exception) when (!snapshots.HasBegun)
+        {
+            _store.EndChange();
+            throw;
+        }
         _packed.Forget();
         _pending.ForgetTables();
         Info = Qcow2Facts.Of(_store, null);

@@ -19,6 +19,9 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
     private readonly TableScan _scan = new(store);
     private bool _marked;
 
+    /// <summary>Something may have been written.</summary>
+    public bool HasBegun { get; private set; }
+
     /// <summary>Keeps the present state; gives the snapshot's id.</summary>
     public string Take(string name)
     {
@@ -103,6 +106,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
     /// <summary>Counts and flags begin to disagree. Durable on return.</summary>
     private void Mark()
     {
+        HasBegun = true;
         _marked = store.Header.Version >= 3 && !store.Header.Has(IncompatibleFeatures.Dirty);
         ToggleMark();
     }

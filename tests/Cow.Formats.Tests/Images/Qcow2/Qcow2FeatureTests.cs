@@ -294,6 +294,23 @@ internal sealed class Qcow2FeatureTests
             () => Driver.Open(files.Reopened().Source(Image), new ImageOpenOptions(Writable: false, "all")), Throws.InstanceOf<ImageFormatException>());
     }
 
+    /// <summary>What was asked for was wrong, and nothing was written.</summary>
+    [Test]
+    public void AWriterGoesOnAfterASnapshotThatIsNotThere()
+    {
+        byte[] content = new byte[DiskBytes];
+        MemoryFiles files = MemoryImage("", content);
+        using (ISnapshotImage image = (ISnapshotImage)Driver.Open(files.Source(Image, writable: true), new ImageOpenOptions(Writable: true)))
+        {
+            Assert.That(() => image.DeleteSnapshot("nonesuch"), Throws.ArgumentException);
+            Assert.That(image.TakeSnapshot("s"), Is.EqualTo("1"));
+            Assert.That(() => image.TakeSnapshot("s"), Throws.ArgumentException);
+            image.ApplySnapshot("s");
+            image.Close();
+        }
+        RequireClean(files, content);
+    }
+
     private static void PatchHeader(MemoryFiles files, Action<byte[]> change)
     {
         byte[] header = files.Bytes(Image)[..4096];
