@@ -7,12 +7,13 @@ namespace Cow.Formats.Images.Qcow2;
 /// <summary>
 /// Takes, deletes and applies snapshots inside an image that nobody else uses. Everything is durable on return.
 /// </summary>
-/// <remarks>Every step leaves counts that are at least the references, so that a crash leaks and nothing worse; what it may also leave is a COPIED
-/// flag that does not agree with a count. So the dirty bit is set meanwhile: whoever opens the image to write it then rebuilds counts and flags.
-/// Version 2 has no such bit; there repair corrects them. Each arrow is a flush.
-/// Take: counts up, COPIED cleared -> copy of the L1 table, new snapshot table -> header -> old snapshot table free.
+/// <remarks>Every step leaves counts that are at least the references, so that a crash leaks and nothing worse; what it may also leave is COPIED missing
+/// where a count is 1. So the dirty bit is set meanwhile: whoever opens the image to write it then rebuilds counts and flags. Version 2 has no such bit;
+/// there repair corrects them, and who writes without it copies once too often. An active entry never bears COPIED while its count is above 1: somebody
+/// would write in place what a snapshot has. Each arrow is a flush.
+/// Take: COPIED cleared -> counts up, copy of the L1 table, new snapshot table -> header -> old snapshot table free.
 /// Delete: new snapshot table -> header -> counts down -> COPIED set where a count came down to 1.
-/// Apply: counts of the snapshot up -> copy of its L1 table -> header -> counts of the former state down -> COPIED.</remarks>
+/// Apply: COPIED cleared in the snapshot's tables, its counts up, copy of its L1 table -> header -> counts of the former state down -> COPIED.</remarks>
 internal sealed class Qcow2Snapshots(Qcow2Store store)
 {
     private readonly Qcow2Layout _layout = store.Layout;
@@ -31,12 +32,10 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         Judge(l1);
         RequireCountsUp(l1);
         Mark();
+        ClearActiveCopied(l1);
         ulong l1At = TakeRoom(store.L1Bytes);
         CountAll(l1, up: true);
-        store.File.Flush();
-        ClearCopied();
-
-        store.File.WriteTable(ReadActive(), l1At);
+        store.File.WriteTable(WithoutCopied(l1), l1At);
         SnapshotEntry entry = new()
         {
             L1Offset = l1At,
@@ -85,12 +84,13 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         RequireCountsUp(snapshot);
         Mark();
         (ulong oldAt, uint oldEntries) = (store.Header.L1Offset, store.Header.L1Entries);
-        ulong[] now = Array.ConvertAll(snapshot, e => e & ~Qcow2Layout.Copied);
-        ulong at = TakeRoom((ulong)now.Length * 8);
+        ulong at = TakeRoom((ulong)snapshot.Length * 8);
+        // QEMU sets it there when it deletes another snapshot, and means nothing by it.
+        ClearCopied(snapshot);
         CountAll(snapshot, up: true);
-        store.File.WriteTable(now, at);
+        store.File.WriteTable(WithoutCopied(snapshot), at);
         store.File.Flush();
-        store.ChangeHeader(store.Header with { L1Offset = at, L1Entries = (uint)now.Length, Size = size });
+        store.ChangeHeader(store.Header with { L1Offset = at, L1Entries = (uint)snapshot.Length, Size = size });
         store.File.Flush();
 
         CountAll(old, up: false);
@@ -250,10 +250,35 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
 
     private static bool HasHost(L2Entry entry) => !entry.IsCompressed && entry.HostOffset != 0;
 
-    private void ClearCopied()
+    private static ulong[] WithoutCopied(ulong[] l1) => Array.ConvertAll(l1, entry => entry & ~Qcow2Layout.Copied);
+
+    /// <summary>Clears COPIED in all tables of the present state, durably: before the counts go up.</summary>
+    private void ClearActiveCopied(ulong[] l1)
     {
-        CopiedFlags.Correct(store, store.Claims);
+        for (int slot = 0; slot < l1.Length; slot++)
+        {
+            if ((l1[slot] & Qcow2Layout.Copied) != 0)
+            {
+                store.File.Patch64(store.L1EntryAt((ulong)slot), l1[slot] & ~Qcow2Layout.Copied);
+            }
+        }
+        ClearCopied(l1);
         store.File.Flush();
+    }
+
+    /// <summary>Clears COPIED in the L2 tables of a state.</summary>
+    private void ClearCopied(ulong[] l1)
+    {
+        foreach (ulong table in l1.Select(entry => entry & Qcow2Layout.OffsetMask).Where(table => table != 0))
+        {
+            VisitEntries(table, (at, entry) =>
+            {
+                if (entry.Copied)
+                {
+                    store.File.Patch64(at, entry.Raw & ~Qcow2Layout.Copied);
+                }
+            });
+        }
     }
 
     private ulong TakeRoom(ulong bytes)

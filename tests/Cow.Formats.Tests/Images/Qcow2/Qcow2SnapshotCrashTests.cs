@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using Cow.Formats.Images;
 using Cow.Formats.Images.Qcow2;
+using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace Cow.Formats.Tests.Images.Qcow2;
 
@@ -30,17 +31,107 @@ internal sealed class Qcow2SnapshotCrashTests
     public void ApplyingOne([Values("cluster_size=512", "cluster_size=4K", "cluster_size=16K,extended_l2=on")] string settings) =>
         CutEverywhere(settings, image => image.ApplySnapshot(Kept), contentAfter: 1, listedAfter: [Kept]);
 
+    /// <summary>Version 2 has no dirty bit, so whoever comes next writes without a repair: no snapshot changes by it.</summary>
+    [TestCase("cluster_size=512")]
+    [TestCase("cluster_size=4K")]
+    public void WritingAfterOneWasAppliedInVersion2(string settings)
+    {
+        byte[] before = MakeImage($"compat=0.10,{settings}");
+        SetCopiedInSnapshot(before);
+        WriteAfterEveryCut(before, image => image.ApplySnapshot(Kept));
+    }
+
+    [TestCase("cluster_size=512")]
+    [TestCase("cluster_size=4K")]
+    public void WritingAfterOneWasTakenOrDeletedInVersion2(string settings)
+    {
+        byte[] before = MakeImage($"compat=0.10,{settings}");
+        SetCopiedInSnapshot(before);
+        WriteAfterEveryCut(before, image => image.TakeSnapshot(Other));
+        WriteAfterEveryCut(before, image => image.DeleteSnapshot(Kept));
+    }
+
+    /// <summary>Whoever finds one counted twice may think that its other owner is gone.</summary>
+    [Test]
+    public void NoCutLeavesCopiedWithACountAboveOneInVersion2()
+    {
+        CrashMedium medium = Change(MakeImage("compat=0.10,cluster_size=4K"), image => image.TakeSnapshot(Other));
+        for (int position = 0; position <= medium.Position; position++)
+        {
+            using ImageDisk disk = Open(medium.CutPower(position, new Random(position)), writable: false);
+            Assert.That(disk.Chain.Check().Errors.Where(e => e.EndsWith("is 2", StringComparison.Ordinal)), Is.Empty, $"power cut at {position}");
+        }
+    }
+
+    private static void WriteAfterEveryCut(byte[] before, Action<ISnapshotImage> change)
+    {
+        CrashMedium medium = Change(before, change);
+        for (int position = 0; position <= medium.Position; position++)
+        {
+            for (int subset = 0; subset < Subsets; subset++)
+            {
+                MemoryFiles left = medium.CutPower(position, new Random((position * Subsets) + subset));
+                using (ImageDisk disk = Open(left, writable: true))
+                {
+                    disk.Write(0, Content(3));
+                    disk.Close();
+                }
+                string what = $"power cut at {position} of {medium.Position}, subset {subset}";
+                using ImageDisk again = Open(left.Reopened(), writable: false);
+                Assert.That(ReadAll(again).AsSpan().SequenceEqual(Content(3)), what);
+                RequireSnapshots(left, again, what);
+            }
+        }
+    }
+
+    private static void RequireSnapshots(MemoryFiles left, ImageDisk disk, string what)
+    {
+        foreach (string name in disk.Chain.Images[0].Info.Snapshots.Select(s => s.Name))
+        {
+            using ImageDisk snapshot = Open(left.Reopened(), writable: false, name);
+            Assert.That(ReadAll(snapshot).AsSpan().SequenceEqual(Content(name == Kept ? 1UL : 2UL)), $"{what}, snapshot {name}");
+        }
+    }
+
+    private static CrashMedium Change(byte[] before, Action<ISnapshotImage> change)
+    {
+        CrashMedium medium = new();
+        MemoryFiles files = new();
+        files.Add(Image, medium.Add(Image, new MemoryImageFile(before, Image)));
+        using ISnapshotImage image = (ISnapshotImage)Driver.Open(files.Source(Image), new ImageOpenOptions(Writable: true));
+        change(image);
+        return medium;
+    }
+
+    /// <summary>As QEMU leaves the tables of a snapshot whose clusters no other state refers to any more.</summary>
+    private static void SetCopiedInSnapshot(byte[] image)
+    {
+        MemoryFiles files = new();
+        files.Put(Image, image);
+        Qcow2Store store = new(files.Source(Image), writable: false);
+        SnapshotEntry snapshot = store.Snapshots.Entries[0];
+        int set = 0;
+        for (uint slot = 0; slot < snapshot.L1Entries; slot++)
+        {
+            ulong table = store.File.Read64(snapshot.L1Offset + (slot * 8UL)) & Qcow2Layout.OffsetMask;
+            for (ulong at = table; table != 0 && at < table + store.Layout.ClusterBytes; at += 8)
+            {
+                ulong entry = store.File.Read64(at);
+                if (entry != 0 && store.Refcounts.Get(entry >> store.Layout.ClusterBits) == 1)
+                {
+                    WriteUInt64BigEndian(image.AsSpan((int)at), entry | Qcow2Layout.Copied);
+                    set++;
+                }
+            }
+        }
+        Assert.That(set, Is.Positive);
+    }
+
     /// <summary>The disk has version 2 before, and the snapshot <see cref="Kept"/> version 1.</summary>
     private static void CutEverywhere(string settings, Action<ISnapshotImage> change, ulong contentAfter, string[] listedAfter)
     {
         byte[] before = MakeImage(settings);
-        CrashMedium medium = new();
-        MemoryFiles files = new();
-        files.Add(Image, medium.Add(Image, new MemoryImageFile(before, Image)));
-        using (ISnapshotImage image = (ISnapshotImage)Driver.Open(files.Source(Image), new ImageOpenOptions(Writable: true)))
-        {
-            change(image);
-        }
+        CrashMedium medium = Change(before, change);
         for (int position = 0; position <= medium.Position; position++)
         {
             for (int subset = 0; subset < Subsets; subset++)
@@ -68,11 +159,7 @@ internal sealed class Qcow2SnapshotCrashTests
         byte[] content = ReadAll(again);
         bool old = content.AsSpan().SequenceEqual(Content(2));
         Assert.That(old || content.AsSpan().SequenceEqual(Content(contentAfter)), what);
-        foreach (string name in listed)
-        {
-            using ImageDisk snapshot = Open(left.Reopened(), writable: false, name);
-            Assert.That(ReadAll(snapshot).AsSpan().SequenceEqual(Content(name == Kept ? 1UL : 2UL)), $"{what}, snapshot {name}");
-        }
+        RequireSnapshots(left, again, what);
         return listed.SequenceEqual(listedAfter) && (contentAfter == 2 || !old);
     }
 
