@@ -325,6 +325,7 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
         GiveBack();
         _store.BeginChange();
         Qcow2Snapshots snapshots = new(_store);
+        Qcow2Header before = _store.Header;
         T result;
         try
         {
@@ -333,6 +334,11 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
         catch (Exception) when (!snapshots.HasBegun)
         {
             _store.EndChange();
+            throw;
+        }
+        catch
+        {
+            _store.GoBackTo(before);
             throw;
         }
         _packed.Forget();

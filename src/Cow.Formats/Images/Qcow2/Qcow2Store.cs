@@ -84,6 +84,10 @@ internal sealed class Qcow2Store
         Header = header;
     }
 
+    /// <summary>A change failed, whether the disk has it or not. Nothing is written any more, so what was there before is there still: that is read
+    /// until the image is opened again.</summary>
+    public void GoBackTo(Qcow2Header header) => Header = header;
+
     /// <summary>Ends all writing and marks the image, as far as that goes, so that nobody writes it before it is repaired.</summary>
     /// <returns>What to throw.</returns>
     public ImageFormatException Corrupt(ulong offset, string expected, string found)

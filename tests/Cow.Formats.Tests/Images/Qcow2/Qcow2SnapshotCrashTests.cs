@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using Cow.Formats.Images;
 using Cow.Formats.Images.Qcow2;
+using Cow.Formats.Io;
 using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace Cow.Formats.Tests.Images.Qcow2;
@@ -60,6 +61,31 @@ internal sealed class Qcow2SnapshotCrashTests
         {
             using ImageDisk disk = Open(medium.CutPower(position, new Random(position)), writable: false);
             Assert.That(disk.Chain.Check().Errors.Where(e => e.EndsWith("is 2", StringComparison.Ordinal)), Is.Empty, $"power cut at {position}");
+        }
+    }
+
+    /// <summary>Every change to the file fails from one on. What is read is what was there before, until the image is opened again.</summary>
+    [Test]
+    public void TheDiskStaysAsItWasWhereApplyingFails([Values("compat=0.10,cluster_size=4K", "cluster_size=4K")] string settings)
+    {
+        byte[] before = MakeImage(settings);
+        bool failed = true;
+        for (int failing = 1; failed; failing++)
+        {
+            FailingFile file = new(before);
+            MemoryFiles files = new();
+            files.Add(Image, file);
+            using ImageDisk disk = Open(files, writable: true);
+            file.ChangesLeft = failing;
+            try
+            {
+                ((ISnapshotImage)disk.Chain.Images[0]).ApplySnapshot(Kept);
+                failed = false;
+            }
+            catch (IOException)
+            {
+                Assert.That(ReadAll(disk).AsSpan().SequenceEqual(Content(2)), $"change {failing} failed");
+            }
         }
     }
 
@@ -198,5 +224,47 @@ internal sealed class Qcow2SnapshotCrashTests
         byte[] content = new byte[disk.Length];
         disk.Read(0, content);
         return content;
+    }
+
+    /// <summary>Reads go on when changes begin to fail.</summary>
+    private sealed class FailingFile(byte[] bytes) : IImageFile
+    {
+        private readonly MemoryImageFile _file = new(bytes, Image);
+
+        public int ChangesLeft { get; set; } = int.MaxValue;
+
+        public string Name => _file.Name;
+
+        public long Length => _file.Length;
+
+        public bool CanGrow => true;
+
+        public void SetLength(long bytes)
+        {
+            Change();
+            _file.SetLength(bytes);
+        }
+
+        public long NextData(long offset) => _file.NextData(offset);
+
+        public void ReadAt(Span<byte> buffer, long offset) => _file.ReadAt(buffer, offset);
+
+        public void WriteAt(ReadOnlySpan<byte> data, long offset)
+        {
+            Change();
+            _file.WriteAt(data, offset);
+        }
+
+        public void Flush() => Change();
+
+        public void Dispose() => _file.Dispose();
+
+        private void Change()
+        {
+            if (ChangesLeft-- <= 0)
+            {
+                throw new IOException("fails by intent");
+            }
+        }
     }
 }
