@@ -152,7 +152,6 @@ public sealed class Qcow2Driver : IRepairingDriver
 
     private static void ClearUntrue(Qcow2Store store)
     {
-        BitmapDirectory? bitmaps = store.Extensions.Bitmaps;
         bool lazy = (store.Header.Compatible & CompatibleFeatures.LazyRefcounts) != 0;
         Qcow2Header header = store.Header with
         {
@@ -164,60 +163,36 @@ public sealed class Qcow2Driver : IRepairingDriver
             store.ChangeHeader(header);
             store.File.Flush();
         }
-        if (bitmaps is { } directory)
+        if (store.Extensions.Bitmaps is not null)
         {
-            DropBitmaps(store, directory);
+            DropBitmaps(store);
         }
     }
 
-    /// <summary>Takes the bitmaps out. Nothing believes them any more: now their space becomes free.</summary>
-    private static void DropBitmaps(Qcow2Store store, BitmapDirectory directory)
+    /// <summary>Takes the bitmaps out. Nothing believes them any more, so their space becomes free; but what they name may be somebody else's, too. Only a
+    /// count of all tables can tell, as after a crash, and it is made once. Where it cannot be made, space is lost.</summary>
+    private static void DropBitmaps(Qcow2Store store)
     {
-        List<(ulong Offset, ulong Length)> pieces = [];
+        store.Extensions.DropBitmaps(store.Header, store.File);
+        store.File.Flush();
+        if (CountWhole(store) is { } rebuild)
+        {
+            rebuild.Write();
+            store.ClaimAll();
+        }
+    }
+
+    /// <summary>A count of all that there is; null where something cannot be counted.</summary>
+    private static RefcountRebuild? CountWhole(Qcow2Store store)
+    {
         try
         {
-            directory.ForEachPiece(store.File, store.Layout, (offset, length) =>
-            {
-                store.Claims.Claim(offset, length, directory.ExtensionAt, "a bitmap");
-                pieces.Add((offset, length));
-                return true;
-            });
+            RefcountRebuild rebuild = new(store);
+            return rebuild.Findings.Errors.Any ? null : rebuild;
         }
         catch (ImageFormatException)
         {
-            // Not sound, so what it names may be somebody else's: lost space is the lesser evil.
-            pieces.Clear();
+            return null;
         }
-        store.Extensions.DropBitmaps(store.Header, store.File);
-        store.File.Flush();
-        foreach (ChunkRun run in MaybeCounted(store, pieces))
-        {
-            for (ulong cluster = run.Chunk; cluster < run.End; cluster++)
-            {
-                store.Allocator.Drop(cluster);
-            }
-        }
-        store.File.Flush();
-        store.ClaimAll();
-    }
-
-    /// <summary>Clusters of pieces of the file, but for those whose refcount block is not there or in a hole: tables of bitmaps may be gigabytes.</summary>
-    private static List<ChunkRun> MaybeCounted(Qcow2Store store, List<(ulong Offset, ulong Length)> pieces)
-    {
-        List<ChunkRun> runs = [];
-        foreach ((ulong offset, ulong length) in pieces)
-        {
-            ulong cluster = offset >> store.Layout.ClusterBits;
-            for (ulong end = cluster + store.Layout.Clusters(length), next; cluster < end; cluster = next)
-            {
-                ulong block = cluster >> store.Layout.BlockBits;
-                next = Math.Min(end, (block + 1) << store.Layout.BlockBits);
-                if (!store.Refcounts.IsEmpty(block))
-                {
-                    runs.Add(new ChunkRun(cluster, next - cluster));
-                }
-            }
-        }
-        return runs;
     }
 }

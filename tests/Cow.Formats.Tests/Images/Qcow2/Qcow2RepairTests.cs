@@ -91,6 +91,29 @@ internal sealed class Qcow2RepairTests
         Assert.That(image.Check().Errors, Is.Empty);
     }
 
+    /// <summary>What a bitmap names may be somebody else's: here a cluster of the disk, and then one that nobody else has.</summary>
+    [Test]
+    public void ADroppedBitmapFreesOnlyWhatNobodyElseHas()
+    {
+        using HoledFile file = Image(InUse | (ulong)(5 * Cluster));
+        WithBitmap(file, 6, 7, [5 * Cluster, 8 * Cluster]);
+        file.WriteAt([0, 1, 0, 1, 0, 1], (2 * Cluster) + 12);
+        Open(Driver, file, writable: true).Close();
+        Assert.That(Counts(file, 9), Is.EqualTo("1 1 1 1 1 1 0 0 0"));
+        Assert.That(Open(Driver, file).Check().Clean, Is.True);
+    }
+
+    /// <summary>While something cannot be counted, that may name what the bitmap does.</summary>
+    [Test]
+    public void ADroppedBitmapFreesNothingWhileAnEntryCannotBeCounted()
+    {
+        using HoledFile file = Image(InUse | Reserved | (ulong)(8 * Cluster));
+        WithBitmap(file, 6, 7, [8 * Cluster]);
+        file.WriteAt([0, 1, 0, 1, 0, 1], (2 * Cluster) + 12);
+        Open(Driver, file, writable: true).Close();
+        Assert.That(Counts(file, 9), Is.EqualTo("1 1 1 1 1 1 1 1 1"));
+    }
+
     /// <summary>A hundred entries name a cluster that is counted once; counts have four bits, and its neighbour's share a byte with them.</summary>
     [TestCase(5)]
     [TestCase(6)]
@@ -254,6 +277,15 @@ internal sealed class Qcow2RepairTests
         long before = file.BytesWritten;
         Assert.That(() => Repair(file), Throws.InstanceOf<ImageFormatException>());
         Assert.That(file.BytesWritten, Is.EqualTo(before));
+    }
+
+    /// <summary>A bitmap with its directory, its table and what that names.</summary>
+    private static void WithBitmap(HoledFile file, int directory, int table, long[] entries)
+    {
+        file.WriteAt(Fields((0, 4, 0x23852875), (4, 4, 24), (8, 4, 1), (16, 8, 32), (24, 8, directory * Cluster)), 104);
+        file.WriteAt(Fields((0, 8, table * Cluster), (8, 4, entries.Length), (17, 1, 1), (19, 1, 1), (24, 1, 97)), directory * Cluster);
+        file.WriteAt(Words(entries.Length, i => (ulong)entries[i]), table * Cluster);
+        file.WriteAt([1], 95);
     }
 
     /// <summary>A snapshot of an empty disk.</summary>
