@@ -117,7 +117,7 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
         }
         if (entry.IsCompressed)
         {
-            return PackedFault(entry);
+            return PackedFault(entry, claims);
         }
         bool allocated = IsAllocated(entry);
         if ((entry.Allocated & entry.Zeroed) != 0 || (!allocated && entry.Allocated != 0))
@@ -306,9 +306,15 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
         return new ImageExtent(length, kind, _file, (long)(entry.HostOffset + within));
     }
 
-    private string? PackedFault(L2Entry entry)
+    private string? PackedFault(L2Entry entry, ClaimedClusters? claims)
     {
-        ulong offset = entry.Packed(_layout).Offset;
-        return _external || offset < _layout.ClusterBytes || !store.File.Reaches(offset) ? "compressed data inside the file, behind the header" : null;
+        (ulong offset, ulong length) = entry.Packed(_layout);
+        if (_external || offset < _layout.ClusterBytes || !store.File.Reaches(offset))
+        {
+            return "compressed data inside the file, behind the header";
+        }
+        ulong first = offset >> _layout.ClusterBits;
+        ulong behind = ((offset + length - 1) >> _layout.ClusterBits) + 1;
+        return claims is not null && claims.Overlaps(first, behind - first) ? "compressed data apart from all metadata" : null;
     }
 }

@@ -80,9 +80,11 @@ internal sealed class References
         {
             result.CountSnapshot(snapshot);
         }
+        result.ClaimTables();
+        result.CountBitmaps();
+        // Not before all metadata is claimed: no data lies where any is.
         result.CountTables();
         result._packed?.Look();
-        result.CountBitmaps();
         return result;
     }
 
@@ -143,17 +145,20 @@ internal sealed class References
         }
     }
 
-    private void CountTables()
+    private void ClaimTables()
     {
         Ascending.Sort(_tables, _slots);
-        Span<ulong> tables = CollectionsMarshal.AsSpan(_tables);
-        Span<int> slots = CollectionsMarshal.AsSpan(_slots);
-        for (int first = 0, next; first < tables.Length; first = next)
+        for (int first = 0, next; first < _tables.Count; first = next)
         {
             next = Behind(first);
             ClaimTable(first, next);
         }
-        // Not before all are claimed: no data lies where a table is.
+    }
+
+    private void CountTables()
+    {
+        Span<ulong> tables = CollectionsMarshal.AsSpan(_tables);
+        Span<int> slots = CollectionsMarshal.AsSpan(_slots);
         for (int first = 0, next; first < tables.Length; first = next)
         {
             next = Behind(first);

@@ -114,6 +114,37 @@ internal sealed class Qcow2RepairTests
         Assert.That(Counts(file, 9), Is.EqualTo("1 1 1 1 1 1 1 1 1"));
     }
 
+    /// <summary>The counts are right: each place has two owners.</summary>
+    [TestCase(6)]
+    [TestCase(7)]
+    [TestCase(8)]
+    public void DataOverABitmapIsAnError(int cluster)
+    {
+        using HoledFile file = Image(InUse | (ulong)(5 * Cluster), (ulong)(cluster * Cluster));
+        WithBitmap(file, 6, 7, [8 * Cluster]);
+        file.WriteAt([0, 1, 0, 1, 0, 1], (2 * Cluster) + 12);
+        file.WriteAt([0, 2], (2 * Cluster) + (2 * cluster));
+        Assert.That(Open(Driver, file).Check().Errors[0], Does.Contain("data apart from all metadata"));
+    }
+
+    /// <summary>In the cluster of the L1 table, of that of a snapshot, of the snapshot table, and of a block of refcounts.</summary>
+    [TestCase(3)]
+    [TestCase(8)]
+    [TestCase(6)]
+    [TestCase(2)]
+    public void CompressedDataOverMetadataIsAnErrorAndNotReadByAWriter(int cluster)
+    {
+        Qcow2Layout layout = new(new Qcow2Header { Version = 3, ClusterBits = 16 });
+        L2Entry entry = L2Entry.Compressed(layout, (ulong)(cluster * Cluster) + 32768, 512);
+        using HoledFile file = Image(InUse | (ulong)(5 * Cluster), entry.Raw);
+        WithSnapshot(file, 6, 8, "1");
+        file.WriteAt([0, 1, 0, 0, 0, 1], (2 * Cluster) + 12);
+        file.WriteAt([0, 2], (2 * Cluster) + (2 * cluster));
+        Assert.That(Open(Driver, file).Check().Errors[0], Does.Contain("apart from all metadata"));
+        using IDiskImage image = Open(Driver, file, writable: true);
+        Assert.That(() => image.Lookup(Cluster, 512), Throws.InstanceOf<ImageFormatException>());
+    }
+
     /// <summary>A hundred entries name a cluster that is counted once; counts have four bits, and its neighbour's share a byte with them.</summary>
     [TestCase(5)]
     [TestCase(6)]
