@@ -24,6 +24,10 @@ internal readonly record struct BitmapDirectory(ulong ExtensionAt, uint Count, u
     /// <exception cref="ImageFormatException">It is not a directory, or a table is not inside the file.</exception>
     public void ForEachPiece(MetadataFile file, Qcow2Layout layout, Func<ulong, ulong, bool> claim)
     {
+        if (Offset > Qcow2Layout.OffsetMask)
+        {
+            throw new ImageFormatException(file.Name, (long)ExtensionAt, "a bitmap directory inside the file", $"one at {Offset}");
+        }
         if (!claim(Offset, Bytes))
         {
             return;

@@ -180,7 +180,7 @@ internal sealed record Qcow2Header
         bool named = BackingLength > 0;
         Require(named == (BackingOffset > 0), file, BackingOffsetAt, "offset and length of a backing file name, or neither", BackingOffset);
         Require(BackingLength <= MaxNameBytes, file, BackingLengthAt, $"a backing file name of {MaxNameBytes} bytes at most", BackingLength);
-        Require(!named || (BackingOffset >= HeaderLength && BackingOffset <= ClusterBytes - BackingLength), file, BackingOffsetAt, "a backing file name behind the header, in the first cluster", BackingOffset);
+        Require(!named || (BackingOffset >= HeaderLength && BackingOffset <= ClusterBytes && BackingOffset + BackingLength <= ClusterBytes), file, BackingOffsetAt, "a backing file name behind the header, in the first cluster", BackingOffset);
     }
 
     private int L1Shift => (int)ClusterBits + (int)ClusterBits - (Has(IncompatibleFeatures.ExtendedL2) ? 4 : 3);

@@ -311,6 +311,14 @@ internal sealed class Qcow2FeatureTests
         RequireClean(files, content);
     }
 
+    [Test]
+    public void ANameLongerThanAClusterIsRefused()
+    {
+        MemoryFiles files = MemoryImage("cluster_size=512", new byte[DiskBytes]);
+        PatchHeader(files, header => (header[15], header[18], header[19]) = (112, 2, 88));
+        Assert.That(() => OpenMemory(files.Reopened(), writable: false), Throws.InstanceOf<ImageFormatException>());
+    }
+
     private static void PatchHeader(MemoryFiles files, Action<byte[]> change)
     {
         byte[] header = files.Bytes(Image)[..4096];

@@ -145,6 +145,15 @@ internal sealed class Qcow2RepairTests
         Assert.That(() => image.Lookup(Cluster, 512), Throws.InstanceOf<ImageFormatException>());
     }
 
+    [Test]
+    public void ABitmapDirectoryOfNothingFarOutIsAnError()
+    {
+        using HoledFile file = Image();
+        file.WriteAt(Fields((0, 4, 0x23852875), (4, 4, 24), (8, 4, 1), (24, 8, long.MinValue)), 104);
+        file.WriteAt([1], 95);
+        Assert.That(Open(Driver, file).Check().Errors[0], Does.Contain("a bitmap"));
+    }
+
     /// <summary>A hundred entries name a cluster that is counted once; counts have four bits, and its neighbour's share a byte with them.</summary>
     [TestCase(5)]
     [TestCase(6)]
