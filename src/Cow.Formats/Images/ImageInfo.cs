@@ -23,8 +23,11 @@ public sealed record ImageInfo(
     string? Identity,
     IReadOnlyList<KeyValuePair<string, string>> Facts)
 {
-    /// <summary>The snapshots inside the image, oldest first.</summary>
-    public IReadOnlyList<ImageSnapshot> Snapshots { get; init; } = [];
+    /// <summary>The snapshots inside the image, oldest first. Nobody keeps them: there may be very many, in each image of a chain.</summary>
+    public IReadOnlyList<ImageSnapshot> Snapshots => ReadSnapshots();
+
+    /// <summary>Gives the snapshots.</summary>
+    internal Func<IReadOnlyList<ImageSnapshot>> ReadSnapshots { private get; init; } = static () => [];
 
     /// <summary>Why it can only be read, or null: the reason that a caller gives when somebody wants to write.</summary>
     public string? ReadOnlyReason { get; init; }

@@ -111,7 +111,7 @@ internal sealed class MetadataFile(CachedFile file)
     /// <summary>The bytes of a name; NUL in it is refused, since other readers end it there.</summary>
     public byte[] ReadName(ulong offset, int length)
     {
-        byte[] bytes = new byte[length];
+        byte[] bytes = length == 0 ? [] : new byte[length];
         Read(bytes, offset);
         return bytes.Contains((byte)0) ? throw new ImageFormatException(Name, (long)offset, "a name without NUL", "one with it") : bytes;
     }

@@ -21,7 +21,7 @@ internal static class Qcow2Facts
         }
         return new ImageInfo(Qcow2Driver.FormatName, Qcow2Store.WholeSectors(size), (uint)(store.Layout.ChunkBytes / 512), files, paths, Backing(store), null, Facts(store))
         {
-            Snapshots = [.. store.Snapshots.Entries.Select(e => new ImageSnapshot(e.Id, e.Name, Qcow2Store.WholeSectors(e.DiskBytes > 0 ? e.DiskBytes : header.Size)))],
+            ReadSnapshots = () => Snapshots(store),
             ReadOnlyReason = snapshot is not null ? "a snapshot is never written" : ReadOnlyReason(header),
         };
     }
@@ -31,6 +31,9 @@ internal static class Qcow2Facts
         header.Has(IncompatibleFeatures.Corrupt) ? "the image is marked corrupt: check and repair it"
         : header.RefcountTableClusters == 0 ? "the image has no refcount table: check and repair it"
         : null;
+
+    private static ImageSnapshot[] Snapshots(Qcow2Store store) =>
+        [.. store.Snapshots.Entries.Select(e => new ImageSnapshot(e.Id, e.Name, Qcow2Store.WholeSectors(e.DiskBytes > 0 ? e.DiskBytes : store.Header.Size)))];
 
     private static BackingReference? Backing(Qcow2Store store)
     {

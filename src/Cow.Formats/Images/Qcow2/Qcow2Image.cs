@@ -30,7 +30,7 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
         if (snapshot is not null)
         {
             _snapshot = store.Snapshots.Find(snapshot)
-                ?? throw new ImageFormatException(store.File.Name, Qcow2Header.SnapshotsAt, $"a snapshot {snapshot}", $"{store.Snapshots.Entries.Count} others")
+                ?? throw new ImageFormatException(store.File.Name, Qcow2Header.SnapshotsAt, $"a snapshot {snapshot}", $"{store.Header.SnapshotCount} others")
                 {
                     Advice = "take one of those that \"cowctl info\" lists",
                 };

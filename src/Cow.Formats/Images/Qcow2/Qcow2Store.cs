@@ -32,7 +32,7 @@ internal sealed class Qcow2Store
         Extensions = ReadExtensions();
         Header.Validate(File.Name, Extensions.FeatureName);
         Layout = new Qcow2Layout(Header);
-        Snapshots = SnapshotTable.Read(File, Header);
+        SnapshotTable.Judge(File, Header);
         Claims = new ClaimedClusters(File.Name, Layout);
         File.RequireTable(Header.RefcountTableOffset, (Header.RefcountTableClusters << Layout.ClusterBits) / 8UL);
         File.RequireTable(Header.L1Offset, Header.L1Entries);
@@ -59,7 +59,12 @@ internal sealed class Qcow2Store
     /// <summary>Bytes of the active L1 table. It is not kept: there may be 32 MiB of it, in each image of a chain.</summary>
     public ulong L1Bytes => Header.L1Entries * (ulong)sizeof(ulong);
 
-    public SnapshotTable Snapshots { get; set; }
+    /// <summary>Read whenever somebody asks. Only a writer keeps it, of which there is one in a chain.</summary>
+    public SnapshotTable Snapshots
+    {
+        get => Writable ? field ??= SnapshotTable.Read(File, Header) : SnapshotTable.Read(File, Header);
+        set;
+    }
 
     public ClaimedClusters Claims { get; private set; }
 

@@ -74,9 +74,10 @@ internal sealed class References
         {
             result.CountRefcounts();
         }
-        result.Claim(store.Header.SnapshotsOffset, store.Snapshots.Bytes, Qcow2Header.SnapshotsAt, "the snapshot table");
+        SnapshotTable snapshots = store.Snapshots;
+        result.Claim(store.Header.SnapshotsOffset, snapshots.Bytes, Qcow2Header.SnapshotsAt, "the snapshot table");
         result.CountActive();
-        foreach (SnapshotEntry snapshot in store.Snapshots.Entries)
+        foreach (SnapshotEntry snapshot in snapshots.Entries)
         {
             result.CountSnapshot(snapshot);
         }

@@ -75,11 +75,11 @@ internal sealed record SnapshotEntry
         int nameLength = ReadUInt16BigEndian(head[NameLengthAt..]);
         uint extraLength = ReadUInt32BigEndian(head[ExtraLengthAt..]);
         ulong end = at + HeadBytes + extraLength + (uint)idLength + (uint)nameLength;
-        if (extraLength > MaxExtraBytes || end > file.Length)
+        if (extraLength > MaxExtraBytes || !file.Reaches(end - 1))
         {
             throw new ImageFormatException(file.Name, (long)at, $"a snapshot inside the file, with {MaxExtraBytes} bytes of extra data at most", $"extra {extraLength}, id {idLength}, name {nameLength}");
         }
-        byte[] extra = new byte[extraLength];
+        byte[] extra = extraLength == 0 ? [] : new byte[extraLength];
         file.Read(extra, at + HeadBytes);
         return new SnapshotEntry
         {

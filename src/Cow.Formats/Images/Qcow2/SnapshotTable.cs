@@ -17,17 +17,29 @@ internal sealed record SnapshotTable(IReadOnlyList<SnapshotEntry> Entries, ulong
     public static SnapshotTable Read(MetadataFile file, Qcow2Header header)
     {
         List<SnapshotEntry> entries = [];
+        ulong bytes = Visit(file, header, entries.Add);
+        return new SnapshotTable(entries, bytes);
+    }
+
+    /// <summary>Judges the table and keeps nothing of it: there may be 64 Ki snapshots in each image of a chain.</summary>
+    /// <exception cref="ImageFormatException">It is none.</exception>
+    public static void Judge(MetadataFile file, Qcow2Header header) => Visit(file, header, static _ => { });
+
+    /// <returns>Bytes of the table.</returns>
+    private static ulong Visit(MetadataFile file, Qcow2Header header, Action<SnapshotEntry> visit)
+    {
         ulong at = header.SnapshotsOffset;
         for (uint i = 0; i < header.SnapshotCount; i++)
         {
-            entries.Add(SnapshotEntry.Read(file, at));
-            at += (ulong)entries[^1].Length;
+            SnapshotEntry entry = SnapshotEntry.Read(file, at);
+            visit(entry);
+            at += (ulong)entry.Length;
             if (at - header.SnapshotsOffset > MaxBytes)
             {
                 throw new ImageFormatException(file.Name, Qcow2Header.SnapshotsAt, $"a snapshot table of {MaxBytes} bytes at most", $"more after {i} snapshots");
             }
         }
-        return new SnapshotTable(entries, at - header.SnapshotsOffset);
+        return at - header.SnapshotsOffset;
     }
 
     /// <summary>Encodes it, padded to whole sectors.</summary>
