@@ -17,7 +17,6 @@ internal sealed class RefcountRebuild
     private readonly Qcow2Store _store;
     private readonly Qcow2Layout _layout;
     private readonly References _references;
-    private readonly ClusterCounts _counts;
     private readonly bool _sound;
 
     /// <summary>Counts, and judges whether what comes of it can be written; writes nothing.</summary>
@@ -38,7 +37,6 @@ internal sealed class RefcountRebuild
             references = _sound ? references : rest;
         }
         _references = references;
-        _counts = references.Counts;
         RequireRoomInCounts();
         if (!_sound && Findings.Errors.Any)
         {
@@ -82,7 +80,7 @@ internal sealed class RefcountRebuild
 
     private void RequireRoomInCounts()
     {
-        foreach ((ulong cluster, _, ulong count) in _counts.Used())
+        foreach ((ulong cluster, _, ulong count) in _references.Counts.Used())
         {
             if (count > _layout.MaxRefcount)
             {
@@ -130,7 +128,7 @@ internal sealed class RefcountRebuild
 
     private void Correct()
     {
-        using PackedCounts counts = new(_counts, _layout.RefcountOrder);
+        using PackedCounts counts = new(_references.Counts, _layout.RefcountOrder);
         byte[] wanted = new byte[Math.Min(TableScan.MostBytes, (int)_layout.ClusterBytes)];
         byte[] present = new byte[wanted.Length];
         ulong clusters = (ulong)wanted.Length << 3 >> _layout.RefcountOrder;
@@ -185,7 +183,7 @@ internal sealed class RefcountRebuild
     private void Replace()
     {
         MetadataFile file = _store.File;
-        ulong start = Math.Max(_layout.Clusters(file.Length), _counts.End());
+        ulong start = Math.Max(_layout.Clusters(file.Length), _references.Counts.End());
         (ulong tableClusters, List<ulong> indices) = Measure(start);
         ulong end = start + tableClusters + (ulong)indices.Count;
         ulong most = file.CanGrow ? Qcow2Layout.OffsetMask : file.Length;
@@ -196,7 +194,7 @@ internal sealed class RefcountRebuild
         }
         for (ulong cluster = start; cluster < end; cluster++)
         {
-            _counts.Add(cluster);
+            _references.Counts.Add(cluster);
         }
         ulong[] table = new ulong[(tableClusters << _layout.ClusterBits) / 8];
         for (int i = 0; i < indices.Count; i++)
@@ -215,7 +213,7 @@ internal sealed class RefcountRebuild
     /// <summary>Behind the end of the file, where all that is not written is zero.</summary>
     private void WriteBlocks(ulong[] table, List<ulong> indices)
     {
-        using PackedCounts counts = new(_counts, _layout.RefcountOrder);
+        using PackedCounts counts = new(_references.Counts, _layout.RefcountOrder);
         byte[] row = new byte[MetadataFile.SectorBytes];
         ulong perRow = ((ulong)row.Length << 3) >> _layout.RefcountOrder;
         foreach (ulong index in indices)
@@ -240,7 +238,7 @@ internal sealed class RefcountRebuild
     private (ulong TableClusters, List<ulong> Indices) Measure(ulong start)
     {
         List<ulong> indices = [];
-        foreach ((ulong cluster, ulong length, _) in _counts.Used())
+        foreach ((ulong cluster, ulong length, _) in _references.Counts.Used())
         {
             AddBlocks(indices, cluster, cluster + length);
         }
