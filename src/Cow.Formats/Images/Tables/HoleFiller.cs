@@ -165,8 +165,11 @@ internal sealed class HoleFiller(TwoLevelMap map, TwoLevelMap? mirror, TailSpace
         foreach (Move move in moves)
         {
             ulong slot = move.Piece.Number % of.Geometry.TableEntries;
-            long at = of.TableAt(move.Piece.Number / of.Geometry.TableEntries) + ((long)slot * _entryBytes);
-            of.Codec.Store(writer.Field(at, _entryBytes), of.Codec.Encode(move.To));
+            // A damaged image may lack the copy of a table.
+            if (of.TableAt(move.Piece.Number / of.Geometry.TableEntries) is long table and not 0)
+            {
+                of.Codec.Store(writer.Field(table + ((long)slot * _entryBytes), _entryBytes), of.Codec.Encode(move.To));
+            }
         }
         writer.Done();
     }

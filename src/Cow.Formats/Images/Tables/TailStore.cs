@@ -294,9 +294,10 @@ internal sealed class TailStore
             if (_map.TableAt(table) != 0)
             {
                 Write(_writer, _map.TableAt(table), part);
-                if (_mirror is not null)
+                // A damaged image may lack the copy: it goes on without.
+                if (_mirror?.TableAt(table) is long copy and not 0)
                 {
-                    Write(_mirrorWriter, _mirror.TableAt(table), part);
+                    Write(_mirrorWriter, copy, part);
                 }
             }
         }

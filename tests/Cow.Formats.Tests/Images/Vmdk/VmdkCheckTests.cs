@@ -124,6 +124,30 @@ internal sealed class VmdkCheckTests
         Assert.That(() => Open(Put(image)).Dispose(), Throws.InstanceOf<ImageFormatException>());
     }
 
+    /// <summary>Nothing names the copy, so it has no place to be written to: neither with a new grain, nor with one that moves into a hole.</summary>
+    [Test]
+    public void ATableWithoutACopyIsWrittenAlone()
+    {
+        byte[] image = Hosted(2);
+        WriteUInt32LittleEndian(image.AsSpan(MirrorAt), 0);
+        MemoryFiles files = Put(image);
+        using (ImageDisk disk = Open(files))
+        {
+            // The place of this one becomes the hole.
+            disk.Chain.Allocate(new ChunkRun(10, 1));
+            disk.Write(5 * 65536, Enumerable.Repeat((byte)7, 65536).ToArray());
+            disk.Close();
+        }
+        byte[] after = files.Bytes("image");
+        Assert.That(after.AsSpan(0, 512).SequenceEqual(image.AsSpan(0, 512)), Is.True, "the header");
+        Assert.That(after.AsSpan(MirrorAt, 512).SequenceEqual(image.AsSpan(MirrorAt, 512)), Is.True, "the redundant directory");
+        Assert.That(after, Has.Length.EqualTo(image.Length + 65536));
+        using ImageDisk read = Open(files.Reopened(), writable: false);
+        byte[] grain = new byte[65536];
+        read.Read(5 * 65536, grain);
+        Assert.That(grain, Is.All.EqualTo(7));
+    }
+
     [Test]
     public void TheMarkIsSetWhileItIsWritten()
     {
