@@ -24,11 +24,13 @@ internal sealed class TableCheck
     /// <param name="map">The map, with its tables claimed.</param>
     /// <param name="used">Gets the places of all chunks.</param>
     /// <param name="packed">What the format knows about compressed chunks; null where it has none.</param>
-    public void Entries(TwoLevelMap map, RangeSet used, IPackedChunks? packed = null)
+    /// <param name="mend">Gets the number and the bytes of each table, and changes those as a repair would; null where nothing does.</param>
+    public void Entries(TwoLevelMap map, RangeSet used, IPackedChunks? packed = null, Action<ulong, byte[]>? mend = null)
     {
         int size = map.Codec.EntryBytes;
         map.ForEachTable((table, at, bytes) =>
         {
+            mend?.Invoke(table, bytes);
             for (int i = 0; i < bytes.Length; i += size)
             {
                 ulong raw = map.Codec.Load(bytes.AsSpan(i));

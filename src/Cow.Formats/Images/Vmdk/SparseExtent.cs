@@ -11,6 +11,11 @@ internal sealed class SparseExtent : VmdkExtent
     private readonly PackedReader? _packed;
     private TailStore? _store;
 
+    // What Judge found; null where there is nothing to write.
+    private TailSpace? _space;
+    private bool _survey;
+    private long _usedEnd;
+
     /// <summary>Takes over a map whose tables are claimed.</summary>
     public SparseExtent(TwoLevelMap map, SparseParts parts)
         : base(map.Geometry.DiskBytes, map.FileIndex)
@@ -43,24 +48,39 @@ internal sealed class SparseExtent : VmdkExtent
         _packed!.Read(offset, data);
     }
 
-    public override void StartWriting(bool forRepair)
+    public override void Judge(bool forRepair)
     {
         if (forRepair && !Mark.Found && !HasOnlyLeaks())
         {
             return;
         }
         _parts.Mirror?.RequireSound();
-        TailSpace space = new(_map.File, _map.Geometry.ChunkBytes, GrainCodec.Limit, _parts.LeastBytes);
+        _space = new(_map.File, _map.Geometry.ChunkBytes, GrainCodec.Limit, _parts.LeastBytes);
         // Whoever closed it may have left places that nobody has all the same: only a repair looks for them.
-        bool survey = Mark.Found || forRepair;
-        if (survey)
+        _survey = Mark.Found || forRepair;
+        if (_survey)
         {
-            DropUnnamed(space);
+            // What a writer left that was killed may be called a hole until it is on the disk.
+            _map.File.Flush();
+            _usedEnd = RequireSound().End;
+            _parts.Mirror?.PlaceCopies(_space);
+        }
+    }
+
+    public override void StartWriting()
+    {
+        if (_space is null)
+        {
+            return;
+        }
+        if (_survey)
+        {
+            DropUnnamed(_space);
         }
         Mark.Write(unclean: true);
         _map.File.Flush();
-        _store = new TailStore(_map, _parts.Mirror?.Map, space, _parts.HasNextFree ? Mark.Advance : null);
-        if (survey)
+        _store = new TailStore(_map, _parts.Mirror?.Map, _space, _parts.HasNextFree ? Mark.Advance : null);
+        if (_survey)
         {
             _store.Survey();
         }
@@ -113,30 +133,27 @@ internal sealed class SparseExtent : VmdkExtent
     /// <summary>Evens out both directories, and keeps of the file no more than tables name.</summary>
     private void DropUnnamed(TailSpace space)
     {
-        // What a writer left that was killed may be called a hole until it is on the disk.
-        _map.File.Flush();
         if (Mark.Found)
         {
             _parts.Mirror?.Repair(space);
         }
-        RangeSet used = RequireSound();
-        long end = Math.Max(used.End, _map.Metadata.End);
+        long end = Math.Max(_usedEnd, _map.Metadata.End);
         Mark.Advance(end);
         space.KeepOnly(end);
     }
 
-    private RangeSet Entries(TableCheck check)
+    private RangeSet Entries(TableCheck check, TableMirror? mirror = null)
     {
         RangeSet used = new(512);
-        check.Entries(_map, used, _parts.Packed);
+        check.Entries(_map, used, _parts.Packed, mirror is null ? null : mirror.Mend);
         return used;
     }
 
-    /// <summary>Judges all entries before anything is written over what a crash left.</summary>
+    /// <summary>Judges all entries as they will be after a repair, before anything is written over what a crash left.</summary>
     private RangeSet RequireSound()
     {
         TableCheck check = new();
-        RangeSet used = Entries(check);
+        RangeSet used = Entries(check, _parts.Mirror);
         Expect.That(!check.Errors.Any, _map.File, 0, "sound grain tables in an image that was not closed", check.Errors.Any ? check.Report().Errors[0] : "");
         return used;
     }

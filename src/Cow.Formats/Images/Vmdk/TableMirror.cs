@@ -14,6 +14,10 @@ internal sealed class TableMirror
     private readonly TwoLevelMap _primary;
     private readonly List<ImageFormatException> _problems = [];
 
+    // Tables that lack a copy, and where that goes.
+    private readonly List<(ulong Table, long At)> _missing = [];
+    private byte[] _copy = [];
+
     /// <summary>Takes both maps.</summary>
     public TableMirror(TwoLevelMap primary, TwoLevelMap map) => (_primary, Map) = (primary, map);
 
@@ -55,34 +59,65 @@ internal sealed class TableMirror
             (at, mirrorAt, entry, mirrorEntry) => note.Add($"{Map.File.Name}: the entry at byte {at} is {entry}, its redundant copy at byte {mirrorAt} is {mirrorEntry}"));
     }
 
+    /// <summary>Changes a primary table in memory to what <see cref="Repair"/> makes of it.</summary>
+    /// <param name="table">Its number.</param>
+    /// <param name="bytes">The table; empty where it is a hole, which has no entry that cannot be true.</param>
+    public void Mend(ulong table, byte[] bytes)
+    {
+        long copyAt = bytes.Length == 0 ? 0 : Map.TableAt(table);
+        if (copyAt == 0)
+        {
+            return;
+        }
+        _copy = _copy.Length == bytes.Length ? _copy : new byte[bytes.Length];
+        Map.File.Uncached.ReadAt(_copy, copyAt);
+        for (int at = 0; at < bytes.Length; at += Map.Codec.EntryBytes)
+        {
+            ulong entry = Map.Codec.Load(bytes.AsSpan(at));
+            ulong copied = Map.Codec.Load(_copy.AsSpan(at));
+            if (entry != copied && !PrimaryCounts(entry, copied))
+            {
+                Map.Codec.Store(bytes.AsSpan(at), copied);
+            }
+        }
+    }
+
+    /// <summary>Finds room for the redundant tables that are missing. Writes nothing.</summary>
+    /// <param name="space">Where they get their places.</param>
+    /// <exception cref="ImageFormatException">There is no room.</exception>
+    public void PlaceCopies(TailSpace space) => _primary.ForEachPlace((table, _) =>
+    {
+        if (Map.TableAt(table) == 0)
+        {
+            bool room = space.TryTakeWhole(CopyBytes, out long at);
+            Expect.That(room, Map.File, Map.DirectoryEntryAt(table), "a redundant grain table, or room for one where an entry can name it", "neither");
+            _missing.Add((table, at));
+        }
+    });
+
     /// <summary>Makes both equal again after a crash. The primary entry counts, unless it cannot be true and the other one can. Durable on return.</summary>
-    /// <param name="space">Where a redundant table that is missing gets its place.</param>
+    /// <param name="space">Where <see cref="PlaceCopies"/> found room.</param>
     public void Repair(TailSpace space)
     {
         // One for each side: entries that are taken from either change sectors of both by turns.
         SectorWriter writer = new(Map.File);
         SectorWriter mirrorWriter = new(Map.File);
-        List<ulong> missing = [];
         Compare(
             (table, _, mirrorAt) =>
             {
-                if (mirrorAt == 0)
-                {
-                    missing.Add(table);
-                }
-                else
+                if (mirrorAt != 0)
                 {
                     Map.Codec.Store(mirrorWriter.Field(Map.DirectoryEntryAt(table), Map.Codec.EntryBytes), 0);
                 }
             },
             (at, mirrorAt, entry, mirrorEntry) =>
             {
-                bool primary = Good(entry) || !Good(mirrorEntry);
+                bool primary = PrimaryCounts(entry, mirrorEntry);
                 Map.Codec.Store((primary ? mirrorWriter : writer).Field(primary ? mirrorAt : at, Map.Codec.EntryBytes), primary ? entry : mirrorEntry);
             });
-        if (missing.Count > 0)
+        if (_missing.Count > 0)
         {
-            AddCopies(missing, space, mirrorWriter);
+            AddCopies(space, mirrorWriter);
         }
         writer.Done();
         mirrorWriter.Done();
@@ -90,18 +125,18 @@ internal sealed class TableMirror
         Map.File.Flush();
     }
 
+    private int CopyBytes => (Map.TableBytes + 511) / 512 * 512;
+
+    private bool PrimaryCounts(ulong entry, ulong copied) => Good(entry) || !Good(copied);
+
     private bool Good(ulong entry) => _primary.Fault(_primary.Codec.Decode(entry)) is null;
 
     /// <summary>Makes copies of tables. All are durable before one is named.</summary>
-    private void AddCopies(List<ulong> tables, TailSpace space, SectorWriter writer)
+    private void AddCopies(TailSpace space, SectorWriter writer)
     {
-        byte[] bytes = new byte[(Map.TableBytes + 511) / 512 * 512];
-        List<long> places = [];
-        foreach (ulong table in tables)
+        byte[] bytes = new byte[CopyBytes];
+        foreach ((ulong table, long at) in _missing)
         {
-            bool room = space.TryTakeWhole(bytes.Length, out long at);
-            Expect.That(room, Map.File, Map.DirectoryEntryAt(table), "a redundant grain table, or room for one where an entry can name it", "neither");
-            places.Add(at);
             if (!_primary.IsHole(_primary.TableAt(table)))
             {
                 Map.File.Uncached.ReadAt(bytes.AsSpan(0, Map.TableBytes), _primary.TableAt(table));
@@ -109,9 +144,9 @@ internal sealed class TableMirror
             }
         }
         // Nothing was free before the end of the file, so what was not written is zeros.
-        Map.File.SetLength(Math.Max(Map.File.Length, places[^1] + bytes.Length));
+        Map.File.SetLength(Math.Max(Map.File.Length, _missing[^1].At + bytes.Length));
         Map.File.Flush();
-        foreach ((ulong table, long at) in tables.Zip(places))
+        foreach ((ulong table, long at) in _missing)
         {
             Map.Codec.Store(writer.Field(Map.DirectoryEntryAt(table), Map.Codec.EntryBytes), Map.Codec.DirectoryEntry(at));
             Map.Metadata.TryAdd(at, Map.TableBytes);

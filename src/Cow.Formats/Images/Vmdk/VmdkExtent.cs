@@ -35,9 +35,15 @@ internal abstract class VmdkExtent(ulong bytes, int fileIndex)
     /// <summary>See <see cref="IDiskImage.ReadPacked"/>.</summary>
     public virtual void ReadPacked(ulong offset, Span<byte> data) => throw new InvalidOperationException("nothing is compressed here");
 
-    /// <summary>Repairs what a crash left, and says in the metadata that it is written. Durable on return.</summary>
+    /// <summary>Judges whether it can be written, what a crash left included. Writes nothing: another extent may be beyond repair.</summary>
     /// <param name="forRepair">See <see cref="ImageOpenOptions.ForRepair"/>.</param>
-    public virtual void StartWriting(bool forRepair)
+    /// <exception cref="ImageFormatException">It cannot.</exception>
+    public virtual void Judge(bool forRepair)
+    {
+    }
+
+    /// <summary>Repairs what a crash left, and says in the metadata that it is written. Durable on return. Only after <see cref="Judge"/>.</summary>
+    public virtual void StartWriting()
     {
     }
 

@@ -31,7 +31,11 @@ internal sealed class VmdkImage : IGrantingImage
             Expect.That(info.ReadOnlyReason is null, _file, 0, "an image that can be written", info.ReadOnlyReason ?? "");
             foreach (VmdkExtent extent in layout.Extents)
             {
-                extent.StartWriting(options.ForRepair);
+                extent.Judge(options.ForRepair);
+            }
+            foreach (VmdkExtent extent in layout.Extents)
+            {
+                extent.StartWriting();
             }
             if (!options.ForRepair)
             {

@@ -156,14 +156,19 @@ internal sealed class GiantVmdkTests
         Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo((0, 1UL)));
     }
 
-    [Test]
-    public void ACopyOfATableThatNoEntryCouldNameIsNotAdded()
+    /// <summary>One has room for all, and one for the first of two.</summary>
+    [TestCase(1L << 62)]
+    [TestCase((1L << 41) - (2 * 65536))]
+    public void ACopyOfATableThatNoEntryCouldNameIsNotAdded(long length)
     {
-        using HoledFile file = new(1L << 62);
+        using HoledFile file = new(length);
         HostedFlags flags = HostedFlags.NewLines | HostedFlags.Mirror;
-        WriteWithDescriptor(file, new HostedHeader(1, flags, 65536, 128, 1, 4, 512, 9, 8, 128, 1, 0));
+        WriteWithDescriptor(file, new HostedHeader(1, flags, 2 * 65536, 128, 1, 4, 512, 9, 8, 128, 1, 0));
         Put(file, 4096, 128);
+        Put(file, 4100, 132);
+        file.BytesWritten = 0;
         Assert.That(() => Open(new VmdkDriver(), file, writable: true), Throws.InstanceOf<ImageFormatException>());
+        Assert.That((file.BytesWritten, file.Length), Is.EqualTo((0L, length)));
     }
 
     /// <summary>Grains at the end of the file, mostly holes, go to where nothing is named, which is mostly hole too.</summary>

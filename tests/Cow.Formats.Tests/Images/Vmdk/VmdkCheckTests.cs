@@ -114,14 +114,40 @@ internal sealed class VmdkCheckTests
         Assert.That(ReadUInt32LittleEndian(files.Bytes("image").AsSpan(TableAt)), Is.EqualTo(FirstGrain));
     }
 
-    [Test]
-    public void DamageAfterACrashIsNotWritten()
+    /// <summary>Whichever of both is right: the copy may be the last to know.</summary>
+    [TestCase(true, true)]
+    [TestCase(true, false)]
+    [TestCase(false, true)]
+    public void DamageAfterACrashIsNotWritten(bool primary, bool copy)
     {
         byte[] image = Hosted(2);
         image[72] = 1;
-        WriteUInt32LittleEndian(image.AsSpan(TableAt + 4), FirstGrain);
-        WriteUInt32LittleEndian(image.AsSpan(MirrorTableAt + 4), FirstGrain);
-        Assert.That(() => Open(Put(image)).Dispose(), Throws.InstanceOf<ImageFormatException>());
+        WriteUInt32LittleEndian(image.AsSpan(TableAt + 4), primary ? FirstGrain : 0x7fffffff);
+        WriteUInt32LittleEndian(image.AsSpan(MirrorTableAt + 4), copy ? FirstGrain : FirstGrain + 128);
+        MemoryFiles files = Put(image);
+        Assert.That(() => Open(files).Dispose(), Throws.InstanceOf<ImageFormatException>());
+        Assert.That(() => Repair(files), Throws.InstanceOf<ImageFormatException>());
+        Assert.That(files.Bytes("image").AsSpan().SequenceEqual(image), Is.True);
+    }
+
+    /// <summary>Lost space could be given back in the first one.</summary>
+    [Test]
+    public void WhereOneExtentIsBeyondRepairTheOthersAreNotWritten()
+    {
+        MemoryFiles files = TwoExtents();
+        byte[] first = files.Bytes("image-s001.vmdk");
+        Array.Resize(ref first, first.Length + 65536);
+        files.Put("image-s001.vmdk", first);
+        byte[] second = files.Bytes("image-s002.vmdk");
+        int directory = (int)ReadUInt64LittleEndian(second.AsSpan(56)) * 512;
+        int table = (int)ReadUInt32LittleEndian(second.AsSpan(directory)) * 512;
+        second.AsSpan(table, 4).CopyTo(second.AsSpan(table + 4));
+        second[72] = 1;
+        files.Put("image-s002.vmdk", second);
+        Assert.That(() => Repair(files), Throws.InstanceOf<ImageFormatException>());
+        Assert.That(() => Open(files).Dispose(), Throws.InstanceOf<ImageFormatException>());
+        Assert.That(files.Bytes("image-s001.vmdk").AsSpan().SequenceEqual(first), Is.True);
+        Assert.That(files.Bytes("image-s002.vmdk").AsSpan().SequenceEqual(second), Is.True);
     }
 
     /// <summary>Nothing names the copy, so it has no place to be written to: neither with a new grain, nor with one that moves into a hole.</summary>
@@ -275,6 +301,19 @@ internal sealed class VmdkCheckTests
         disk.Write(0, new byte[grains * 65536]);
         disk.Close();
         return files.Bytes("image");
+    }
+
+    /// <summary>An image of two extents, with a grain in each at the beginning.</summary>
+    private static MemoryFiles TwoExtents()
+    {
+        const ulong Second = 2UL << 30;
+        MemoryFiles files = new();
+        Dictionary<string, string> settings = new() { ["subformat"] = "twoGbMaxExtentSparse" };
+        using ImageDisk disk = new(ImageStack.Create(files.New("image"), new VmdkDriver(), new ImageCreateOptions(Second + DiskBytes, null, settings)));
+        disk.Write(0, new byte[65536]);
+        disk.Write(Second, new byte[65536]);
+        disk.Close();
+        return files.Reopened();
     }
 
     private static MemoryFiles Cowd()
