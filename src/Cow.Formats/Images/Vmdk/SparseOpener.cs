@@ -43,7 +43,11 @@ internal static class SparseOpener
         Claim(file, metadata, header.DescriptorAt, header.DescriptorAt == 0 ? 0 : header.DescriptorSectors * 512);
         Claim(file, metadata, header.DirectoryAt, header.Tables * sizeof(uint));
         bool mirrored = header.HasMirror && !header.IsPacked;
-        Claim(file, metadata, header.MirrorAt, mirrored ? header.Tables * sizeof(uint) : 0);
+        if (mirrored)
+        {
+            // Where it does not count, the place can be any number.
+            Claim(file, metadata, header.MirrorAt, header.Tables * sizeof(uint));
+        }
 
         long least = metadata.End;
         GrainCodec codec = new(grainBytes, (header.Flags & HostedFlags.Zeroed) != 0, header.IsPacked);

@@ -243,6 +243,19 @@ internal sealed class GiantVmdkTests
         Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo((0, tables ? 0UL : Pieces)));
     }
 
+    /// <summary>Where it does not count, the header may say anything of it.</summary>
+    [TestCase(HostedFlags.NewLines, 0x00fffffffffffe00ul)]
+    [TestCase(HostedFlags.NewLines, ulong.MaxValue)]
+    [TestCase(HostedFlags.NewLines, 0ul)]
+    [TestCase(HostedFlags.NewLines | HostedFlags.Packed | HostedFlags.Mirror, 1ul << 55)]
+    [TestCase(HostedFlags.NewLines | HostedFlags.Packed, 1ul << 63)]
+    public void ARedundantDirectoryThatDoesNotCountCanBeAnywhere(HostedFlags flags, ulong sector)
+    {
+        using HoledFile file = new(1 << 20);
+        WriteHeader(file, new HostedHeader(1, flags, 65536, 128, 0, 0, 512, sector, 8, 128, 0, (ushort)((flags & HostedFlags.Packed) == 0 ? 0 : 1)));
+        Assert.That(Open(new VmdkDriver(), file).Check().Errors, Is.Empty);
+    }
+
     /// <summary>tmpfs has them.</summary>
     [Test]
     public void AFileThatEndsWithTheNumbersIsRefused([Values(0, 511, 1 << 20)] int less)
