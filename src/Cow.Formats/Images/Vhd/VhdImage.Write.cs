@@ -136,7 +136,7 @@ internal sealed partial class VhdImage
         _failed = true;
         ForgetReserved();
         long end = _file.CanGrow ? _committedEnd : _file.Length - VhdFooter.Bytes;
-        if (_footerMoved || _layout.Footers.End < 0 || _free != _committedEnd)
+        if (_footerMoved || _layout.Footers.End != end || _free != _committedEnd)
         {
             _file.WriteAt(_layout.Footers.Footer.Raw, end);
             if (_file.CanGrow)
@@ -181,10 +181,12 @@ internal sealed partial class VhdImage
     private void PlanSpace(long used)
     {
         VhdFooters footers = _layout.Footers;
-        // Behind the footer that was found at the end nothing is lost; without one, the file may end with what a crash left.
-        _committedEnd = VhdLayout.AlignUp(_file.CanGrow && footers.End >= 0 ? footers.End : used, Sector);
+        // Without a footer at the end, or with room for a block before it, the file may end with what a crash left: a footer is moved before the
+        // table names the block.
+        bool whole = footers.End >= 0 && footers.End - used < SpanBytes;
+        _committedEnd = VhdLayout.AlignUp(_file.CanGrow && whole ? footers.End : used, Sector);
         _free = _committedEnd;
-        if (_file.CanGrow && !IsChild && footers.End < 0)
+        if (_file.CanGrow && !IsChild && !whole)
         {
             _free = VhdLayout.AlignUp(Math.Max(used, _file.Length), Sector);
         }

@@ -81,6 +81,42 @@ internal sealed class VhdDefectTests
         Assert.That(Check(files.Bytes("a")).Clean, Is.True);
     }
 
+    /// <summary>A footer is moved before the table names what lies before it. A gap that takes no block is nothing lost.</summary>
+    [TestCase(BlockBytes + 512, 0)]
+    [TestCase(2 * BlockBytes, 0)]
+    [TestCase(BlockBytes, BlockBytes)]
+    public void SpaceBeforeTheFooterIsGivenBackByClosing(int more, int left)
+    {
+        byte[] sound = NewImage();
+        byte[] image = [.. sound[..^512], .. new byte[more], .. sound[^512..]];
+        Assert.That(Check(image).Leaks, Has.Count.EqualTo(left == 0 ? 1 : 0));
+        MemoryFiles files = new();
+        files.Put("a", image);
+        using (ImageChain chain = ImageStack.Open(files.Source("a"), new ImageStackOptions(Writable: true)))
+        {
+            chain.Close();
+        }
+        Assert.That(files.Bytes("a"), Has.Length.EqualTo(sound.Length + left));
+        Assert.That(Check(files.Bytes("a")).Clean, Is.True);
+    }
+
+    /// <summary>What lies there may not be zeros, which is what QEMU must read where nothing was written.</summary>
+    [Test]
+    public void SpaceBeforeTheFooterIsNotTakenAgain()
+    {
+        byte[] sound = NewImage();
+        byte[] lost = new byte[2 * BlockBytes];
+        Array.Fill(lost, (byte)0x55);
+        MemoryFiles files = new();
+        files.Put("a", [.. sound[..^512], .. lost, .. sound[^512..]]);
+        using ImageDisk disk = new(ImageStack.Open(files.Source("a"), new ImageStackOptions(Writable: true)));
+        Place place = disk.Chain.Allocate(new ChunkRun(2 * BlockBytes / 512 / disk.Chain.Info.ChunkSectors, 1)).Placed.Place;
+        Assert.That(place.Sector * 512, Is.GreaterThanOrEqualTo((ulong)(sound.Length + lost.Length)));
+        disk.Write(2 * BlockBytes, new byte[512]);
+        disk.Close();
+        Assert.That(Check(files.Bytes("a")).Errors, Is.Empty);
+    }
+
     [Test]
     public void AFooterOf511BytesIsRead()
     {
