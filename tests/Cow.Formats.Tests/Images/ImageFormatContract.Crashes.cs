@@ -46,6 +46,31 @@ internal abstract partial class ImageFormatContract
         }
     }
 
+    /// <summary>What is on the disk then is for whoever opens the image next: not even Close may call it whole.</summary>
+    [Test]
+    public void AfterACommitThatFailedNothingIsWritten()
+    {
+        foreach (ImageVariant variant in Variants)
+        {
+            FaultyFiles sound = new(int.MaxValue);
+            using ImageDisk whole = NewDisk(new MemoryFiles(sound.New), variant);
+            PlacedRun[] runs = [whole.Chain.Allocate(new ChunkRun(0, 1)).Placed];
+            int first = sound.Operations;
+            whole.Chain.Commit(runs);
+            for (int failing = first + 1; failing <= sound.Operations; failing++)
+            {
+                FaultyFiles faulty = new(failing);
+                using ImageDisk disk = NewDisk(new MemoryFiles(faulty.New), variant);
+                disk.Chain.Allocate(new ChunkRun(0, 1));
+                Assert.That(() => disk.Chain.Commit(runs), Throws.InstanceOf<IOException>());
+                Assert.That(disk.Chain.Close, Throws.InstanceOf<IOException>());
+                Assert.That(disk.Chain.Flush, Throws.InstanceOf<IOException>());
+                Assert.That(() => disk.Chain.Images[0].Reserve(new ChunkRun(1, 1), out _), Throws.InstanceOf<IOException>());
+                Assert.That(faulty.Operations, Is.EqualTo(failing), () => $"{variant}: operation {failing} fails");
+            }
+        }
+    }
+
     private void CrashAndReopen(int history, ImageVariant variant)
     {
         Random random = NewRandom(history);

@@ -15,12 +15,14 @@ internal sealed class QcowImage : IGrantingImage
     private readonly QcowPacked _chunks;
     private readonly PackedReader _packed;
     private readonly uint _chunkBytes;
+    private readonly WriteGuard _guard;
 
     /// <summary>Opens.</summary>
     /// <exception cref="ImageFormatException">It is not what the format demands, or shall be written and cannot.</exception>
     public QcowImage(ImageSource source, bool writable)
     {
         _file = source.File;
+        _guard = new WriteGuard(_file);
         if (writable)
         {
             // What a writer left that was killed may be called a hole until it is on the disk.
@@ -65,12 +67,14 @@ internal sealed class QcowImage : IGrantingImage
 
     public PlacedRun Reserve(ChunkRun wanted, out ByteRange metadata)
     {
+        _guard.RefuseIfFailed();
         PlacedChunks placed = Store.Reserve(wanted.Chunk, wanted.Count, out metadata);
         return new PlacedRun(new ChunkRun(placed.Chunk, placed.Count), new Place(0, (ulong)placed.Offset / 512));
     }
 
     public void Adopt(PlacedRun run)
     {
+        _guard.RefuseIfFailed();
         bool possible = run.Place.Device == 0 && run.Place.Sector <= long.MaxValue / 1024 && run.IsInside(_map.Geometry.Chunks);
         Expect.That(possible, _file, 0, "a place in this image for a chunk of its disk", $"{run.Run.Count} chunks from {run.Run.Chunk} on at {run.Place}");
         Store.Adopt(ToChunks(run));
@@ -78,11 +82,23 @@ internal sealed class QcowImage : IGrantingImage
 
     public void Abandon(ChunkRun run) => Store.Abandon(run.Chunk, run.Count);
 
-    public PlaceGrant ReservePool(ulong count) => Store.Pool.Reserve(count);
+    public PlaceGrant ReservePool(ulong count)
+    {
+        _guard.RefuseIfFailed();
+        return Store.Pool.Reserve(count);
+    }
 
-    public void AdoptPool(PlaceGrant grant) => Store.Pool.Adopt(grant);
+    public void AdoptPool(PlaceGrant grant)
+    {
+        _guard.RefuseIfFailed();
+        Store.Pool.Adopt(grant);
+    }
 
-    public ulong Take(PlacedRun run) => Store.Pool.Take(run);
+    public ulong Take(PlacedRun run)
+    {
+        _guard.RefuseIfFailed();
+        return Store.Pool.Take(run);
+    }
 
     public void Release(PlaceGrant grant) => Store.Pool.Release(grant);
 
@@ -92,6 +108,7 @@ internal sealed class QcowImage : IGrantingImage
         {
             return;
         }
+        _guard.BeginChange();
         foreach (PlacedRun run in runs)
         {
             Store.Prepare(ToChunks(run));
@@ -103,9 +120,15 @@ internal sealed class QcowImage : IGrantingImage
         }
         Store.PublishNewTables();
         _packed.Clear();
+        _guard.EndChange();
     }
 
-    public void Flush() => _store?.Flush();
+    public void Flush()
+    {
+        _guard.BeginChange();
+        _store?.Flush();
+        _guard.EndChange();
+    }
 
     public bool TryZero(ChunkRun run) => Info.Backing is null && Store.TryZero(run.Chunk, run.Count, 0);
 
@@ -125,7 +148,12 @@ internal sealed class QcowImage : IGrantingImage
         return check.Report();
     }
 
-    public void Close() => Store.Close();
+    public void Close()
+    {
+        _guard.BeginChange();
+        Store.Close();
+        _guard.EndChange();
+    }
 
     /// <summary>Gives back, when it is closed, what its tables do not name: no other record says what is used.</summary>
     public void GiveBackUnnamed()

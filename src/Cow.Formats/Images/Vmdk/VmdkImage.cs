@@ -11,6 +11,7 @@ internal sealed class VmdkImage : IGrantingImage
     private readonly CachedFile _file;
     private readonly bool _writable;
     private readonly ulong _chunkBytes;
+    private readonly WriteGuard _guard;
 
     /// <summary>Takes over what was opened; where it shall be written, says so in all of its files.</summary>
     /// <param name="source">The main file.</param>
@@ -22,6 +23,7 @@ internal sealed class VmdkImage : IGrantingImage
     public VmdkImage(ImageSource source, VmdkDescriptor? descriptor, VmdkLayout layout, ImageInfo info, ImageOpenOptions options)
     {
         _file = source.File;
+        _guard = new WriteGuard(_file);
         _layout = layout;
         _writable = options.Writable;
         _chunkBytes = (ulong)layout.ChunkSectors * 512;
@@ -78,6 +80,7 @@ internal sealed class VmdkImage : IGrantingImage
 
     public PlacedRun Reserve(ChunkRun wanted, out ByteRange metadata)
     {
+        _guard.RefuseIfFailed();
         TailStore store = StoreOf(wanted.Chunk, out ulong first, out ulong count, out int file);
         PlacedChunks placed = store.Reserve(wanted.Chunk - first, Math.Min(wanted.Count, first + count - wanted.Chunk), out metadata);
         metadata = file == 0 ? metadata : default;
@@ -86,6 +89,7 @@ internal sealed class VmdkImage : IGrantingImage
 
     public void Adopt(PlacedRun run)
     {
+        _guard.RefuseIfFailed();
         bool onDisk = run.IsInside((Info.VirtualBytes + _chunkBytes - 1) / _chunkBytes);
         Expect.That(onDisk && run.Place.Sector <= uint.MaxValue, _file, 0, "a place in this image for a chunk of its disk", $"{run.Run.Count} chunks from {run.Run.Chunk} on at {run.Place}");
         VmdkExtent extent = _layout.At(run.Run.Chunk * _chunkBytes, out _);
@@ -100,11 +104,23 @@ internal sealed class VmdkImage : IGrantingImage
 
     public void Abandon(ChunkRun run) => StoreOf(run.Chunk, out ulong first, out _, out _).Abandon(run.Chunk - first, run.Count);
 
-    public PlaceGrant ReservePool(ulong count) => Pool.Reserve(count);
+    public PlaceGrant ReservePool(ulong count)
+    {
+        _guard.RefuseIfFailed();
+        return Pool.Reserve(count);
+    }
 
-    public void AdoptPool(PlaceGrant grant) => Pool.Adopt(grant);
+    public void AdoptPool(PlaceGrant grant)
+    {
+        _guard.RefuseIfFailed();
+        Pool.Adopt(grant);
+    }
 
-    public ulong Take(PlacedRun run) => Pool.Take(run);
+    public ulong Take(PlacedRun run)
+    {
+        _guard.RefuseIfFailed();
+        return Pool.Take(run);
+    }
 
     public void Release(PlaceGrant grant) => Pool.Release(grant);
 
@@ -114,6 +130,7 @@ internal sealed class VmdkImage : IGrantingImage
         {
             return;
         }
+        _guard.BeginChange();
         foreach (PlacedRun run in runs)
         {
             StoreOf(run.Run.Chunk, out ulong first, out _, out _).Prepare(ToLocal(run, first));
@@ -124,15 +141,24 @@ internal sealed class VmdkImage : IGrantingImage
             StoreOf(run.Run.Chunk, out ulong first, out _, out _).Publish(ToLocal(run, first));
         }
         ForEachStore(store => store.PublishNewTables());
+        _guard.EndChange();
     }
 
-    public void Flush() => ForEachStore(store => store.Flush());
+    public void Flush()
+    {
+        _guard.BeginChange();
+        ForEachStore(store => store.Flush());
+        _guard.EndChange();
+    }
 
     public bool TryZero(ChunkRun run)
     {
+        _guard.BeginChange();
         VmdkExtent extent = _layout.At(run.Chunk * _chunkBytes, out ulong start);
         ulong first = start / _chunkBytes;
-        return run.End <= first + ChunksOf(extent) && extent.TryZero(run.Chunk - first, run.Count, Info.Backing is not null);
+        bool zeroed = run.End <= first + ChunksOf(extent) && extent.TryZero(run.Chunk - first, run.Count, Info.Backing is not null);
+        _guard.EndChange();
+        return zeroed;
     }
 
     public void Grow()
@@ -158,10 +184,12 @@ internal sealed class VmdkImage : IGrantingImage
 
     public void Close()
     {
+        _guard.BeginChange();
         foreach (VmdkExtent extent in _layout.Extents)
         {
             extent.StopWriting();
         }
+        _guard.EndChange();
     }
 
     public void Dispose()

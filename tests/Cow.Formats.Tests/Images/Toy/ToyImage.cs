@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using Cow.Formats.Images;
+using Cow.Formats.Images.Tables;
 using Cow.Formats.Io;
 using static System.Buffers.Binary.BinaryPrimitives;
 
@@ -17,11 +18,13 @@ internal sealed class ToyImage : IDiskImage
     private readonly Dictionary<ulong, ulong> _reserved = [];
     private readonly byte[] _sector = new byte[512];
     private readonly ulong _dataStart;
+    private readonly WriteGuard _guard;
     private ulong _end;
 
     public ToyImage(ImageSource source, ulong bytes, BackingReference? backing, ToyFault fault)
     {
         (_file, _path, _fault) = (source.File, source.Path, fault);
+        _guard = new WriteGuard(_file);
         Info = new ImageInfo("toy", bytes, ToyDriver.ChunkSectors, [_file], [_path], backing, null, []);
         _dataStart = Align(ToyDriver.HeaderBytes + (ulong)TableBytes(bytes));
         _end = Math.Max(_dataStart, Align((ulong)_file.Length));
@@ -57,6 +60,7 @@ internal sealed class ToyImage : IDiskImage
 
     public PlacedRun Reserve(ChunkRun wanted, out ByteRange metadata)
     {
+        _guard.RefuseIfFailed();
         metadata = default;
         if (!_reserved.TryGetValue(wanted.Chunk, out ulong place))
         {
@@ -108,6 +112,7 @@ internal sealed class ToyImage : IDiskImage
 
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
+        _guard.BeginChange();
         foreach (PlacedRun run in runs)
         {
             for (ulong i = 0; i < run.Run.Count; i++)
@@ -116,14 +121,17 @@ internal sealed class ToyImage : IDiskImage
                 _reserved.Remove(run.Run.Chunk + i);
             }
         }
+        _guard.EndChange();
     }
 
     public void Flush()
     {
+        _guard.BeginChange();
         if (_fault != ToyFault.ForgetsToFlush)
         {
             _file.Flush();
         }
+        _guard.EndChange();
     }
 
     public bool TryZero(ChunkRun run)
@@ -162,7 +170,11 @@ internal sealed class ToyImage : IDiskImage
         return new CheckReport(errors, [], (ulong)owners.Count);
     }
 
-    public void Close() => _reserved.Clear();
+    public void Close()
+    {
+        _guard.RefuseIfFailed();
+        _reserved.Clear();
+    }
 
     public void Dispose()
     {
