@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
 using Cow.Formats.Io;
 
 namespace Cow.Formats.Images;
@@ -41,6 +42,9 @@ public sealed record ImageOpenOptions(bool Writable, string? Snapshot = null)
 
     /// <summary>VHD: the size by the CHS geometry, as QEMU takes it for some creators, instead of the footer's current size.</summary>
     public bool SizeByGeometry { get; init; }
+
+    /// <summary>Keeps the compressed chunk that was read last; images of one chain have one of them.</summary>
+    internal UnpackedChunk Unpacked { get; init; } = new();
 }
 
 /// <summary>What a new image is to be.</summary>

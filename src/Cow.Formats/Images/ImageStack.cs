@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using System.Diagnostics.CodeAnalysis;
+using Cow.Formats.Images.Tables;
 
 namespace Cow.Formats.Images;
 
@@ -23,6 +24,7 @@ public static class ImageStack
         ArgumentNullException.ThrowIfNull(options);
         IImageDriver driver = DriverOf(image, options);
         List<IDiskImage> images = [];
+        options = options with { Unpacked = new UnpackedChunk() };
         return TakeOver(images, options.Writable, () =>
         {
             images.Add(driver.Open(image, options.ForTop));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
 using Cow.Formats.Io;
 
 namespace Cow.Formats.Images;
@@ -22,9 +23,12 @@ public sealed record ImageStackOptions(bool Writable = false, string? Format = n
     /// <summary>The names of the formats that are known, for a message.</summary>
     internal string KnownFormats => string.Join(", ", Drivers.Select(driver => driver.Name));
 
-    internal ImageOpenOptions ForTop => new(Writable, Snapshot) { SizeByGeometry = SizeByGeometry };
+    internal ImageOpenOptions ForTop => new(Writable, Snapshot) { SizeByGeometry = SizeByGeometry, Unpacked = Unpacked };
 
-    internal ImageOpenOptions ForBacking => new(Writable: false) { SizeByGeometry = SizeByGeometry };
+    internal ImageOpenOptions ForBacking => new(Writable: false) { SizeByGeometry = SizeByGeometry, Unpacked = Unpacked };
+
+    /// <summary>As <see cref="ImageOpenOptions.Unpacked"/>; each chain that is opened has its own.</summary>
+    internal UnpackedChunk Unpacked { get; init; } = new();
 
     /// <summary>The driver of this name, ours or QEMU's, or null.</summary>
     internal IImageDriver? Find(string format) => Drivers.FirstOrDefault(driver => driver.Name == format || driver.QemuName == format);

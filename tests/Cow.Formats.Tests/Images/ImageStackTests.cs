@@ -25,6 +25,20 @@ internal sealed class ImageStackTests
     }
 
     [Test]
+    public void AChainKeepsOneUnpackedChunkAndSharesItWithNoOther()
+    {
+        Put("a", new BackingReference(["b"], "stub", null, 0));
+        Put("b", null);
+        ImageStackOptions options = Options;
+        StubDriver.Unpacked.Clear();
+        Open("a", options).Dispose();
+        Assert.That(StubDriver.Unpacked, Has.Count.EqualTo(2));
+        Assert.That(StubDriver.Unpacked.Distinct().Count(), Is.EqualTo(1));
+        Open("b", options).Dispose();
+        Assert.That(StubDriver.Unpacked.Distinct().Count(), Is.EqualTo(2));
+    }
+
+    [Test]
     public void ALoopIsRefused()
     {
         Put("self", new BackingReference(["self"], "stub", null, 33));
@@ -197,6 +211,9 @@ internal sealed class ImageStackTests
 
         public static int Open => Opened.Count(image => !image.Disposed);
 
+        /// <summary>What each image was given to keep what it unpacks.</summary>
+        public static List<object> Unpacked { get; } = [];
+
         private static List<StubImage> Opened { get; } = [];
 
         public string Name => "stub";
@@ -223,6 +240,7 @@ internal sealed class ImageStackTests
                 Info = image.Info with { Paths = [source.Path], Backing = backing, Identity = identity },
             };
             Opened.Add(image);
+            Unpacked.Add(options.Unpacked);
             return image;
         }
 

@@ -23,7 +23,7 @@ internal sealed class QcowDriver : IRepairingDriver, IStreamingDriver
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(options);
         Expect.That(options.Snapshot is null, source.File, 0, "a format with snapshots inside", FormatName);
-        return new QcowImage(source, options.Writable);
+        return new QcowImage(source, options.Writable, options.Unpacked);
     }
 
     /// <summary>What a killed process added to the file, and nothing names, is given back.</summary>

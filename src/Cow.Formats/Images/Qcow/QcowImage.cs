@@ -19,7 +19,7 @@ internal sealed class QcowImage : IGrantingImage
 
     /// <summary>Opens.</summary>
     /// <exception cref="ImageFormatException">It is not what the format demands, or shall be written and cannot.</exception>
-    public QcowImage(ImageSource source, bool writable)
+    public QcowImage(ImageSource source, bool writable, UnpackedChunk? unpacked = null)
     {
         _file = source.File;
         _guard = new WriteGuard(_file);
@@ -39,7 +39,7 @@ internal sealed class QcowImage : IGrantingImage
         _map = new TwoLevelMap(_file, 0, new QcowCodec(header), geometry, metadata);
         TableClaims.Run(_map, (at, expected, found) => throw Expect.Error(_file, at, expected, found));
         _chunks = new QcowPacked(_file, _chunkBytes);
-        _packed = new PackedReader(_map, _chunks);
+        _packed = new PackedReader(_map, _chunks, unpacked ?? new UnpackedChunk());
         Info = new ImageInfo(QcowDriver.FormatName, diskBytes, _chunkBytes / 512, [_file], [source.Path], BackingOf(header), null, Facts(header))
         {
             ReadOnlyReason = ReadOnlyReasonOf(header),

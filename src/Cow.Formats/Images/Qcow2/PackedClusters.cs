@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 using System.Numerics;
 using Cow.Formats.Images.Codecs;
+using Cow.Formats.Images.Tables;
 
 namespace Cow.Formats.Images.Qcow2;
 
 /// <summary>Reads compressed clusters, and appends new ones.</summary>
 /// <remarks>Compressed clusters lie one behind the other, over the borders of host clusters: each of these has a reference for every compressed
 /// cluster that touches it. Order: bytes and counts, flush, then the L2 entries; see <see cref="MapWriter"/>.</remarks>
-internal sealed class PackedClusters(Qcow2Store store)
+/// <param name="store">The image.</param>
+/// <param name="unpacked">Keeps the cluster that was unpacked last, by its entry.</param>
+internal sealed class PackedClusters(Qcow2Store store, UnpackedChunk unpacked)
 {
     /// <summary>Host clusters taken at once.</summary>
     private const ulong RoomClusters = 16;
@@ -23,13 +26,6 @@ internal sealed class PackedClusters(Qcow2Store store)
 
     // The sector that is not full.
     private readonly byte[] _sector = new byte[MetadataFile.SectorBytes];
-
-    // The cluster that was unpacked last, and the entry that it came from.
-    private byte[] _unpacked = [];
-    private ulong _unpackedRaw;
-
-    // Bytes of the cluster that is unpacked.
-    private byte[] _packed = [];
 
     // Where the next compressed byte goes, the end of the host clusters that may be filled up, and the references to the one that is not full.
     private ulong _next;
@@ -52,19 +48,18 @@ internal sealed class PackedClusters(Qcow2Store store)
     /// <exception cref="ImageFormatException">It cannot be unpacked.</exception>
     public void Read(L2Entry entry, ulong entryAt, ulong within, Span<byte> data)
     {
-        if (_unpackedRaw != entry.Raw && (ulong)data.Length == _layout.ClusterBytes)
+        bool known = unpacked.Is(this, entry.Raw);
+        if (!known && (ulong)data.Length == _layout.ClusterBytes)
         {
             Unpack(entry.Packed(_layout), entryAt, data);
             return;
         }
-        if (_unpackedRaw != entry.Raw)
+        if (!known)
         {
-            Forget();
-            _unpacked = _unpacked.Length > 0 ? _unpacked : new byte[_layout.ClusterBytes];
-            Unpack(entry.Packed(_layout), entryAt, _unpacked);
-            _unpackedRaw = entry.Raw;
+            Unpack(entry.Packed(_layout), entryAt, unpacked.Room((int)_layout.ClusterBytes));
+            unpacked.Keep(this, entry.Raw);
         }
-        _unpacked.AsSpan((int)within, data.Length).CopyTo(data);
+        unpacked.From(within)[..data.Length].CopyTo(data);
     }
 
     /// <summary>Unpacks a cluster.</summary>
@@ -82,7 +77,7 @@ internal sealed class PackedClusters(Qcow2Store store)
     }
 
     /// <summary>What the file holds may be something else now.</summary>
-    public void Forget() => _unpackedRaw = 0;
+    public void Forget() => unpacked.Forget(this);
 
     /// <summary>Appends compressed bytes. They count after <see cref="CountUp"/>.</summary>
     /// <returns>The entry that names them.</returns>
@@ -143,20 +138,17 @@ internal sealed class PackedClusters(Qcow2Store store)
     /// <summary>Reads a compressed cluster, but not into a hole that it cannot go on behind: an entry may claim megabytes.</summary>
     private ReadOnlySpan<byte> ReadBytes(long offset, int most)
     {
-        if (_packed.Length < most)
-        {
-            _packed = new byte[BitOperations.RoundUpToPowerOf2((uint)most)];
-        }
+        byte[] packed = unpacked.PackedRoom((int)BitOperations.RoundUpToPowerOf2((uint)most));
         int read = 0;
         for (bool ends = false; read < most && !ends;)
         {
             ends = most - read > MostStored && store.File.Data.NextData(offset + read) - offset - read > MostStored;
             // The last of what is stored may be the beginning of the hole.
-            Span<byte> piece = _packed.AsSpan(read, Math.Min(ends ? MostStored : PieceBytes, most - read));
+            Span<byte> piece = packed.AsSpan(read, Math.Min(ends ? MostStored : PieceBytes, most - read));
             store.File.Data.ReadAt(piece, offset + read);
             read += piece.Length;
         }
-        return _packed.AsSpan(0, read);
+        return packed.AsSpan(0, read);
     }
 
     private void TakeRoom()

@@ -21,7 +21,7 @@ internal sealed class PackedScan(Qcow2Store store, Findings findings)
     /// <summary>Bytes of holes that are unpacked at most. Of the clusters with more some may not be looked at.</summary>
     private const ulong MostHoles = 4 << 20;
 
-    private readonly PackedClusters _packed = new(store);
+    private readonly PackedClusters _packed = new(store, new UnpackedChunk());
     private readonly byte[] _cluster = new byte[store.Layout.ClusterBytes];
 
     // Byte offsets, and for each the most bytes and the table with the entry.

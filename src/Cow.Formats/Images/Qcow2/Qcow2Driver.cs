@@ -43,7 +43,7 @@ public sealed class Qcow2Driver : IRepairingDriver
         {
             BeginWriting(store);
         }
-        return new Qcow2Image(store, options.Snapshot);
+        return new Qcow2Image(store, options.Snapshot, options.Unpacked);
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
+
 namespace Cow.Formats.Images.Qcow2;
 
 /// <summary>An opened qcow2 image.</summary>
@@ -23,7 +25,7 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
     private readonly List<PlacedRun> _sorted = [];
     private ulong _committed;
 
-    public Qcow2Image(Qcow2Store store, string? snapshot)
+    public Qcow2Image(Qcow2Store store, string? snapshot, UnpackedChunk? unpacked = null)
     {
         _store = store;
         _layout = store.Layout;
@@ -37,7 +39,7 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
             _snapshot.Validate(store.File, _layout, store.Header.Size);
         }
         _map = new ClusterMap(store, _snapshot is null);
-        _packed = new PackedClusters(store);
+        _packed = new PackedClusters(store, unpacked ?? new UnpackedChunk());
         _pending = new PendingPlaces(store, _map, _packed);
         _pool = new PooledPlaces(store, _pending);
         _writer = new MapWriter(store, _map, _pending, _packed);

@@ -7,7 +7,7 @@ using static System.Buffers.Binary.BinaryPrimitives;
 namespace Cow.Formats.Images.Vmdk;
 
 /// <summary>Compressed grains: a marker with the sector of the disk and the number of bytes, and a zlib stream.</summary>
-internal sealed class PackedGrain(CachedFile file, HostedHeader header) : IPackedChunks
+internal sealed class PackedGrain(CachedFile file, HostedHeader header, UnpackedChunk unpacked) : IPackedChunks
 {
     /// <summary>Bytes of a marker before its stream.</summary>
     public const int MarkerBytes = 12;
@@ -25,8 +25,6 @@ internal sealed class PackedGrain(CachedFile file, HostedHeader header) : IPacke
     private readonly long _most = ((long)header.GrainSectors * 512 * 2) + 512;
 
     private readonly bool _markers = (header.Flags & HostedFlags.Markers) != 0;
-
-    private byte[] _packed = [];
 
     public TableEntry Measure(ulong chunk, TableEntry entry)
     {
@@ -55,7 +53,7 @@ internal sealed class PackedGrain(CachedFile file, HostedHeader header) : IPacke
         {
             wanted = (int)Math.Min((long)wanted * Growth, most);
             read = Read(entry.Offset + skip, read, wanted);
-            got = Deflate.Unpack(_packed.AsSpan(0, read), zlib: true, data);
+            got = Deflate.Unpack(unpacked.PackedRoom(read).AsSpan(0, read), zlib: true, data);
         }
         while (got >= 0 && got < data.Length && read == wanted && wanted < most);
         Expect.That(got == data.Length, file, entry.Offset, $"a zlib stream of {data.Length} bytes", got < 0 ? "a damaged one" : $"one of {got}");
@@ -65,14 +63,11 @@ internal sealed class PackedGrain(CachedFile file, HostedHeader header) : IPacke
     /// <returns>How much of it there is then.</returns>
     private int Read(long at, int from, int to)
     {
-        if (_packed.Length < to)
-        {
-            Array.Resize(ref _packed, to);
-        }
+        byte[] packed = unpacked.PackedRoom(to, kept: from);
         while (from < to && file.NextData(at + from) - at - from < PieceBytes)
         {
             int count = Math.Min(PieceBytes, to - from);
-            file.Uncached.ReadAt(_packed.AsSpan(from, count), at + from);
+            file.Uncached.ReadAt(packed.AsSpan(from, count), at + from);
             from += count;
         }
         return from;

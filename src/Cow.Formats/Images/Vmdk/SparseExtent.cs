@@ -22,7 +22,7 @@ internal sealed class SparseExtent : VmdkExtent
     {
         _map = map;
         _parts = parts;
-        _packed = parts.Packed is null ? null : new PackedReader(map, parts.Packed);
+        _packed = parts.Packed is null ? null : new PackedReader(map, parts.Packed, parts.Unpacked);
     }
 
     public override uint GrainSectors => _map.Geometry.ChunkBytes / 512;

@@ -16,15 +16,16 @@ internal static class SparseOpener
     /// <summary>Opens an extent.</summary>
     /// <param name="file">Its file.</param>
     /// <param name="fileIndex">The file's number in the image.</param>
+    /// <param name="unpacked">Keeps the compressed grain that was read last.</param>
     /// <exception cref="ImageFormatException">It is not as it should be.</exception>
-    public static SparseExtent Open(CachedFile file, int fileIndex)
+    public static SparseExtent Open(CachedFile file, int fileIndex, UnpackedChunk unpacked)
     {
         bool hosted = HostedHeader.Probe(file);
         // Not before something was read: whoever tells what a descriptor says opens no extents, and knows no length.
         Expect.NotEndless(file);
         if (hosted)
         {
-            return Hosted(file, fileIndex, HostedHeader.Read(file));
+            return Hosted(file, fileIndex, HostedHeader.Read(file), unpacked);
         }
         if (CowdHeader.Probe(file))
         {
@@ -34,7 +35,7 @@ internal static class SparseOpener
         return SeSparse(file, fileIndex, SeSparseHeader.Read(file));
     }
 
-    private static SparseExtent Hosted(CachedFile file, int fileIndex, HostedHeader header)
+    private static SparseExtent Hosted(CachedFile file, int fileIndex, HostedHeader header, UnpackedChunk unpacked)
     {
         uint grainBytes = (uint)header.GrainSectors * 512;
         Expect.That(!header.IsPacked || grainBytes <= MostBytesInMemory, file, 0, $"compressed grains of {MostBytesInMemory} bytes at most", grainBytes);
@@ -60,7 +61,8 @@ internal static class SparseOpener
             Mirror = mirror,
             HasZeroed = (header.Flags & HostedFlags.Zeroed) != 0,
             LeastBytes = Math.Max((long)header.Overhead * 512, least),
-            Packed = header.IsPacked ? new PackedGrain(file, header) : null,
+            Packed = header.IsPacked ? new PackedGrain(file, header, unpacked) : null,
+            Unpacked = unpacked,
             Mark = new UncleanMark(file, HostedHeader.UncleanAt, header.Unclean != 0),
             ReadOnlyReason = header.IsPacked ? "its grains are compressed: streamOptimized is for transport"
                 : header.Version >= 3 ? "it is of version 3: another program tracks its changes"

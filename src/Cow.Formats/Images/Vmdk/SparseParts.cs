@@ -18,6 +18,9 @@ internal sealed record SparseParts
     /// <summary>What is known of compressed grains; null where there are none.</summary>
     public IPackedChunks? Packed { get; init; }
 
+    /// <summary>Keeps the one that was read last.</summary>
+    public UnpackedChunk Unpacked { get; init; } = new();
+
     /// <summary>Where the extent says that it is written; null where it never is.</summary>
     public UncleanMark? Mark { get; init; }
 

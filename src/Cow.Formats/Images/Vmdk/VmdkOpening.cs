@@ -60,7 +60,7 @@ internal sealed class VmdkOpening(ImageSource source, ImageOpenOptions options, 
             }
         }
         _readOnlyReason ??= descriptor is null ? "it is an extent of a larger image: open the descriptor that names it" : null;
-        _extents.Add(SparseOpener.Open(file, AddFile(file, source.Path)));
+        _extents.Add(SparseOpener.Open(file, AddFile(file, source.Path), options.Unpacked));
         return descriptor;
     }
 
@@ -106,7 +106,7 @@ internal sealed class VmdkOpening(ImageSource source, ImageOpenOptions options, 
             return Flat(line, file.File, index, bytes);
         }
         Expect.That(!known, source.File, line.At, "a file of its own for a sparse extent", $"{file.Path} a second time");
-        SparseExtent extent = SparseOpener.Open(file.File, index);
+        SparseExtent extent = SparseOpener.Open(file.File, index, options.Unpacked);
         Expect.That(extent.Bytes == bytes, source.File, line.At, $"as many sectors as the extent's header says, {extent.Bytes / 512}", line.Sectors);
         _ranges[index].TryAdd(0, file.File.Length);
         return extent;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Globalization;
 using System.Text;
 using Cow.Formats.Images;
 using Cow.Formats.Images.Codecs;
@@ -129,6 +130,34 @@ internal sealed class GiantVmdkTests
         Assert.That(data.AsSpan().SequenceEqual(random), Is.True);
         image.ReadPacked(GrainBytes, data);
         Assert.That(data, Has.None.Not.Zero);
+    }
+
+    /// <summary>Each has a grain of megabytes, of which a part is read.</summary>
+    [Test]
+    public void ManyExtentsKeepOneUnpackedGrain()
+    {
+        const int Extents = 20;
+        const int GrainBytes = 4 << 20;
+        byte[] packed = new byte[Zlib.MostPackedBytes(GrainBytes)];
+        int length = Zlib.Pack(new byte[GrainBytes], packed);
+        MemoryFiles files = new();
+        StringBuilder text = new("# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType=\"twoGbMaxExtentSparse\"\n");
+        for (int i = 0; i < Extents; i++)
+        {
+            HoledFile extent = Packed(HostedFlags.NewLines, 1, GrainBytes);
+            extent.WriteAt(packed.AsSpan(0, length), PackedAt(0, GrainBytes));
+            files.Add($"extent{i}", extent);
+            text.Append(CultureInfo.InvariantCulture, $"RDONLY {GrainBytes / 512} SPARSE \"extent{i}\"\n");
+        }
+        files.Put("image", Encoding.ASCII.GetBytes(text.ToString()));
+        using ImageChain chain = ImageStack.Open(files.Source("image", writable: false), new ImageStackOptions());
+        byte[] sector = new byte[512];
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < Extents; i++)
+        {
+            chain.ReadAt((ulong)(i * GrainBytes), sector);
+        }
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(3 * GrainBytes));
     }
 
     /// <summary>A thousand tables in holes lack their copies after a crash, and one in which there is a grain.</summary>
