@@ -7,7 +7,7 @@ namespace Cow.Formats.Images.Vhdx;
 /// <summary>Reads the log of an image that was not closed.</summary>
 /// <remarks>The log is a ring of entries. What counts is the run of good entries, each numbered one higher than the one before, whose last entry has the
 /// highest number and points back (its tail) into the run: from that tail on all is played back.
-/// The log is not kept, since it may have 64 MiB in each image of a chain; nor are its holes believed, since it need not be durable.</remarks>
+/// The log is not kept, since it may have 64 MiB in each image of a chain; its holes are passed by.</remarks>
 internal sealed class VhdxLogReader
 {
     /// <summary>Bytes of a log that we play back at most: 64 times what everybody makes.</summary>
@@ -55,6 +55,8 @@ internal sealed class VhdxLogReader
         {
             throw new ImageFormatException(file.Name, (long)header.LogOffset, $"a log of at most {MostBytes} bytes where it must be played back", $"{header.LogLength}");
         }
+        // What a writer left that was killed may be called a hole until it is on the disk.
+        file.Flush();
         VhdxLogReader reader = new(file, header);
         return reader.Replay(reader.ActiveRun());
     }
@@ -87,12 +89,18 @@ internal sealed class VhdxLogReader
     /// <summary>The first sector from one on that may begin an entry.</summary>
     private int NextStart(int at)
     {
+        at = BehindHole(at);
         while (at < _length && !SectorAt(at).StartsWith("loge"u8))
         {
             at += Sector;
+            at = at % WindowBytes == 0 ? BehindHole(at) : at;
         }
         return at;
     }
+
+    /// <summary>The first sector from one on that is not all in a hole of the file.</summary>
+    private int BehindHole(int at) =>
+        at < _length ? (int)Math.Min(_file.NextData(LogOffset + at) - LogOffset, _length) & -Sector : at;
 
     private List<Entry> RunFrom(int start)
     {
