@@ -13,6 +13,9 @@ public sealed class ImageFile : IImageFile
 {
     private const int DefaultBufferBytes = 64 * 1024;
 
+    /// <summary>The buffer at first: an image can have thousands of files of which little more than a header is read.</summary>
+    private const int SmallBufferBytes = 4096;
+
 #if DEBUG
     private const int Parts = 2;
 #else
@@ -24,8 +27,8 @@ public sealed class ImageFile : IImageFile
     private readonly Func<SafeFileHandle, long, long?>? _nextData;
     private readonly int _block;
     private readonly int _bufferBytes;
-    private readonly byte[] _memory;
-    private readonly int _start;
+    private byte[] _memory = [];
+    private int _start;
 
     /// <summary>Takes over the descriptor.</summary>
     /// <param name="handle">Open for reading, and for writing where the image is written. Closed by Dispose.</param>
@@ -60,9 +63,7 @@ public sealed class ImageFile : IImageFile
         _block = alignment;
         Name = name;
         _bufferBytes = bufferBytes;
-        _memory = GC.AllocateArray<byte>(bufferBytes + alignment, pinned: true);
-        nint address = Marshal.UnsafeAddrOfPinnedArrayElement(_memory, 0);
-        _start = (int)(-address & (alignment - 1));
+        Allocate(Math.Min(bufferBytes, Math.Max(alignment, SmallBufferBytes)));
     }
 
     /// <inheritdoc/>
@@ -168,7 +169,19 @@ public sealed class ImageFile : IImageFile
     {
         int skip = (int)(offset & (_block - 1));
         int count = Math.Min(wanted, _bufferBytes - skip);
-        return new Piece(offset - skip, skip, count, (skip + count + _block - 1) & -_block);
+        int blocks = (skip + count + _block - 1) & -_block;
+        if (blocks > _memory.Length - _block)
+        {
+            Allocate(_bufferBytes);
+        }
+        return new Piece(offset - skip, skip, count, blocks);
+    }
+
+    private void Allocate(int bytes)
+    {
+        _memory = GC.AllocateUninitializedArray<byte>(bytes + _block, pinned: true);
+        nint address = Marshal.UnsafeAddrOfPinnedArrayElement(_memory, 0);
+        _start = (int)(-address & (_block - 1));
     }
 
     /// <summary>What of a transfer fits the buffer at once.</summary>

@@ -44,6 +44,18 @@ internal sealed class ImageFileTests(int alignment)
         Assert.That(File.ReadAllBytes(_path).AsSpan(0, model.Length).SequenceEqual(model), Is.True);
     }
 
+    /// <summary>An image can have thousands of files.</summary>
+    [Test]
+    public void AFileOfWhichLittleIsReadTakesLittleMemory()
+    {
+        File.WriteAllBytes(_path, new byte[100_000]);
+        byte[] page = new byte[4096];
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        using ImageFile file = Open();
+        file.ReadAt(page, 8192);
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(16 << 10));
+    }
+
     [Test]
     public void ReadingBeyondTheEndFails()
     {
