@@ -24,6 +24,9 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
     // By the real path of an image: its directory as it was written, which names in it may begin with.
     private readonly Dictionary<string, string> _spelled = [];
 
+    // The directory of the image that was asked for last, and where it really is: an image can name thousands of files.
+    private (string Path, string Real) _home = ("", "");
+
     /// <summary>Makes an opener that has nothing open.</summary>
     /// <param name="cache">Holds what is read of the files.</param>
     /// <param name="allowedDirectories">Where named files may lie besides the image's own directory.</param>
@@ -60,7 +63,7 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
     {
         string full = Path.GetFullPath(path);
         _allowedFiles.Add(full);
-        _allowedFiles.Add(RealPath.Find(full) ?? full);
+        _allowedFiles.Add(RealPath.Find("/", full) ?? full);
     }
 
     /// <summary>Opens a file that the user named: it may lie anywhere.</summary>
@@ -90,7 +93,7 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
             throw Refuse(wrong);
         }
         string written = Path.GetFullPath(name, image.Home);
-        string? real = RealPath.Find(Path.Combine(image.Home, name));
+        string? real = RealPath.Find(image.Real, name);
         if (real is null || !MayOpen(real, written, image))
         {
             throw Refuse("which is not there, or a link that leads elsewhere");
@@ -167,7 +170,8 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
         string full = Path.GetFullPath(imagePath);
         string home = Path.GetDirectoryName(full) ?? "/";
         bool device = _files.TryGetValue(full, out Entry image) && !image.File.CanGrow;
-        return new Surroundings(home, RealPath.Find(home) ?? home, _spelled.GetValueOrDefault(full, home), device);
+        _home = _home.Path == home ? _home : (home, RealPath.Find("/", home) ?? home);
+        return new Surroundings(home, _home.Real, _spelled.GetValueOrDefault(full, home), device);
     }
 
     /// <summary>Remembers how the directory of a file was written.</summary>

@@ -10,11 +10,17 @@ internal static class RealPath
     /// <summary>The path of what <paramref name="path"/> leads to.</summary>
     /// <param name="path">Absolute.</param>
     /// <exception cref="IOException">Nothing is there, or the links run in a circle.</exception>
-    public static string Of(string path)
+    public static string Of(string path) => Of("/", path);
+
+    /// <summary>The path of what <paramref name="path"/> leads to.</summary>
+    /// <param name="at">Where a relative one begins: a path without links.</param>
+    /// <param name="path">Absolute or relative.</param>
+    /// <exception cref="IOException">Nothing is there, or the links run in a circle.</exception>
+    public static string Of(string at, string path)
     {
         Stack<string> ahead = [];
         Push(ahead, path);
-        string at = "/";
+        at = Path.IsPathRooted(path) ? "/" : at;
         for (int links = 0; ahead.TryPop(out string? name);)
         {
             if (name == "..")
@@ -39,11 +45,11 @@ internal static class RealPath
     }
 
     /// <summary>The same; null where nothing is there, or that cannot be seen.</summary>
-    public static string? Find(string path)
+    public static string? Find(string at, string path)
     {
         try
         {
-            return Of(path);
+            return Of(at, path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
