@@ -4,7 +4,11 @@ namespace Cow.Formats.Images.Tables;
 /// <summary>Moves what lies last in a file into the holes before it, when it is closed: no record says that they are free, so they would be lost.</summary>
 /// <remarks>What moves is durable at its new place before it is named there, and named there, durably, before the file ends before its old one: a
 /// crash in between leaves lost space, nothing else. No more is copied than was reserved and not used.</remarks>
-internal sealed class HoleFiller(TwoLevelMap map, TwoLevelMap? mirror, TailSpace space)
+/// <param name="map">The map.</param>
+/// <param name="mirror">A second directory with tables of its own, or null.</param>
+/// <param name="space">Where the holes are.</param>
+/// <param name="beforeMoving">Called before anything is written, if something is; null for nobody.</param>
+internal sealed class HoleFiller(TwoLevelMap map, TwoLevelMap? mirror, TailSpace space, Action? beforeMoving)
 {
     private const int CopyBytes = 64 * 1024;
 
@@ -40,6 +44,10 @@ internal sealed class HoleFiller(TwoLevelMap map, TwoLevelMap? mirror, TailSpace
         NotePieces();
         Move[] moves = TakeLast();
         Span<Move> planned = moves.AsSpan(0, Plan(moves, out long end));
+        if (!planned.IsEmpty)
+        {
+            beforeMoving?.Invoke();
+        }
         Copy(planned);
         // What names them lies in the order of their numbers, and is written by sectors.
         planned.Sort(static (a, b) => a.Piece.Kind != b.Piece.Kind ? a.Piece.Kind - b.Piece.Kind : a.Piece.Number.CompareTo(b.Piece.Number));

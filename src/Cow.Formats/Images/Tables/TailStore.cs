@@ -20,6 +20,7 @@ internal sealed class TailStore
     private readonly TwoLevelMap? _mirror;
     private readonly TailSpace _space;
     private readonly Func<long, bool>? _beforePublish;
+    private readonly Action? _beforeMoving;
     private readonly SectorWriter _writer;
     private readonly SectorWriter _mirrorWriter;
     private readonly RunMap _reserved = new();
@@ -39,12 +40,14 @@ internal sealed class TailStore
     /// <param name="space">Where places come from, in units of a chunk.</param>
     /// <param name="beforePublish">Told how far the file is used before anything there is named; says whether it wrote something, which is made
     /// durable first.</param>
-    public TailStore(TwoLevelMap map, TwoLevelMap? mirror, TailSpace space, Func<long, bool>? beforePublish = null)
+    /// <param name="beforeMoving">Called before <see cref="Close"/> moves something into a hole.</param>
+    public TailStore(TwoLevelMap map, TwoLevelMap? mirror, TailSpace space, Func<long, bool>? beforePublish = null, Action? beforeMoving = null)
     {
         _map = map;
         _mirror = mirror;
         _space = space;
         _beforePublish = beforePublish;
+        _beforeMoving = beforeMoving;
         _entries = map.Geometry.TableEntries;
         _entryBytes = map.Codec.EntryBytes;
         _chunkBytes = map.Geometry.ChunkBytes;
@@ -260,7 +263,7 @@ internal sealed class TailStore
             _space.Return(run.Value, run.Count);
         }
         _newTables.Clear();
-        new HoleFiller(_map, _mirror, _space).Run();
+        new HoleFiller(_map, _mirror, _space, _beforeMoving).Run();
         _space.GiveBack();
     }
 

@@ -14,7 +14,11 @@ internal sealed class SparseExtent : VmdkExtent
     // What Judge found; null where there is nothing to write.
     private TailSpace? _space;
     private bool _survey;
+    private bool _forRepair;
     private long _usedEnd;
+
+    // Whether the mark says on the disk that it is written.
+    private bool _marked;
 
     /// <summary>Takes over a map whose tables are claimed.</summary>
     public SparseExtent(TwoLevelMap map, SparseParts parts)
@@ -56,6 +60,8 @@ internal sealed class SparseExtent : VmdkExtent
         }
         _parts.Mirror?.RequireSound();
         _space = new(_map.File, _map.Geometry.ChunkBytes, GrainCodec.Limit, _parts.LeastBytes);
+        _marked = Mark.Found;
+        _forRepair = forRepair;
         // Whoever closed it may have left places that nobody has all the same: only a repair looks for them.
         _survey = Mark.Found || forRepair;
         if (_survey)
@@ -77,9 +83,12 @@ internal sealed class SparseExtent : VmdkExtent
         {
             DropUnnamed(_space);
         }
-        Mark.Write(unclean: true);
-        _map.File.Flush();
-        _store = new TailStore(_map, _parts.Mirror?.Map, _space, _parts.HasNextFree ? Mark.Advance : null);
+        if (!_forRepair)
+        {
+            SetMark();
+        }
+        // A repair may find nothing that it can move, and writes nothing else.
+        _store = new TailStore(_map, _parts.Mirror?.Map, _space, _parts.HasNextFree ? Mark.Advance : null, SetMark);
         if (_survey)
         {
             _store.Survey();
@@ -99,8 +108,11 @@ internal sealed class SparseExtent : VmdkExtent
         // The mark goes last: until then a crash has the tables looked at.
         _store.Close();
         _map.File.Flush();
-        Mark.Write(unclean: false);
-        _map.File.Flush();
+        if (_marked)
+        {
+            Mark.Write(unclean: false);
+            _map.File.Flush();
+        }
     }
 
     public override void Check(TableCheck check)
@@ -119,6 +131,16 @@ internal sealed class SparseExtent : VmdkExtent
             _store?.AddFree(used);
             check.Holes(_map.File.Name, _map, used, 0, Math.Min(_map.File.Length, Mark.NextFree));
         }
+    }
+
+    private void SetMark()
+    {
+        if (!_marked)
+        {
+            Mark.Write(unclean: true);
+            _marked = true;
+        }
+        _map.File.Flush();
     }
 
     /// <summary>Whether a repair has something to do where no crash left anything: lost space to give back, and no damage that would have to be

@@ -253,6 +253,26 @@ internal sealed class VmdkCheckTests
         Assert.That(ErrorsOf(files), Is.Not.Empty);
     }
 
+    /// <summary>A grain is lost before a table, which comes last and is too long for the hole. So nothing is written, not even that it is.</summary>
+    [Test]
+    public void ARepairOfCowdThatFillsNoHoleWritesNothing()
+    {
+        MemoryFiles files = Cowd(4 << 20, 3 << 20);
+        byte[] extent = files.Bytes("image-delta.vmdk");
+        int lastTable = (int)ReadUInt32LittleEndian(extent.AsSpan(CowdDirectoryAt + 4)) * 512;
+        extent.AsSpan(CowdTableAt + 12, 4).Clear();
+        extent.AsSpan(lastTable, 4096 * 4).Clear();
+        files.Put("image-delta.vmdk", extent);
+        Repair(files);
+        byte[] cut = files.Bytes("image-delta.vmdk");
+        Assert.That(cut, Has.Length.EqualTo(extent.Length - 512), "only the end is given back");
+        MemoryImageFile file = new(cut, "image-delta.vmdk");
+        files.Add("image-delta.vmdk", file);
+        Assert.That(ReportOf(files).Leaks, Is.Not.Empty);
+        Repair(files);
+        Assert.That(file.Changes, Is.Zero);
+    }
+
     [Test]
     public void CowdSaysWhereItsSpaceEndsAndThatItIsWritten()
     {
@@ -316,12 +336,13 @@ internal sealed class VmdkCheckTests
         return files.Reopened();
     }
 
-    private static MemoryFiles Cowd()
+    private static MemoryFiles Cowd(ulong diskBytes = DiskBytes, ulong lastAt = 0)
     {
         MemoryFiles files = new();
         Dictionary<string, string> settings = new() { ["subformat"] = "vmfsSparse" };
-        using ImageDisk disk = new(ImageStack.Create(files.New("image"), new VmdkDriver(), new ImageCreateOptions(DiskBytes, null, settings)));
+        using ImageDisk disk = new(ImageStack.Create(files.New("image"), new VmdkDriver(), new ImageCreateOptions(diskBytes, null, settings)));
         disk.Write(0, new byte[10 * 512]);
+        disk.Write(lastAt, new byte[512]);
         disk.Close();
         return files.Reopened();
     }
