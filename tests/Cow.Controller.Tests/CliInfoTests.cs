@@ -121,6 +121,24 @@ internal sealed class CliInfoTests : IDisposable
         Assert.That(_world.Done("info", image, "--json"), Does.Contain("\"name\": \"before\""));
     }
 
+    /// <summary>The table of 64 Ki is in a hole.</summary>
+    [Test]
+    public void OfVeryManySnapshotsTheFirstAreListed()
+    {
+        CliImageWorld.Require("qcow2");
+        string image = _world.In("a.qcow2");
+        CliImageWorld.Qemu("create", "-q", "-f", "qcow2", image, "1M");
+        using (FileStream file = File.OpenWrite(image))
+        {
+            file.SetLength(8 << 20);
+            file.Position = 60;
+            file.Write([0, 1, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0]);
+        }
+
+        Assert.That(_world.Done("info", image), Does.Contain("and 65336 more").And.Length.LessThan(20_000));
+        Assert.That(_world.Done("info", image, "--json"), Does.Contain("\"moreSnapshots\": 65336").And.Length.LessThan(40_000));
+    }
+
     [Test]
     public void AnImageThatAMachineWritesIsRefusedUnlessShared()
     {

@@ -13,6 +13,9 @@ internal sealed class ImageInspector(DaemonPaths paths)
     /// <summary>A size that no store exceeds, for stores that record none.</summary>
     private const ulong AnySize = long.MaxValue / 512 * 512;
 
+    /// <summary>Snapshots of an image that are told: qcow2 may have 64 Ki, in each image of a chain.</summary>
+    private const int MostSnapshots = 200;
+
     /// <summary>Facts of one image, or store.</summary>
     public ImageReport Inspect(ImageSpec spec)
     {
@@ -39,7 +42,14 @@ internal sealed class ImageInspector(DaemonPaths paths)
 
     private static ImageReport OfImage(ImageSource source, ImageInfo info) => OfImage(source.Path, source.File, info);
 
-    private static ImageReport OfImage(string path, IImageFile file, ImageInfo info) => new(
+    private static ImageReport OfImage(string path, IImageFile file, ImageInfo info)
+    {
+        IReadOnlyList<ImageSnapshot> snapshots = info.Snapshots;
+        SnapshotReport[] shown = [.. snapshots.Take(MostSnapshots).Select(static snapshot => new SnapshotReport(snapshot.Id, snapshot.Name, snapshot.VirtualBytes))];
+        return OfImage(path, file, info, shown, snapshots.Count - shown.Length);
+    }
+
+    private static ImageReport OfImage(string path, IImageFile file, ImageInfo info, SnapshotReport[] snapshots, int moreSnapshots) => new(
         path,
         info.Format,
         info.VirtualBytes,
@@ -47,7 +57,8 @@ internal sealed class ImageInspector(DaemonPaths paths)
         SparseFile.OccupiedBytes(path),
         info.ChunkSectors,
         info.Backing is { } backing ? new BackingReport(backing.Names.Count > 0 ? backing.Names[0] : "", backing.Format) : null,
-        [.. info.Snapshots.Select(static snapshot => new SnapshotReport(snapshot.Id, snapshot.Name, snapshot.VirtualBytes))],
+        snapshots,
+        moreSnapshots,
         Unique(info.Facts),
         info.ReadOnlyReason,
         Chain: null);
@@ -65,7 +76,7 @@ internal sealed class ImageInspector(DaemonPaths paths)
         }
 
         return new ImageReport(
-            source.Path, driver.Name, null, source.File.Length, SparseFile.OccupiedBytes(source.Path), store?.Info.ChunkSectors, null, [], facts, null, null);
+            source.Path, driver.Name, null, source.File.Length, SparseFile.OccupiedBytes(source.Path), store?.Info.ChunkSectors, null, [], 0, facts, null, null);
     }
 
     private static Dictionary<string, string> Unique(IReadOnlyList<KeyValuePair<string, string>> facts)

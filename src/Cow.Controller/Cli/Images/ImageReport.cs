@@ -9,7 +9,8 @@ namespace Cow.Controller.Cli.Images;
 /// <param name="DiskBytes">Bytes that the file occupies; 0 for a device.</param>
 /// <param name="ChunkSectors">Sectors of 512 bytes that are placed at once; null where only the base would tell.</param>
 /// <param name="Backing">What it says of its backing image, or null.</param>
-/// <param name="Snapshots">The snapshots inside it, oldest first.</param>
+/// <param name="Snapshots">The snapshots inside it, oldest first; as many as anybody looks at.</param>
+/// <param name="MoreSnapshots">How many more there are.</param>
 /// <param name="Facts">Further facts that the format has: names and values for people.</param>
 /// <param name="ReadOnlyReason">Why it can only be read, or null.</param>
 /// <param name="Chain">What it is backed by, the nearest first; null where nobody asked.</param>
@@ -22,6 +23,7 @@ internal sealed record ImageReport(
     uint? ChunkSectors,
     BackingReport? Backing,
     IReadOnlyList<SnapshotReport> Snapshots,
+    int MoreSnapshots,
     IReadOnlyDictionary<string, string> Facts,
     string? ReadOnlyReason,
     IReadOnlyList<ImageReport>? Chain);

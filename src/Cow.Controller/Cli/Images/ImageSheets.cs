@@ -45,5 +45,10 @@ internal static class ImageSheets
         {
             sheet.Add("snapshot", $"{Printable.Line(snapshot.Id)} '{Printable.Line(snapshot.Name)}', {SizeText.Binary(snapshot.VirtualBytes)}");
         }
+
+        if (report.MoreSnapshots > 0)
+        {
+            sheet.Add("snapshots", $"and {report.MoreSnapshots} more");
+        }
     }
 }
