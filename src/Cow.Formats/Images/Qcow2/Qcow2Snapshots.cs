@@ -127,6 +127,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
 
     private SnapshotEntry Find(string idOrName)
     {
+        RequireNoDataFile();
         SnapshotEntry entry = store.Snapshots.Find(idOrName) ?? throw new ArgumentException($"there is no snapshot {idOrName}", nameof(idOrName));
         entry.Validate(store.File, _layout, store.Header.Size);
         return entry;
@@ -134,10 +135,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
 
     private void RequirePossible(string name)
     {
-        if (store.DataFile is not null)
-        {
-            throw new ArgumentException("an image with an external data file takes no snapshots");
-        }
+        RequireNoDataFile();
         if (string.IsNullOrEmpty(name) || name.Contains('\0', StringComparison.Ordinal) || name.Length > Qcow2Header.MaxNameBytes || store.Snapshots.Entries.Any(e => e.Name == name))
         {
             throw new ArgumentException($"a snapshot has a name of its own, not \"{name}\"", nameof(name));
@@ -145,6 +143,15 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         if (store.Snapshots.Entries.Count >= Qcow2Header.MaxSnapshots)
         {
             throw new ArgumentException($"an image has {Qcow2Header.MaxSnapshots} snapshots at most");
+        }
+    }
+
+    /// <summary>What a snapshot names would be in that file, where nothing is counted.</summary>
+    private void RequireNoDataFile()
+    {
+        if (store.DataFile is not null)
+        {
+            throw new ArgumentException("the snapshots of an image with an external data file are never changed");
         }
     }
 

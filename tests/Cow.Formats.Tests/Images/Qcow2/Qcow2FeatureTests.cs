@@ -311,6 +311,22 @@ internal sealed class Qcow2FeatureTests
         RequireClean(files, content);
     }
 
+    /// <summary>QEMU changes none, either.</summary>
+    [Test]
+    public void WithADataFileSnapshotsAreNotChanged()
+    {
+        byte[] content = new byte[DiskBytes];
+        MemoryFiles files = MemoryImage("cluster_size=4K,data_file=image.data", content);
+        long at = (files.Source(Image).File.Length + 4095) / 4096 * 4096;
+        SnapshotEntry entry = new() { L1Offset = (ulong)at + 4096, L1Entries = Header(files).L1Entries, IdBytes = "1"u8.ToArray(), NameBytes = "s"u8.ToArray() };
+        files.Source(Image).File.WriteAt(SnapshotTable.Of([entry]).ToBytes(), at);
+        files.Source(Image).File.WriteAt(new byte[4096], at + 4096);
+        PatchHeader(files, bytes => (bytes[63], bytes[69], bytes[70], bytes[71]) = (1, (byte)(at >> 16 & 0xff), (byte)(at >> 8 & 0xff), (byte)(at & 0xff)));
+        using ISnapshotImage image = (ISnapshotImage)Driver.Open(files.Reopened().Source(Image, writable: true), new ImageOpenOptions(Writable: true));
+        Assert.That(() => image.ApplySnapshot("s"), Throws.ArgumentException.With.Message.Contains("data file"));
+        Assert.That(() => image.DeleteSnapshot("s"), Throws.ArgumentException.With.Message.Contains("data file"));
+    }
+
     [Test]
     public void ANameLongerThanAClusterIsRefused()
     {
