@@ -98,15 +98,16 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
         {
             throw Refuse("which is not there, or a link that leads elsewhere");
         }
+        OpenedFile file;
         try
         {
-            OpenedFile file = Find(real, writable) ?? Open(real, writable, _open ?? OpenRegularFile);
-            return file.File.CanGrow || MayOpen(real, written, default) ? Spelled(written, file) : throw Refuse("which is a device");
+            file = Find(real, writable) ?? Open(real, writable, _open ?? OpenRegularFile);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw Refuse($"which cannot be opened: {e.Message}");
         }
+        return file.File.CanGrow || IsGiven(real, written) ? Spelled(written, file) : throw Refuse("which is a device");
     }
 
     /// <inheritdoc/>
@@ -162,7 +163,7 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
             return "which is a protocol and no file";
         }
         string written = Path.GetFullPath(name, image.Home);
-        return image.Holds(written) || IsAllowed(written) ? null : "which lies elsewhere";
+        return image.IsSaidToHold(written) || IsAllowed(written) ? null : "which lies elsewhere";
     }
 
     private Surroundings SurroundingsOf(string imagePath)
@@ -181,8 +182,12 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
         return file;
     }
 
-    private bool MayOpen(string real, string written, Surroundings image) =>
-        image.Holds(real) || IsAllowed(real) || (IsAllowed(written) && IsNode(written) && IsNode(real));
+    private bool MayOpen(string real, string written, Surroundings image) => image.Holds(real) || IsGiven(real, written);
+
+    /// <summary>Below a directory that was given. A link there to a device counts as the device; not so what lies beside that, which a name can lead to by
+    /// going up behind the link.</summary>
+    private bool IsGiven(string real, string written) =>
+        IsAllowed(real) || (IsAllowed(written) && IsNode(written) && IsNode(real) && RealPath.Find("/", written) == real);
 
     private bool IsAllowed(string path) => _allowedFiles.Contains(path)
         || Array.Exists(_allowed, directory => path.StartsWith(directory == "/" ? "/" : directory + "/", StringComparison.Ordinal));
@@ -219,6 +224,9 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
         public string Place => IsDevice ? "" : $"{Home} or in ";
 
         /// <summary>Only what lies directly in it: what is below may belong to somebody else.</summary>
-        public bool Holds(string path) => !IsDevice && Path.GetDirectoryName(path) is { } directory && (directory == Real || directory == Home || directory == Spelled);
+        public bool Holds(string real) => !IsDevice && Path.GetDirectoryName(real) == Real;
+
+        /// <summary>Whether that can be, by the name as it is written. Where a link to the image lies is not where the image lies.</summary>
+        public bool IsSaidToHold(string written) => !IsDevice && Path.GetDirectoryName(written) is { } directory && (directory == Real || directory == Home || directory == Spelled);
     }
 }

@@ -25,7 +25,8 @@ internal static class RealPath
         {
             if (name == "..")
             {
-                at = Path.GetDirectoryName(at) ?? "/";
+                // As for the kernel: nothing is above a file, or a device.
+                at = Directory.Exists(at) ? Path.GetDirectoryName(at) ?? "/" : throw new DirectoryNotFoundException($"{at} is no directory");
                 continue;
             }
             string next = Path.Join(at, name);

@@ -61,6 +61,7 @@ internal sealed class DirectoryOpenerTests
     [TestCase("up/base", "lies elsewhere")]
     [TestCase("up/../images/base", "lies elsewhere")]
     [TestCase("up/../base", "or a link that leads elsewhere")]
+    [TestCase("base/../base", "not there")]
     [TestCase("../secret", "lies elsewhere")]
     [TestCase("../nothing", "lies elsewhere")]
     [TestCase("way-out", "or a link that leads elsewhere")]
@@ -192,6 +193,37 @@ internal sealed class DirectoryOpenerTests
 
         _opener = new DirectoryOpener(new MetadataCache(), [_folder.File("given/")]);
         Assert.That(() => Open(_folder.File("given/deep/base")), Throws.Nothing);
+    }
+
+    /// <summary>Where a link to the image lies is not where the image lies.</summary>
+    [Test]
+    public void NothingBesideALinkToTheImageIsOpened()
+    {
+        _opener = new DirectoryOpener(new MetadataCache(), []);
+        _opener.OpenGiven(_folder.File("linked-top"), writable: false);
+        Assert.That(() => Open(_folder.File("secret")), Throws.InstanceOf<ImageFormatException>());
+        Assert.That(() => Open("base"), Throws.Nothing);
+    }
+
+    /// <summary>As /dev/vg has links to its volumes, which lie beside all disks of the host.</summary>
+    [TestCase("0", true)]
+    [TestCase("0/../null", false)]
+    [TestCase("../null", false)]
+    public void ALinkToADeviceAllowsThatDeviceAlone(string name, bool allowed)
+    {
+        string directory = $"/dev/dm-cow-test-{Environment.ProcessId}";
+        Assume.That(Environment.IsPrivilegedProcess, "only root makes links below /dev");
+        Directory.CreateDirectory(directory);
+        try
+        {
+            File.CreateSymbolicLink(directory + "/0", "../zero");
+            _opener = new DirectoryOpener(new MetadataCache(), [directory], static (_, _) => new MemoryFile(512));
+            Assert.That(() => Open($"{directory}/{name}"), allowed ? Throws.Nothing : Throws.InstanceOf<ImageFormatException>());
+        }
+        finally
+        {
+            Directory.Delete(directory, recursive: true);
+        }
     }
 
     [Test]
