@@ -236,7 +236,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
     private ImageStore ReopenImage(DeviceState state, ImageLocks locks)
     {
         // Not probed again: a guest can write what looks like another format.
-        ImageStore store = ImageStore.Open(state.Spec with { Format = state.Format }, _cache, takenOver: true);
+        ImageStore store = ImageStore.Open(state.Spec with { Format = state.Format }, _cache, state);
         try
         {
             ImageParts.Lock(locks, store.Chain, state.Spec);

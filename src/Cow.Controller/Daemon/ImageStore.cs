@@ -46,22 +46,23 @@ internal sealed class ImageStore : ServedStore
     /// <summary>Opens an image as it is asked for.</summary>
     /// <param name="spec">The image, and how.</param>
     /// <param name="cache">For its metadata.</param>
-    /// <param name="takenOver">See <see cref="TakenOver"/>.</param>
-    public static ImageStore Open(CreateSpec spec, MetadataCache cache, bool takenOver = false)
+    /// <param name="served">What a former process served it as, <see cref="TakenOver"/>; the kernel has those devices open already.</param>
+    public static ImageStore Open(CreateSpec spec, MetadataCache cache, DeviceState? served = null)
     {
         DeviceImageSpec asked = spec.Image!;
         var opener = new DirectoryOpener(cache, asked.BackingDirectories, DirectFile.OpenResolved);
         try
         {
-            if (spec.Base is { } named)
+            string?[] known = [spec.Base, served?.BaseDevice, .. served?.LayerDevices ?? [], .. served?.DataDevices ?? []];
+            foreach (string path in known.OfType<string>())
             {
-                opener.Allow(named);
+                opener.Allow(path);
             }
 
             OpenedFile file = opener.OpenGiven(spec.Cow, !spec.ReadOnly);
             var options = new ImageStackOptions(!spec.ReadOnly, spec.Format, asked.BackingFormat) { Snapshot = asked.Snapshot };
             var image = new ImageSource(file.File, file.Path, opener);
-            return new ImageStore(ImageStack.Open(image, options), opener, image, spec.ReadOnly) { TakenOver = takenOver };
+            return new ImageStore(ImageStack.Open(image, options), opener, image, spec.ReadOnly) { TakenOver = served is not null };
         }
         catch
         {

@@ -22,7 +22,7 @@ internal static class NewImage
         var below = new ImageStackOptions(Format: spec.Image.BackingFormat, BackingFormat: spec.Image.BackingFormat);
         using ImageChain chain = ImageStack.Create(
             new ImageSource(top.File, top.Path, opener), ImageRegistry.Find(spec.Format!)!, options,
-            new ImageSource(under.File, under.Path, opener), below);
+            new ImageSource(under.File, under.Path, opener) { Name = under.File.CanGrow ? null : Path.GetFullPath(lower) }, below);
         chain.Close();
     }
 

@@ -29,7 +29,11 @@ public interface IImageDriver
 /// <param name="File">The file that bears the magic; metadata read through it is cached.</param>
 /// <param name="Path">Its full path.</param>
 /// <param name="Opener">Opens what it names: extents, a data file. Backing images are the chain's business.</param>
-public sealed record ImageSource(CachedFile File, string Path, IImageOpener Opener);
+public sealed record ImageSource(CachedFile File, string Path, IImageOpener Opener)
+{
+    /// <summary>The name that an image over it gets for it, where that is not its path: what /dev/dm-3 is called is another volume tomorrow.</summary>
+    public string? Name { get; init; }
+}
 
 /// <summary>How an image is opened.</summary>
 /// <param name="Writable">It will be written.</param>

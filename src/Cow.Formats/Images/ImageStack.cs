@@ -68,7 +68,7 @@ public static class ImageStack
     {
         string format = options.Find(info.Format)?.QemuName ?? info.Format;
         bool together = Path.GetDirectoryName(backing.Path) == Path.GetDirectoryName(imagePath);
-        return new BackingReference([together ? Path.GetFileName(backing.Path) : backing.Path], format, info.Identity, 0);
+        return new BackingReference([backing.Name ?? (together ? Path.GetFileName(backing.Path) : backing.Path)], format, info.Identity, 0);
     }
 
     /// <summary>Makes a chain of the images that <paramref name="open"/> adds; closes them again where it fails.</summary>

@@ -81,9 +81,9 @@ internal sealed class CreateCommand : Command
         NoGrants = parsed.GetValue(_noGrants),
     };
 
-    /// <summary>COW is a disk image over BASE, which the operator has named and so allowed.</summary>
+    /// <summary>COW is a disk image over BASE, which the operator has named and so allowed; not what lies beside it.</summary>
     private DeviceImageSpec ImageOver(ParseResult parsed) => new(
-        [Path.GetDirectoryName(Path.GetFullPath(parsed.GetRequiredValue(_lower))) ?? "/"],
+        [],
         parsed.GetValue(_baseFormat) ?? "raw",
         Snapshot: null,
         ScratchBytes: OpenCommand.DefaultScratchBytes)
