@@ -7,6 +7,9 @@ internal sealed partial class VhdImage
     /// <summary>Data of new blocks starts on a page, so that the guest's pages are pages of the file; the bitmap comes before it. As tapdisk does.</summary>
     private const int DataAlignment = 4096;
 
+    /// <summary>Entries of the table behind those of the disk that are looked at.</summary>
+    private const ulong MostSpareEntries = 1 << 16;
+
     // Where the committed blocks are, and those that are reserved.
     private readonly VhdSpace _space;
 
@@ -165,7 +168,7 @@ internal sealed partial class VhdImage
         {
             throw new ImageFormatException(_file.Name, footers.End, "the footer behind all blocks", $"blocks up to {_space.End}");
         }
-        PlanSpace(used);
+        PlanSpace(HasBlocksBehindTheDisk() ? Math.Max(used, footers.End >= 0 ? footers.End : _file.Length) : used);
         if (!footers.CopyGood)
         {
             _file.WriteAt(footers.Footer.Raw, 0);
@@ -190,6 +193,21 @@ internal sealed partial class VhdImage
         {
             _free = VhdLayout.AlignUp(Math.Max(used, _file.Length), Sector);
         }
+    }
+
+    /// <summary>Whether the table may name blocks behind the end of the disk, which another reader may take to be larger. A few entries too many are common,
+    /// and name none.</summary>
+    private bool HasBlocksBehindTheDisk()
+    {
+        ulong entries = _layout.Header.Entries;
+        for (ulong block = _layout.Blocks; block < entries && entries - _layout.Blocks <= MostSpareEntries; block++)
+        {
+            if (_table.Entry(block) != VhdLayout.NoBlock)
+            {
+                return true;
+            }
+        }
+        return entries - _layout.Blocks > MostSpareEntries;
     }
 
     private bool NamesAbsentBlocks(VhdBatmap batmap)

@@ -100,6 +100,26 @@ internal sealed class VhdDefectTests
         Assert.That(Check(files.Bytes("a")).Clean, Is.True);
     }
 
+    /// <summary>Another reader may take the disk to be larger. Entries too many that name none are common.</summary>
+    [TestCase(uint.MaxValue, true)]
+    [TestCase(400u, false)]
+    public void SpaceThatATableHasBehindTheDiskIsKept(uint entry, bool cut)
+    {
+        byte[] sound = NewImage();
+        byte[] image = [.. sound[..^512], .. new byte[2 * BlockBytes], .. sound[^512..]];
+        uint entries = (uint)(DiskBytes / BlockBytes) + 1;
+        WriteUInt32BigEndian(image.AsSpan(512 + 28), entries);
+        WriteUInt32BigEndian(image.AsSpan(TableAt + (4 * ((int)entries - 1))), entry);
+        MemoryFiles files = new();
+        files.Put("a", image);
+        VhdSums.Fix(files.Source("a").File.Uncached);
+        using (ImageChain chain = ImageStack.Open(files.Source("a"), new ImageStackOptions(Writable: true)))
+        {
+            chain.Close();
+        }
+        Assert.That(files.Bytes("a"), Has.Length.EqualTo(cut ? sound.Length : image.Length));
+    }
+
     /// <summary>What lies there may not be zeros, which is what QEMU must read where nothing was written.</summary>
     [Test]
     public void SpaceBeforeTheFooterIsNotTakenAgain()
