@@ -27,26 +27,29 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
     public string Take(string name)
     {
         RequirePossible(name);
-        string id = NewId();
+        RequireSound();
         ulong[] l1 = ReadActive();
-        Judge(l1);
-        RequireCountsUp(l1);
-        Mark();
-        ClearActiveCopied(l1);
-        ulong l1At = TakeRoom(store.L1Bytes);
-        CountAll(l1, up: true);
-        store.File.WriteTable(WithoutCopied(l1), l1At);
+        RequireRoomInCounts(l1);
         SnapshotEntry entry = new()
         {
-            L1Offset = l1At,
             L1Entries = store.Header.L1Entries,
-            IdBytes = Encoding.UTF8.GetBytes(id),
+            IdBytes = Encoding.UTF8.GetBytes(NewId()),
             NameBytes = Encoding.UTF8.GetBytes(name),
             Seconds = (uint)DateTimeOffset.UtcNow.ToUnixTimeSeconds(),
             Extra = SnapshotEntry.ExtraOf(store.Header.Size),
         };
+        RequireRoomInTable(entry);
+        HasBegun = true;
+        // All room first: without it COPIED would be gone for nothing.
+        ulong l1At = TakeRoom(store.L1Bytes);
+        SnapshotTable table = SnapshotTable.Of([.. store.Snapshots.Entries, entry with { L1Offset = l1At }]);
+        ulong tableAt = TakeRoom(table.Bytes);
+        Mark();
+        ClearActiveCopied(l1);
+        CountAll(l1, up: true);
+        store.File.WriteTable(WithoutCopied(l1), l1At);
         store.Claims.Claim(l1At, entry.L1Entries * 8UL, Qcow2Header.SnapshotsAt, "the L1 table of a snapshot");
-        WriteSnapshotTable([.. store.Snapshots.Entries, entry]);
+        WriteSnapshotTable(table, tableAt);
         Unmark();
         return entry.Id;
     }
@@ -55,10 +58,13 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
     public string Delete(string idOrName)
     {
         SnapshotEntry entry = Find(idOrName);
-        ulong[] l1 = store.File.ReadTable(entry.L1Offset, entry.L1Entries);
-        Judge(l1);
+        RequireSound();
+        ulong[] l1 = ReadSnapshot(entry);
+        HasBegun = true;
+        SnapshotTable table = SnapshotTable.Of([.. store.Snapshots.Entries.Where(e => e != entry)]);
+        ulong tableAt = TakeRoom(table.Bytes);
         Mark();
-        WriteSnapshotTable([.. store.Snapshots.Entries.Where(e => e != entry)]);
+        WriteSnapshotTable(table, tableAt);
         CountAll(l1, up: false);
         DropTable(entry.L1Offset, entry.L1Entries);
         store.File.Flush();
@@ -77,14 +83,14 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         {
             throw new ArgumentException($"snapshot {idOrName} has another size than the disk, which version 2 cannot be given", nameof(idOrName));
         }
-        ulong[] snapshot = store.File.ReadTable(entry.L1Offset, entry.L1Entries);
+        RequireSound();
+        ulong[] snapshot = ReadSnapshot(entry);
         ulong[] old = ReadActive();
-        Judge(snapshot);
-        Judge(old);
-        RequireCountsUp(snapshot);
-        Mark();
+        RequireRoomInCounts(snapshot);
+        HasBegun = true;
         (ulong oldAt, uint oldEntries) = (store.Header.L1Offset, store.Header.L1Entries);
         ulong at = TakeRoom((ulong)snapshot.Length * 8);
+        Mark();
         // QEMU sets it there when it deletes another snapshot, and means nothing by it.
         ClearCopied(snapshot);
         CountAll(snapshot, up: true);
@@ -106,7 +112,6 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
     /// <summary>Counts and flags begin to disagree. Durable on return.</summary>
     private void Mark()
     {
-        HasBegun = true;
         _marked = store.Header.Version >= 3 && !store.Header.Has(IncompatibleFeatures.Dirty);
         ToggleMark();
     }
@@ -121,6 +126,22 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
             store.ChangeHeader(store.Header with { Incompatible = store.Header.Incompatible ^ IncompatibleFeatures.Dirty });
             store.File.Flush();
         }
+    }
+
+    /// <summary>The L1 table of a snapshot, each of whose tables is named once.</summary>
+    private ulong[] ReadSnapshot(SnapshotEntry entry)
+    {
+        ulong[] l1 = store.File.ReadTable(entry.L1Offset, entry.L1Entries);
+        HashSet<ulong> tables = [];
+        for (int slot = 0; slot < l1.Length; slot++)
+        {
+            ulong table = l1[slot] & Qcow2Layout.OffsetMask;
+            if (table != 0 && !tables.Add(table))
+            {
+                throw new ImageFormatException(store.File.Name, (long)entry.L1Offset + (slot * 8L), "an L2 table that no other entry of the snapshot names", $"{table}");
+            }
+        }
+        return l1;
     }
 
     private ulong[] ReadActive() => store.File.ReadTable(store.Header.L1Offset, store.Header.L1Entries);
@@ -169,14 +190,28 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
             : throw new ArgumentException($"no id comes after that of snapshot {most}");
     }
 
-    /// <summary>Refuses tables with entries that cannot be, before anything is changed.</summary>
-    private void Judge(ulong[] l1)
+    /// <summary>Refuses an image with errors before anything is changed: what has fewer counts than references would come to be free, and tables over
+    /// each other would be written.</summary>
+    private void RequireSound()
     {
-        VisitClusters(l1, (_, _) => { }, strict: true);
+        Findings findings = new();
+        References references = References.Count(store, findings, withRefcounts: true);
+        if (findings.Errors.Any || !references.AreComplete)
+        {
+            throw new ImageFormatException(store.File.Name, 0, "an image without errors; check and repair it", findings.Errors.Any ? findings.Report(0).Errors[0] : "too many");
+        }
+        foreach ((ulong cluster, _, ulong count) in references.Counts.Used())
+        {
+            ulong refcount = store.Refcounts.Get(cluster);
+            if (refcount < count)
+            {
+                throw new ImageFormatException(store.File.Name, (long)(cluster << _layout.ClusterBits), $"a refcount for {count} references; check and repair the image", $"{refcount}");
+            }
+        }
     }
 
-    /// <summary>Refuses counts that cannot go up by one for each reference. A cluster may have many: compressed ones share.</summary>
-    private void RequireCountsUp(ulong[] l1)
+    /// <summary>Refuses counts that cannot go up by one for each reference of a state. A cluster may have many: compressed ones share.</summary>
+    private void RequireRoomInCounts(ulong[] l1)
     {
         ClusterCounts references = new();
         VisitClusters(l1, (first, last) =>
@@ -188,15 +223,18 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         });
         foreach ((ulong cluster, _, ulong count) in references.Used())
         {
-            ulong refcount = store.Refcounts.Get(cluster);
-            if (refcount < count)
-            {
-                throw new ImageFormatException(store.File.Name, (long)(cluster << _layout.ClusterBits), $"a refcount for {count} references; check and repair the image", $"{refcount}");
-            }
-            if (refcount > _layout.MaxRefcount - count)
+            if (store.Refcounts.Get(cluster) > _layout.MaxRefcount - count)
             {
                 throw new ArgumentException($"refcounts of {1 << _layout.RefcountOrder} bits have no room for another snapshot");
             }
+        }
+    }
+
+    private void RequireRoomInTable(SnapshotEntry entry)
+    {
+        if (store.Snapshots.Bytes + (ulong)entry.Length > SnapshotTable.MaxBytes)
+        {
+            throw new ArgumentException($"the table of snapshots has {SnapshotTable.MaxBytes} bytes at most");
         }
     }
 
@@ -216,7 +254,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
     });
 
     /// <summary>Visits every host cluster that a state refers to: once for each reference. Its tables are durable, so that holes in them are believed.</summary>
-    private void VisitClusters(ulong[] l1, Action<ulong, ulong> visit, bool strict = false)
+    private void VisitClusters(ulong[] l1, Action<ulong, ulong> visit)
     {
         foreach (ulong pointer in l1)
         {
@@ -224,7 +262,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
             if (table != 0)
             {
                 visit(table >> _layout.ClusterBits, table >> _layout.ClusterBits);
-                VisitEntries(table, (at, entry) => VisitEntry(entry, at, visit, strict));
+                VisitEntries(table, (_, entry) => VisitEntry(entry, visit));
             }
         }
     }
@@ -238,24 +276,18 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         }
     }
 
-    private void VisitEntry(L2Entry entry, ulong at, Action<ulong, ulong> visit, bool strict)
+    private void VisitEntry(L2Entry entry, Action<ulong, ulong> visit)
     {
-        if (strict && (_scan.Map.Fault(entry, 0, store.Claims) ?? (HasHost(entry) ? _scan.Map.DataFault(entry, 0, store.Claims) : null)) is { } fault)
-        {
-            throw store.Corrupt(at, fault, $"{entry.Raw:x}");
-        }
         if (entry.IsCompressed)
         {
             (ulong offset, ulong length) = entry.Packed(_layout);
             visit(offset >> _layout.ClusterBits, (offset + length - 1) >> _layout.ClusterBits);
         }
-        else if (HasHost(entry))
+        else if (entry.HostOffset != 0)
         {
             visit(entry.HostOffset >> _layout.ClusterBits, entry.HostOffset >> _layout.ClusterBits);
         }
     }
-
-    private static bool HasHost(L2Entry entry) => !entry.IsCompressed && entry.HostOffset != 0;
 
     private static ulong[] WithoutCopied(ulong[] l1) => Array.ConvertAll(l1, entry => entry & ~Qcow2Layout.Copied);
 
@@ -304,11 +336,9 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         return first << _layout.ClusterBits;
     }
 
-    /// <summary>Writes the table elsewhere, switches the header to it, and gives the old one back.</summary>
-    private void WriteSnapshotTable(IReadOnlyList<SnapshotEntry> entries)
+    /// <summary>Writes the table to room that was taken, switches the header to it, and gives the old one back.</summary>
+    private void WriteSnapshotTable(SnapshotTable table, ulong at)
     {
-        SnapshotTable table = SnapshotTable.Of(entries);
-        ulong at = TakeRoom(table.Bytes);
         if (at != 0)
         {
             store.File.Write(table.ToBytes(), at);
@@ -316,7 +346,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         }
         store.File.Flush();
         (ulong oldAt, ulong oldBytes) = (store.Header.SnapshotsOffset, store.Snapshots.Bytes);
-        store.ChangeHeader(store.Header with { SnapshotCount = (uint)entries.Count, SnapshotsOffset = at });
+        store.ChangeHeader(store.Header with { SnapshotCount = (uint)table.Entries.Count, SnapshotsOffset = at });
         store.File.Flush();
         store.Snapshots = table;
         DropTable(oldAt, oldBytes / 8);

@@ -7,7 +7,7 @@ namespace Cow.Formats.Images.Qcow2;
 internal sealed record SnapshotTable(IReadOnlyList<SnapshotEntry> Entries, ulong Bytes)
 {
     /// <summary>QEMU opens no larger table.</summary>
-    private const ulong MaxBytes = 64 << 20;
+    public const ulong MaxBytes = 64 << 20;
 
     /// <summary>Makes a table of entries.</summary>
     public static SnapshotTable Of(IReadOnlyList<SnapshotEntry> entries) => new(entries, (ulong)entries.Sum(e => (long)e.Length));

@@ -289,18 +289,6 @@ internal sealed class GiantQcow2Tests
         Assert.That(image.Check().Clean, Is.True);
     }
 
-    /// <summary>As many as there can be, all of them in a hole: each image of a chain may have them.</summary>
-    [Test]
-    public void SnapshotsAreNotKept()
-    {
-        using HoledFile file = Make(1000, 1 << 20);
-        file.WriteAt(Fields((0, 4, 65536), (4, 8, 8 * Cluster)), 60);
-        long before = GC.GetTotalMemory(forceFullCollection: true);
-        IDiskImage image = Open(new Qcow2Driver(), file);
-        Assert.That(GC.GetTotalMemory(forceFullCollection: true) - before, Is.LessThan(4 << 20), "the cache has some");
-        Assert.That(image.Info.Snapshots, Has.Count.EqualTo(65536));
-    }
-
     /// <summary>Errors are no longer worded after so many, but what lies over each other is still known.</summary>
     [Test]
     public void RepairKnowsThatATableLiesOnARefcountBlockWhateverElseIsWrong()

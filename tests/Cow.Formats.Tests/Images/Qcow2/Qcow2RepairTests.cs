@@ -170,12 +170,39 @@ internal sealed class Qcow2RepairTests
         Assert.That(Content(file), Is.EqualTo(before));
     }
 
+    /// <summary>The disk and a snapshot have a cluster that is counted once. Without the snapshot nobody would have it.</summary>
+    [TestCase("take")]
+    [TestCase("delete")]
+    [TestCase("apply")]
+    public void SnapshotsAreNotChangedWhereACountIsTooLow(string change)
+    {
+        using HoledFile file = Image(InUse | (ulong)(5 * Cluster));
+        Snapshots(file, "s");
+        Assert.That(Counts(file, 6), Does.EndWith(" 2"));
+        file.WriteAt([0, 1], (2 * Cluster) + 10);
+        RequireUnchanged(file, change, "2 references");
+    }
+
+    /// <summary>Tables of a state that are one would be a disk that nobody can write any more.</summary>
+    [TestCase("delete")]
+    [TestCase("apply")]
+    public void ASnapshotWhoseTablesAreOneIsNotChanged(string change)
+    {
+        using HoledFile file = Image(InUse | (ulong)(5 * Cluster));
+        WithSnapshot(file, 6, 8, "s");
+        file.WriteAt(Fields((0, 8, 8 * Cluster), (8, 4, 2)), 6 * Cluster);
+        file.WriteAt(Words(2, _ => (ulong)(4 * Cluster)), 8 * Cluster);
+        Repair(file);
+        RequireUnchanged(file, change, "no other entry");
+    }
+
     /// <summary>QEMU counts ids in 64 bits.</summary>
     [Test]
     public void AnIdComesAfterALargeOne()
     {
         using HoledFile file = Image();
         WithSnapshot(file, 6, 8, "4294967295");
+        Repair(file);
         ISnapshotImage image = (ISnapshotImage)Open(Driver, file, writable: true);
         Assert.That(image.TakeSnapshot("s"), Is.EqualTo("4294967296"));
         image.Close();
@@ -186,6 +213,7 @@ internal sealed class Qcow2RepairTests
     {
         using HoledFile file = Image();
         WithSnapshot(file, 6, 8, "18446744073709551615");
+        Repair(file);
         ISnapshotImage image = (ISnapshotImage)Open(Driver, file, writable: true);
         Assert.That(() => image.TakeSnapshot("s"), Throws.ArgumentException);
         image.Close();
@@ -334,6 +362,23 @@ internal sealed class Qcow2RepairTests
         file.WriteAt(Fields((0, 4, 1), (4, 8, table * Cluster)), 60);
         file.WriteAt(Fields((0, 8, l1 * Cluster), (8, 4, 1), (12, 2, id.Length), (36, 4, 16), (48, 8, 1 << 20)), table * Cluster);
         file.WriteAt(Encoding.ASCII.GetBytes(id), (table * Cluster) + 56);
+    }
+
+    private static void RequireUnchanged(HoledFile file, string change, string expected)
+    {
+        byte[] before = Content(file);
+        ISnapshotImage image = (ISnapshotImage)Open(Driver, file, writable: true);
+        Action act = change switch
+        {
+            "take" => () => image.TakeSnapshot("t"),
+            "delete" => () => image.DeleteSnapshot("s"),
+            _ => () => image.ApplySnapshot("s"),
+        };
+        Assert.That(
+            act,
+            Throws.InstanceOf<ImageFormatException>().With.Property("Expected").Contains(expected));
+        image.Close();
+        Assert.That(Content(file), Is.EqualTo(before));
     }
 
     private static void Snapshots(HoledFile file, params string[] names)
