@@ -249,8 +249,8 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         _pending.Add(chunk, place, 1);
     }
 
-    /// <summary>Runs from the first one on whose places follow each other, and whose chunks were allocated no others: a pool is used in order. Chunks that
-    /// are in the list are met at the commit, which refuses them.</summary>
+    /// <summary>Runs from the first one on whose places follow each other, and whose chunks were allocated no others: a pool is used in order. Whether
+    /// chunks are in the list is not asked, see <see cref="SortListed"/>.</summary>
     /// <returns>How many of <paramref name="runs"/>; with none of their <paramref name="chunks"/>, where the first was allocated places.</returns>
     private int Adjoining(ReadOnlySpan<PlacedRun> runs, out ulong chunks)
     {
