@@ -183,6 +183,22 @@ internal sealed class Qcow2RepairTests
         RequireUnchanged(file, change, "2 references");
     }
 
+    /// <summary>Version 2 has no mark by which anybody would set COPIED again.</summary>
+    [Test]
+    public void ASnapshotWithoutRoomChangesNothing()
+    {
+        using HoledFile file = Image(InUse | (ulong)(5 * Cluster));
+        file.WriteAt([2], 7);
+        byte[] content = Content(file)[..(int)(6 * Cluster)];
+        MemoryFile device = new(content.Length);
+        device.WriteAt(content, 0);
+        ISnapshotImage image = (ISnapshotImage)Driver.Open(new MemoryFiles(_ => device).New("image"), new ImageOpenOptions(Writable: true));
+        Assert.That(() => image.TakeSnapshot("s"), Throws.InstanceOf<IOException>());
+        byte[] now = new byte[content.Length];
+        device.ReadAt(now, 0);
+        Assert.That(now, Is.EqualTo(content));
+    }
+
     /// <summary>Tables of a state that are one would be a disk that nobody can write any more.</summary>
     [TestCase("delete")]
     [TestCase("apply")]
