@@ -102,6 +102,7 @@ internal sealed class VhdDefectTests
 
     /// <summary>Another reader may take the disk to be larger. Entries too many that name none are common.</summary>
     [TestCase(uint.MaxValue, true)]
+    [TestCase(0u, true)]
     [TestCase(400u, false)]
     public void SpaceThatATableHasBehindTheDiskIsKept(uint entry, bool cut)
     {
