@@ -20,7 +20,8 @@ internal static class Qcow2Check
             {
                 tolerated.Add(cluster);
             }
-            Compare(store, references.Counts, tolerated, findings);
+            RequireCounted(store, references.Counts, findings);
+            CompareBlocks(store, references.Counts, tolerated, findings);
             CopiedFlags.Visit(store, references.Claims, (what, at, entry, count) => findings.Errors.Add($"{what} at {at} is {entry:x}, but the refcount of what it names is {count}"));
             Marks(store, findings);
         }
@@ -31,7 +32,8 @@ internal static class Qcow2Check
         return findings.Report(placed);
     }
 
-    private static void Compare(Qcow2Store store, ClusterCounts counts, ClusterCounts tolerated, Findings findings)
+    /// <summary>Finds refcounts that are lower than the references, in the file.</summary>
+    public static void RequireCounted(Qcow2Store store, ClusterCounts counts, Findings findings)
     {
         foreach ((ulong cluster, ulong length, ulong count) in counts.Used())
         {
@@ -46,6 +48,10 @@ internal static class Qcow2Check
                 findings.Errors.Add($"cluster {cluster} has refcount {refcount}, and {count} references");
             }
         }
+    }
+
+    private static void CompareBlocks(Qcow2Store store, ClusterCounts counts, ClusterCounts tolerated, Findings findings)
+    {
         HashSet<ulong> seen = [];
         for (ulong i = 0; store.Refcounts.TryNext(ref i); i++)
         {

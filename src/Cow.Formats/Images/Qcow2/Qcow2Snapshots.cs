@@ -39,12 +39,11 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
             Extra = SnapshotEntry.ExtraOf(store.Header.Size),
         };
         RequireRoomInTable(entry);
-        HasBegun = true;
-        // All room first: without it COPIED would be gone for nothing.
+        Mark();
+        // All room before COPIED is cleared, which in version 2 nobody would set again.
         ulong l1At = TakeRoom(store.L1Bytes);
         SnapshotTable table = SnapshotTable.Of([.. store.Snapshots.Entries, entry with { L1Offset = l1At }]);
         ulong tableAt = TakeRoom(table.Bytes);
-        Mark();
         ClearActiveCopied(l1);
         CountAll(l1, up: true);
         store.File.WriteTable(WithoutCopied(l1), l1At);
@@ -60,11 +59,9 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         SnapshotEntry entry = Find(idOrName);
         RequireSound();
         ulong[] l1 = ReadSnapshot(entry);
-        HasBegun = true;
-        SnapshotTable table = SnapshotTable.Of([.. store.Snapshots.Entries.Where(e => e != entry)]);
-        ulong tableAt = TakeRoom(table.Bytes);
         Mark();
-        WriteSnapshotTable(table, tableAt);
+        SnapshotTable table = SnapshotTable.Of([.. store.Snapshots.Entries.Where(e => e != entry)]);
+        WriteSnapshotTable(table, TakeRoom(table.Bytes));
         CountAll(l1, up: false);
         DropTable(entry.L1Offset, entry.L1Entries);
         store.File.Flush();
@@ -87,10 +84,9 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         ulong[] snapshot = ReadSnapshot(entry);
         ulong[] old = ReadActive();
         RequireRoomInCounts(snapshot);
-        HasBegun = true;
+        Mark();
         (ulong oldAt, uint oldEntries) = (store.Header.L1Offset, store.Header.L1Entries);
         ulong at = TakeRoom((ulong)snapshot.Length * 8);
-        Mark();
         // QEMU sets it there when it deletes another snapshot, and means nothing by it.
         ClearCopied(snapshot);
         CountAll(snapshot, up: true);
@@ -112,6 +108,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
     /// <summary>Counts and flags begin to disagree. Durable on return.</summary>
     private void Mark()
     {
+        HasBegun = true;
         _marked = store.Header.Version >= 3 && !store.Header.Has(IncompatibleFeatures.Dirty);
         ToggleMark();
     }
@@ -196,17 +193,10 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
     {
         Findings findings = new();
         References references = References.Count(store, findings, withRefcounts: true);
+        Qcow2Check.RequireCounted(store, references.Counts, findings);
         if (findings.Errors.Any || !references.AreComplete)
         {
             throw new ImageFormatException(store.File.Name, 0, "an image without errors; check and repair it", findings.Errors.Any ? findings.Report(0).Errors[0] : "too many");
-        }
-        foreach ((ulong cluster, _, ulong count) in references.Counts.Used())
-        {
-            ulong refcount = store.Refcounts.Get(cluster);
-            if (refcount < count)
-            {
-                throw new ImageFormatException(store.File.Name, (long)(cluster << _layout.ClusterBits), $"a refcount for {count} references; check and repair the image", $"{refcount}");
-            }
         }
     }
 
