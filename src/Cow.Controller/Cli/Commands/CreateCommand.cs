@@ -16,6 +16,7 @@ internal sealed class CreateCommand : Command
     private readonly Argument<string?> _chunk = Symbols.Optional("CHUNK", "Unit of copy-on-write, in sectors or as 64K, 1M.");
     private readonly Option<string?> _format = Symbols.Format();
     private readonly Option<string?> _baseFormat = Symbols.Text("--base-format", "F", "Format of BASE under a COW that is a disk image (raw).");
+    private readonly Option<string[]> _directories = Symbols.BackingDirectories();
     private readonly Option<string[]> _settings = new("-o") { Description = "Setting of a disk image that is made, NAME=VALUE; repeatable.", HelpName = "SETTING" };
     private readonly Option<string?> _size = Symbols.Text("--size", "S", "Size of the device; the base's if not given.");
     private readonly Option<string?> _segments = Symbols.Text("--segments", "N", "Lines that the table may have after collapse.");
@@ -37,7 +38,7 @@ internal sealed class CreateCommand : Command
         }
 
         foreach (Option option in (ReadOnlySpan<Option>)
-            [_format, _baseFormat, _settings, _size, _segments, _noSpace, _noGrants, _layers, _bitmapDevice, _force, _readOnly, _atBoot, _json])
+            [_format, _baseFormat, _directories, _settings, _size, _segments, _noSpace, _noGrants, _layers, _bitmapDevice, _force, _readOnly, _atBoot, _json])
         {
             Add(option);
         }
@@ -83,7 +84,7 @@ internal sealed class CreateCommand : Command
 
     /// <summary>COW is a disk image over BASE, which the operator has named and so allowed; not what lies beside it.</summary>
     private DeviceImageSpec ImageOver(ParseResult parsed) => new(
-        [],
+        Symbols.Paths(parsed, _directories),
         parsed.GetValue(_baseFormat) ?? "raw",
         Snapshot: null,
         ScratchBytes: OpenCommand.DefaultScratchBytes)
