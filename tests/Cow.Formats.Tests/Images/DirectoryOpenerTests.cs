@@ -208,6 +208,7 @@ internal sealed class DirectoryOpenerTests
     /// <summary>As /dev/vg has links to its volumes, which lie beside all disks of the host.</summary>
     [TestCase("0", true)]
     [TestCase("0/../null", false)]
+    [TestCase("shm/../null", false)]
     [TestCase("../null", false)]
     public void ALinkToADeviceAllowsThatDeviceAlone(string name, bool allowed)
     {
@@ -217,6 +218,7 @@ internal sealed class DirectoryOpenerTests
         try
         {
             File.CreateSymbolicLink(directory + "/0", "../zero");
+            Directory.CreateSymbolicLink(directory + "/shm", "../shm");
             _opener = new DirectoryOpener(new MetadataCache(), [directory], static (_, _) => new MemoryFile(512));
             Assert.That(() => Open($"{directory}/{name}"), allowed ? Throws.Nothing : Throws.InstanceOf<ImageFormatException>());
         }
