@@ -20,7 +20,7 @@ internal static class Qcow2Check
             {
                 tolerated.Add(cluster);
             }
-            RequireCounted(store, references.Counts, findings);
+            FindUncounted(store, references.Counts, findings);
             CompareBlocks(store, references.Counts, tolerated, findings);
             CopiedFlags.Visit(store, references.Claims, (what, at, entry, count) => findings.Errors.Add($"{what} at {at} is {entry:x}, but the refcount of what it names is {count}"));
             Marks(store, findings);
@@ -33,7 +33,7 @@ internal static class Qcow2Check
     }
 
     /// <summary>Finds refcounts that are lower than the references, in the file.</summary>
-    public static void RequireCounted(Qcow2Store store, ClusterCounts counts, Findings findings)
+    public static void FindUncounted(Qcow2Store store, ClusterCounts counts, Findings findings)
     {
         foreach ((ulong cluster, ulong length, ulong count) in counts.Used())
         {

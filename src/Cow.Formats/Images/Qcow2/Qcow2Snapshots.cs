@@ -193,7 +193,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
     {
         Findings findings = new();
         References references = References.Count(store, findings, withRefcounts: true);
-        Qcow2Check.RequireCounted(store, references.Counts, findings);
+        Qcow2Check.FindUncounted(store, references.Counts, findings);
         if (findings.Errors.Any || !references.AreComplete)
         {
             throw new ImageFormatException(store.File.Name, 0, "an image without errors; check and repair it", findings.Errors.Any ? findings.Report(0).Errors[0] : "too many");
