@@ -13,6 +13,9 @@ internal sealed record SnapshotEntry
     /// <summary>QEMU takes no more extra data.</summary>
     public const int MaxExtraBytes = 1024;
 
+    /// <summary>What there is where the file has a hole.</summary>
+    private static readonly SnapshotEntry Zero = new() { IdBytes = [], NameBytes = [] };
+
     /// <summary>The extra data that version 3 demands: 64 bits of VM state size, and the size of the disk.</summary>
     private const int ExtraBytes = 16;
 
@@ -69,6 +72,11 @@ internal sealed record SnapshotEntry
     /// <exception cref="ImageFormatException">It runs over the end of the file, or is longer than any.</exception>
     public static SnapshotEntry Read(MetadataFile file, ulong at)
     {
+        if (file.NextData(at) >= at + HeadBytes)
+        {
+            // Nothing is read of 64 Ki such entries in each image of a chain.
+            return Zero;
+        }
         Span<byte> head = stackalloc byte[HeadBytes];
         file.Read(head, at);
         int idLength = ReadUInt16BigEndian(head[IdLengthAt..]);

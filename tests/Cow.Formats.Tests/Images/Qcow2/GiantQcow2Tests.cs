@@ -76,6 +76,24 @@ internal sealed class GiantQcow2Tests
         Assert.That(file.BytesRead, Is.LessThan(1 << 20));
     }
 
+    /// <summary>The fields of the second entry are there, and nothing else: it is of another length than those in the holes around it.</summary>
+    [Test]
+    public void SnapshotsInHolesAreNotRead()
+    {
+        const int Count = 65536;
+        const long Table = 64 * Cluster;
+        const int Extra = 1024;
+        using HoledFile file = Make(200, 1 << 20);
+        file.WriteAt(Fields((0, 4, Count), (4, 8, Table)), 60);
+        file.WriteAt(Fields((36, 4, Extra)), Table + 40);
+        IDiskImage image = Open(new Qcow2Driver(), file);
+        Assert.That(file.BytesRead, Is.LessThan(64 << 10));
+        Assert.That(image.Info.Snapshots, Has.Count.EqualTo(Count));
+        Assert.That(file.BytesRead, Is.LessThan(128 << 10));
+        file.SetLength(Table + Extra + (40 * Count) - 8);
+        Assert.That(() => Open(new Qcow2Driver(), file), Throws.InstanceOf<ImageFormatException>());
+    }
+
     /// <summary>Two tables of 2 MiB, named in turn: one of zeros, and one of data that adjoins.</summary>
     [Test]
     public void TablesThatHoldOneThingAreReadOnceHoweverManyEntriesNameThem()
