@@ -17,15 +17,19 @@ public sealed class ImageChain : IGrantingFormat
     /// <summary>Extents that one answer joins at most: a long answer saves questions, an endless one would walk the whole map.</summary>
     private const int MostJoined = 256;
 
+    /// <summary>Bytes of the disk that an image is asked about although one above it has but a part of them: where that has extents of 512 bytes, all
+    /// images would be asked for each. So few that no answer takes long.</summary>
+    private const ulong Ahead = 256 << 10;
+
     private readonly IDiskImage _top;
     private readonly IGrantingImage? _granting;
     private readonly IDiskImage[] _images;
     private readonly int[] _firstLayer;
     private readonly ulong[] _ends;
 
-    // Of each image the last part of the disk of which it said that it has nothing there. It may have looked at many tables to say so, and is not asked
-    // again for each extent of an image below. Only the top one changes.
-    private readonly (ulong Start, ulong End)[] _below;
+    // Of each image what it answered last. It may have looked at many tables for that, or the extents above it be small, and is not asked again for
+    // each of them. Only the top one changes.
+    private readonly FoundExtent[] _found;
     private readonly bool _writable;
     private readonly ulong _chunkBytes;
     private readonly int _chunkBits;
@@ -42,7 +46,7 @@ public sealed class ImageChain : IGrantingFormat
         _writable = writable;
         _granting = writable && _top is IGrantingImage { Grants: true } granting ? granting : null;
         _ends = [.. _images.Select(static image => image.Info.VirtualBytes)];
-        _below = new (ulong, ulong)[_images.Length];
+        _found = new FoundExtent[_images.Length];
         _bytes = _ends[0];
         _chunkBytes = (ulong)_top.Info.ChunkSectors * 512;
         _chunkBits = BitOperations.Log2(_chunkBytes);
@@ -85,25 +89,16 @@ public sealed class ImageChain : IGrantingFormat
     public ImageExtent Find(ulong offset, ulong length, out int level)
     {
         length = Math.Min(length, _bytes - offset);
-        for (level = 0; level < _images.Length; level++)
+        ulong ahead = Math.Min(length, Ahead);
+        for (level = 0; level < _images.Length && offset < _ends[level]; level++)
         {
-            ulong end = _ends[level];
-            if (offset >= end)
+            length = Math.Min(length, _ends[level] - offset);
+            ImageExtent extent = FindIn(level, offset, Math.Min(Math.Max(length, ahead), _ends[level] - offset)).From(offset, length);
+            if (extent.Kind != ImageExtentKind.Below)
             {
-                break;
+                return extent;
             }
-            length = Math.Min(length, end - offset);
-            ref (ulong Start, ulong End) below = ref _below[level];
-            if (offset < below.Start || offset >= below.End)
-            {
-                ImageExtent extent = _images[level].Lookup(offset, length);
-                if (extent.Kind != ImageExtentKind.Below)
-                {
-                    return extent;
-                }
-                below = (offset, offset + extent.Length);
-            }
-            length = Math.Min(length, below.End - offset);
+            length = extent.Length;
         }
         level = _images.Length;
         return new ImageExtent(length, ImageExtentKind.Zero);
@@ -207,7 +202,7 @@ public sealed class ImageChain : IGrantingFormat
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
         RefuseIfReadOnly();
-        _below[0] = default;
+        _found[0] = default;
         _top.Commit(runs);
     }
 
@@ -215,7 +210,7 @@ public sealed class ImageChain : IGrantingFormat
     public bool TryZero(ChunkRun run)
     {
         RefuseIfReadOnly();
-        _below[0] = default;
+        _found[0] = default;
         return _top.TryZero(run);
     }
 
@@ -225,7 +220,7 @@ public sealed class ImageChain : IGrantingFormat
     /// <inheritdoc/>
     public void Grow()
     {
-        _below[0] = default;
+        _found[0] = default;
         _top.Grow();
     }
 
@@ -250,6 +245,20 @@ public sealed class ImageChain : IGrantingFormat
 
     private IGrantingImage Granting =>
         _granting ?? throw new InvalidOperationException($"places in this {_top.Info.Format} image are not reserved ahead");
+
+    /// <summary>What an image has there: a longer extent than was asked for, where it said so last time.</summary>
+    private FoundExtent FindIn(int level, ulong offset, ulong length)
+    {
+        ref FoundExtent found = ref _found[level];
+        if (found.Covers(offset))
+        {
+            return found;
+        }
+        FoundExtent answer = new(offset, _images[level].Lookup(offset, length));
+        // What the top one has of its own may change whenever it is written; that it has nothing, only by what goes through here.
+        found = level == 0 && _writable && answer.Extent.Kind != ImageExtentKind.Below ? default : answer;
+        return answer;
+    }
 
     /// <summary>The first runs as one, as far as they adjoin: a stream takes the places of a pool in their order.</summary>
     /// <returns>How many of them.</returns>
@@ -330,6 +339,22 @@ public sealed class ImageChain : IGrantingFormat
         if (!_writable)
         {
             throw new InvalidOperationException($"the {_top.Info.Format} image is open read-only");
+        }
+    }
+
+    /// <summary>An answer of an image.</summary>
+    /// <param name="Start">Byte offset on the disk.</param>
+    /// <param name="Extent">What is there.</param>
+    private readonly record struct FoundExtent(ulong Start, ImageExtent Extent)
+    {
+        public bool Covers(ulong offset) => offset >= Start && offset - Start < Extent.Length;
+
+        /// <summary>The part of it that begins at an offset which it covers.</summary>
+        public ImageExtent From(ulong offset, ulong length)
+        {
+            ulong skip = offset - Start;
+            bool inFile = Extent.Kind is ImageExtentKind.Data or ImageExtentKind.Shared;
+            return Extent with { Length = Math.Min(Extent.Length - skip, length), Offset = inFile ? Extent.Offset + (long)skip : 0 };
         }
     }
 }

@@ -71,6 +71,28 @@ internal sealed class ImageChainTests
         Assert.That(images[..2].Select(static image => image.Lookups), Is.All.EqualTo(1));
     }
 
+    /// <summary>A chain may be 64 images long, and the top one have an extent for each sector.</summary>
+    [Test]
+    public void ImagesBelowSmallExtentsAreNotAskedForEach()
+    {
+        const int Sectors = 8192;
+        StubImage Of(Func<int, (ImageExtentKind, long)> sector) => new([.. Enumerable.Range(0, Sectors).Select(sector)], new CachedFile(new MemoryFile(Sectors * 512), new MetadataCache()), 1, Sectors);
+        StubImage[] images =
+        [
+            Of(static i => (i % 2 == 0 ? ImageExtentKind.Zero : ImageExtentKind.Below, 0)),
+            Of(static _ => (ImageExtentKind.Below, 0)),
+            Of(static i => (ImageExtentKind.Data, i * 512L)),
+        ];
+        using ImageChain chain = new(images, writable: false);
+        for (ulong chunk = 0; chunk < Sectors; chunk++)
+        {
+            Extent extent = chain.Lookup(chunk, ulong.MaxValue);
+            Assert.That(extent.Kind, Is.EqualTo(chunk % 2 == 0 ? ExtentKind.Zero : ExtentKind.Layer));
+            Assert.That(extent.Kind == ExtentKind.Zero || extent.Place == new Place(1, chunk), Is.True);
+        }
+        Assert.That(images[1..].Select(static image => image.Lookups), Is.All.LessThan(Sectors / 100));
+    }
+
     [Test]
     public void AReadOnlyChainPlacesNothing()
     {

@@ -84,10 +84,17 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
     /// <exception cref="ImageFormatException">The entry is none.</exception>
     public ImageExtent InCluster(L2Entry entry, ulong offset, ulong entryAt)
     {
-        if (Fault(entry, offset, _claims ? store.Claims : null) is { } fault)
-        {
-            throw store.Corrupt(entryAt, fault, entry.Bits == 0 ? $"{entry.Raw:x}" : $"{entry.Raw:x} {entry.Bits:x}");
-        }
+        return FaultOf(entry, offset) is { } fault ? throw Corrupt(entry, entryAt, fault) : InSound(entry, offset);
+    }
+
+    private string? FaultOf(L2Entry entry, ulong offset) => Fault(entry, offset, _claims ? store.Claims : null);
+
+    private ImageFormatException Corrupt(L2Entry entry, ulong entryAt, string fault) =>
+        store.Corrupt(entryAt, fault, entry.Bits == 0 ? $"{entry.Raw:x}" : $"{entry.Raw:x} {entry.Bits:x}");
+
+    /// <summary>As <see cref="InCluster"/>, of an entry that is one.</summary>
+    private ImageExtent InSound(L2Entry entry, ulong offset)
+    {
         ulong within = offset & (_layout.ClusterBytes - 1);
         ulong rest = _layout.ClusterBytes - within;
         if (entry.IsCompressed)
@@ -246,7 +253,13 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
             {
                 continue;
             }
-            ImageExtent next = InCluster(Decode(entries[i..]), offset + done, at + (ulong)i);
+            L2Entry entry = Decode(entries[i..]);
+            if (FaultOf(entry, offset + done) is { } fault)
+            {
+                // What lies before it can be read all the same.
+                return done > 0 ? false : throw Corrupt(entry, at + (ulong)i, fault);
+            }
+            ImageExtent next = InSound(entry, offset + done);
             if (done == 0)
             {
                 head = next;

@@ -219,6 +219,11 @@ internal sealed class References
             _findings.Errors.Add($"the entry of disk offset {offset} in the L2 table at {table}: expected {fault}, found {entry.Raw:x} {entry.Bits:x}");
             return;
         }
+        if (entry.IsCompressed && entry.Bits != 0)
+        {
+            // It can be read all the same, and QEMU reads it.
+            _findings.Errors.Add($"the entry of disk offset {offset} in the L2 table at {table}: expected no subclusters in compressed data, found {entry.Bits:x}");
+        }
         bool placed = entry.IsCompressed || ClusterMap.IsAllocated(entry);
         Placed += placed && active ? 1UL : 0;
         if (entry.IsCompressed)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 using Cow.Formats.Images;
 using Cow.Formats.Images.Qcow2;
+using static Cow.Formats.Tests.Images.Giant;
+using static Cow.Formats.Tests.Images.Qcow2.HoledQcow2;
 
 namespace Cow.Formats.Tests.Images.Qcow2;
 
@@ -325,6 +327,31 @@ internal sealed class Qcow2FeatureTests
         using ISnapshotImage image = (ISnapshotImage)Driver.Open(files.Reopened().Source(Image, writable: true), new ImageOpenOptions(Writable: true));
         Assert.That(() => image.ApplySnapshot("s"), Throws.ArgumentException.With.Message.Contains("data file"));
         Assert.That(() => image.DeleteSnapshot("s"), Throws.ArgumentException.With.Message.Contains("data file"));
+    }
+
+    [Test]
+    public void WhatLiesBeforeABadEntryIsRead()
+    {
+        using HoledFile file = HoledQcow2.Make(20, DiskBytes);
+        file.WriteAt(Words(1, static _ => Qcow2Layout.Copied | (5 << 16)), 3 << 16);
+        file.WriteAt(Words(2, static i => Qcow2Layout.Copied | ((10UL + (ulong)i) << 16) | (i == 1 ? 512UL : 0)), 5 << 16);
+        IDiskImage image = Giant.Open(Driver, file);
+        Assert.That(image.Lookup(0, DiskBytes), Is.EqualTo(new ImageExtent(1 << 16, ImageExtentKind.Data, 0, 10 << 16)));
+        Assert.That(() => image.Lookup(1 << 16, DiskBytes - (1 << 16)), Throws.InstanceOf<ImageFormatException>());
+    }
+
+    /// <summary>As QEMU's check has it, which reads it all the same.</summary>
+    [Test]
+    public void CompressedDataHasNoSubclusters()
+    {
+        const int ExtendedL2 = 1 << 4;
+        using HoledFile file = HoledQcow2.Make(20, DiskBytes);
+        file.WriteAt(Fields((0, 8, ExtendedL2)), 72);
+        file.WriteAt(Words(1, static _ => Qcow2Layout.Copied | (5 << 16)), 3 << 16);
+        file.WriteAt(Words(2, static i => i == 0 ? (1UL << 62) | (10 << 16) : 1), 5 << 16);
+        IDiskImage image = Giant.Open(Driver, file);
+        Assert.That(image.Lookup(0, DiskBytes).Kind, Is.EqualTo(ImageExtentKind.Packed));
+        Assert.That(image.Check().Errors, Has.Some.Contains("no subclusters in compressed data"));
     }
 
     [Test]
