@@ -16,6 +16,7 @@ namespace Cow.Formats.Images;
 public sealed class DirectoryOpener : IImageOpener, IDisposable
 {
     private readonly MetadataCache _cache;
+    private readonly RealPath _real = new();
     private readonly string[] _allowed;
     private readonly Func<string, bool, IImageFile>? _open;
     private readonly HashSet<string> _allowedFiles = [];
@@ -40,7 +41,7 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
         ArgumentNullException.ThrowIfNull(allowedDirectories);
         _cache = cache;
         // As they are written, too: names in images are judged so first.
-        _allowed = [.. allowedDirectories.Select(Path.GetFullPath).SelectMany(static directory => new[] { RealPath.Of(directory), directory.TrimEnd('/') })];
+        _allowed = [.. allowedDirectories.Select(Path.GetFullPath).SelectMany(directory => new[] { _real.Of(directory), directory.TrimEnd('/') })];
         _open = open;
     }
 
@@ -63,7 +64,7 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
     {
         string full = Path.GetFullPath(path);
         _allowedFiles.Add(full);
-        _allowedFiles.Add(RealPath.Find("/", full) ?? full);
+        _allowedFiles.Add(_real.Find("/", full) ?? full);
     }
 
     /// <summary>Opens a file that the user named: it may lie anywhere.</summary>
@@ -73,7 +74,7 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
     public OpenedFile OpenGiven(string path, bool writable)
     {
         string full = Path.GetFullPath(path);
-        string real = RealPath.Of(full);
+        string real = _real.Of(full);
         return Spelled(full, Find(real, writable) ?? Open(real, writable, _open ?? OpenRegularFile));
     }
 
@@ -93,7 +94,7 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
             throw Refuse(wrong);
         }
         string written = Path.GetFullPath(name, image.Home);
-        string? real = RealPath.Find(image.Real, name);
+        string? real = _real.Find(image.Real, name);
         if (real is null || !MayOpen(real, written, image))
         {
             throw Refuse("which is not there, or a link that leads elsewhere");
@@ -113,7 +114,7 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
     /// <inheritdoc/>
     public OpenedFile CreateNamed(string name, string imagePath)
     {
-        string home = RealPath.Of(Path.GetDirectoryName(Path.GetFullPath(imagePath)) ?? "/");
+        string home = _real.Of(Path.GetDirectoryName(Path.GetFullPath(imagePath)) ?? "/");
         string path = Path.Combine(home, Path.GetFileName(name));
         File.Open(path, FileMode.CreateNew).Dispose();
         // Not through OpenRegularFile: an empty file is none to that, but this one is.
@@ -171,7 +172,7 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
         string full = Path.GetFullPath(imagePath);
         string home = Path.GetDirectoryName(full) ?? "/";
         bool device = _files.TryGetValue(full, out Entry image) && !image.File.CanGrow;
-        _home = _home.Path == home ? _home : (home, RealPath.Find("/", home) ?? home);
+        _home = _home.Path == home ? _home : (home, _real.Find("/", home) ?? home);
         return new Surroundings(home, _home.Real, _spelled.GetValueOrDefault(full, home), device);
     }
 
@@ -187,7 +188,7 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
     /// <summary>Below a directory that was given. A link there to a device counts as the device; not so what lies beside that, which a name can lead to by
     /// going up behind the link.</summary>
     private bool IsGiven(string real, string written) =>
-        IsAllowed(real) || (IsAllowed(written) && IsNode(written) && IsNode(real) && RealPath.Find("/", written) == real);
+        IsAllowed(real) || (IsAllowed(written) && IsNode(written) && IsNode(real) && _real.Find("/", written) == real);
 
     private bool IsAllowed(string path) => _allowedFiles.Contains(path)
         || Array.Exists(_allowed, directory => path.StartsWith(directory == "/" ? "/" : directory + "/", StringComparison.Ordinal));

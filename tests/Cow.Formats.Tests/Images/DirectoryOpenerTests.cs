@@ -50,7 +50,7 @@ internal sealed class DirectoryOpenerTests
     public void AFileBesideTheImageIsOpened(string name, string file)
     {
         OpenedFile opened = Open(name);
-        Assert.That(opened.Path, Is.EqualTo(RealPath.Of(_folder.File(file))));
+        Assert.That(opened.Path, Is.EqualTo(new RealPath().Of(_folder.File(file))));
         byte[] text = new byte[file.Length];
         opened.File.ReadAt(text, 0);
         Assert.That(System.Text.Encoding.UTF8.GetString(text), Is.EqualTo(file));
@@ -130,12 +130,12 @@ internal sealed class DirectoryOpenerTests
     public void ANewFileLiesBesideItsImage()
     {
         _opener = new DirectoryOpener(new MetadataCache(), []);
-        OpenedFile made = _opener.CreateNamed("new", RealPath.Of(ImagePath));
-        Assert.That(made.Path, Is.EqualTo(RealPath.Of(_folder.File("images/new"))));
+        OpenedFile made = _opener.CreateNamed("new", new RealPath().Of(ImagePath));
+        Assert.That(made.Path, Is.EqualTo(new RealPath().Of(_folder.File("images/new"))));
         made.File.WriteAt(new byte[512], 0);
         Assert.That(new FileInfo(made.Path).Length, Is.EqualTo(512));
-        Assert.That(() => _opener.CreateNamed("base", RealPath.Of(ImagePath)), Throws.InstanceOf<IOException>(), "it is there already");
-        Assert.That(() => _opener.CreateNamed("../secret", RealPath.Of(ImagePath)), Throws.Nothing, "only the name counts");
+        Assert.That(() => _opener.CreateNamed("base", new RealPath().Of(ImagePath)), Throws.InstanceOf<IOException>(), "it is there already");
+        Assert.That(() => _opener.CreateNamed("../secret", new RealPath().Of(ImagePath)), Throws.Nothing, "only the name counts");
         Assert.That(File.ReadAllText(_folder.File("secret")), Is.EqualTo("secret"));
     }
 
@@ -143,7 +143,7 @@ internal sealed class DirectoryOpenerTests
     public void TheUserMayNameAnyFile()
     {
         _opener = new DirectoryOpener(new MetadataCache(), []);
-        Assert.That(_opener.OpenGiven(_folder.File("linked-top"), writable: false).Path, Is.EqualTo(RealPath.Of(ImagePath)));
+        Assert.That(_opener.OpenGiven(_folder.File("linked-top"), writable: false).Path, Is.EqualTo(new RealPath().Of(ImagePath)));
         Assert.That(() => _opener.OpenGiven(_folder.File("nothing"), writable: false), Throws.InstanceOf<IOException>());
     }
 
@@ -158,7 +158,7 @@ internal sealed class DirectoryOpenerTests
         });
         OpenedFile opened = Open("link", writable: true);
         Assert.That(opened.File.Uncached, Is.InstanceOf<MemoryImageFile>());
-        Assert.That(asked, Is.EqualTo(new[] { (RealPath.Of(_folder.File("images/base")), true) }));
+        Assert.That(asked, Is.EqualTo(new[] { (new RealPath().Of(_folder.File("images/base")), true) }));
     }
 
     [Test]
@@ -251,6 +251,32 @@ internal sealed class DirectoryOpenerTests
         Assert.That(() => Open("../nothing"), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("not there"));
     }
 
+    /// <summary>Links of an image's directory can lead to each other, each by thousands of names: the whole way is gone once, and not for every name of an image.</summary>
+    [Test]
+    public void ALinkIsFollowedOnce()
+    {
+        Directory.CreateDirectory(_folder.File("a"));
+        File.CreateSymbolicLink(_folder.File("first"), "a/../second");
+        File.CreateSymbolicLink(_folder.File("second"), "a/../a");
+        RealPath paths = new();
+        string real = paths.Of(_folder.File("a"));
+        Assert.That(paths.Of(_folder.File("first")), Is.EqualTo(real));
+        File.Delete(_folder.File("second"));
+        Assert.That(paths.Of(_folder.File("first")), Is.EqualTo(real));
+        Assert.That(() => new RealPath().Of(_folder.File("first")), Throws.InstanceOf<IOException>());
+    }
+
+    [Test]
+    public void ManyLinksInARowAreRefused([Values(40, 41)] int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            File.CreateSymbolicLink(_folder.File($"link{i}"), i == 0 ? "secret" : $"link{i - 1}");
+        }
+        string last = _folder.File($"link{count - 1}");
+        Assert.That(() => new RealPath().Of(last), count == 40 ? Throws.Nothing : Throws.InstanceOf<IOException>().With.Message.Contains("too many links"));
+    }
+
     [Test]
     public void ADeviceIsOpenedBelowAnAllowedDirectoryOnly()
     {
@@ -270,11 +296,11 @@ internal sealed class DirectoryOpenerTests
 
     /// <summary>An opener to which some files are devices.</summary>
     private DirectoryOpener WithDevices(string[] allowed, params string[] devices) => new(new MetadataCache(), allowed, (path, writable) =>
-        devices.Any(device => path == RealPath.Of(_folder.File(device))) ? new MemoryFile(512) : DirectoryOpener.OpenRegularFile(path, writable));
+        devices.Any(device => path == new RealPath().Of(_folder.File(device))) ? new MemoryFile(512) : DirectoryOpener.OpenRegularFile(path, writable));
 
     private OpenedFile Open(string name, bool writable = false)
     {
         _opener ??= new DirectoryOpener(new MetadataCache(), []);
-        return _opener.OpenNamed(name, RealPath.Of(ImagePath), 77, writable);
+        return _opener.OpenNamed(name, new RealPath().Of(ImagePath), 77, writable);
     }
 }
