@@ -14,6 +14,9 @@ internal sealed class ConvertCommand : Command
 {
     private const int MostThreads = 64;
 
+    /// <summary>Each opens the chain for itself, with whatever memory that takes.</summary>
+    private const int DefaultThreads = 8;
+
     private readonly Argument<string> _source = new("SRC") { Description = "The disk image." };
     private readonly Argument<string> _destination = new("DST") { Description = "The new image: a file that there is not yet, or a device." };
     private readonly Option<string?> _format = Symbols.ImageFormat("--format", $"Format of the new image: {string.Join(", ", ImageFormats.OfImages)}.");
@@ -28,7 +31,7 @@ internal sealed class ConvertCommand : Command
 
     private readonly Option<string[]> _directories = Symbols.BackingDirectories();
     private readonly Option<string?> _snapshot = Symbols.Text("--snapshot", "S", "Id or name of a snapshot inside SRC that is read instead.");
-    private readonly Option<string?> _threads = Symbols.Text("--threads", "N", "Threads that read, compress and write; as many as processors if not given.");
+    private readonly Option<string?> _threads = Symbols.Text("--threads", "N", "Threads that read, compress and write; as many as processors if not given, but 8 at most.");
     private readonly Option<bool> _force = Symbols.Flag("--force", "Also over a file or device that is there.");
 
     public ConvertCommand(CliHost host)
@@ -84,7 +87,7 @@ internal sealed class ConvertCommand : Command
         parsed.GetValue(_compress),
         Settings(parsed.GetValue(_settings) ?? []),
         parsed.GetValue(_force),
-        parsed.GetValue(_threads) is { } threads ? Threads(threads) : Environment.ProcessorCount);
+        parsed.GetValue(_threads) is { } threads ? Threads(threads) : Math.Min(DefaultThreads, Environment.ProcessorCount));
 
     private static int Threads(string text) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value is >= 1 and <= MostThreads
