@@ -30,6 +30,12 @@ public sealed class ImageChain : IGrantingFormat
     // Of each image what it answered last. It may have looked at many tables for that, or the extents above it be small, and is not asked again for
     // each of them. Only the top one changes.
     private readonly FoundExtent[] _found;
+
+    // Of the images those that must be asked about the disk from _emptyFrom to _emptyEnd, the others having nothing there: _next[0] is the first of them,
+    // _next[i + 1] the one behind image i.
+    private readonly int[] _next;
+    private ulong _emptyFrom;
+    private ulong _emptyEnd;
     private readonly bool _writable;
     private readonly ulong _chunkBytes;
     private readonly int _chunkBits;
@@ -47,6 +53,7 @@ public sealed class ImageChain : IGrantingFormat
         _granting = writable && _top is IGrantingImage { Grants: true } granting ? granting : null;
         _ends = [.. _images.Select(static image => image.Info.VirtualBytes)];
         _found = new FoundExtent[_images.Length];
+        _next = new int[_images.Length + 1];
         _bytes = _ends[0];
         _chunkBytes = (ulong)_top.Info.ChunkSectors * 512;
         _chunkBits = BitOperations.Log2(_chunkBytes);
@@ -90,15 +97,22 @@ public sealed class ImageChain : IGrantingFormat
     {
         length = Math.Min(length, _bytes - offset);
         ulong ahead = Math.Min(length, Ahead);
-        for (level = 0; level < _images.Length && offset < _ends[level]; level++)
+        if (offset < _emptyFrom || offset >= _emptyEnd)
+        {
+            AskAll(offset);
+        }
+        length = Math.Min(length, _emptyEnd - offset);
+        for (int before = 0; (level = _next[before]) < _images.Length && offset < _ends[level];)
         {
             length = Math.Min(length, _ends[level] - offset);
-            ImageExtent extent = FindIn(level, offset, Math.Min(Math.Max(length, ahead), _ends[level] - offset)).From(offset, length);
+            FoundExtent found = FindIn(level, offset, Math.Min(Math.Max(length, ahead), _ends[level] - offset));
+            ImageExtent extent = found.From(offset, length);
             if (extent.Kind != ImageExtentKind.Below)
             {
                 return extent;
             }
             length = extent.Length;
+            before = LeavesOut(before, level, offset, found.End) ? before : level + 1;
         }
         level = _images.Length;
         return new ImageExtent(length, ImageExtentKind.Zero);
@@ -202,7 +216,7 @@ public sealed class ImageChain : IGrantingFormat
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
         RefuseIfReadOnly();
-        _found[0] = default;
+        ForgetTop();
         _top.Commit(runs);
     }
 
@@ -210,7 +224,7 @@ public sealed class ImageChain : IGrantingFormat
     public bool TryZero(ChunkRun run)
     {
         RefuseIfReadOnly();
-        _found[0] = default;
+        ForgetTop();
         return _top.TryZero(run);
     }
 
@@ -220,7 +234,7 @@ public sealed class ImageChain : IGrantingFormat
     /// <inheritdoc/>
     public void Grow()
     {
-        _found[0] = default;
+        ForgetTop();
         _top.Grow();
     }
 
@@ -258,6 +272,34 @@ public sealed class ImageChain : IGrantingFormat
         // What the top one has of its own may change whenever it is written; that it has nothing, only by what goes through here.
         found = level == 0 && _writable && answer.Extent.Kind != ImageExtentKind.Below ? default : answer;
         return answer;
+    }
+
+    private void AskAll(ulong offset)
+    {
+        for (int i = 0; i < _next.Length; i++)
+        {
+            _next[i] = i;
+        }
+        (_emptyFrom, _emptyEnd) = (offset, ulong.MaxValue);
+    }
+
+    /// <summary>Leaves out an image that has nothing, if that is worth it.</summary>
+    private bool LeavesOut(int before, int level, ulong offset, ulong end)
+    {
+        bool worth = end - offset >= Ahead;
+        if (worth)
+        {
+            _next[before] = _next[level + 1];
+            (_emptyFrom, _emptyEnd) = (offset, Math.Min(_emptyEnd, end));
+        }
+        return worth;
+    }
+
+    /// <summary>The top image changes.</summary>
+    private void ForgetTop()
+    {
+        _found[0] = default;
+        AskAll(0);
     }
 
     /// <summary>The first runs as one, as far as they adjoin: a stream takes the places of a pool in their order.</summary>
@@ -347,6 +389,8 @@ public sealed class ImageChain : IGrantingFormat
     /// <param name="Extent">What is there.</param>
     private readonly record struct FoundExtent(ulong Start, ImageExtent Extent)
     {
+        public ulong End => Start + Extent.Length;
+
         public bool Covers(ulong offset) => offset >= Start && offset - Start < Extent.Length;
 
         /// <summary>The part of it that begins at an offset which it covers.</summary>

@@ -15,7 +15,7 @@ internal sealed class ImageChainTests
     {
         Random random = new(seed);
         List<(StubImage Image, byte[] File, (ImageExtentKind Kind, long Offset)[] Map)> levels =
-            [.. Enumerable.Range(0, random.Next(1, 6)).Select(_ => NewLevel(random))];
+            [.. Enumerable.Range(0, random.Next(1, 6)).Select(_ => NewLevel(random, seed % 3 == 0 ? 3 : 1))];
         using ImageChain chain = new([.. levels.Select(l => l.Image)], writable: false);
         byte[] model = new byte[levels[0].Map.Length * 512];
         for (int sector = 0; sector < levels[0].Map.Length; sector++)
@@ -34,6 +34,10 @@ internal sealed class ImageChainTests
             Extent extent = chain.Lookup((ulong)chunk, limit);
             Assert.That(extent.Run.Count, Is.InRange(1UL, Math.Min(limit, (ulong)(chunks - chunk))));
             RequireSame(chain, extent, model, chunkBytes);
+        }
+        for (int i = 0; i < 100; i++)
+        {
+            RequireSame(chain, chain.Lookup((ulong)random.Next(chunks), (ulong)random.Next(1, 40)), model, chunkBytes);
         }
         Assert.That(() => chain.Lookup((ulong)chunks, 1), Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
@@ -81,6 +85,7 @@ internal sealed class ImageChainTests
         [
             Of(static i => (i % 2 == 0 ? ImageExtentKind.Zero : ImageExtentKind.Below, 0)),
             Of(static _ => (ImageExtentKind.Below, 0)),
+            Of(static i => (i < Sectors / 2 ? ImageExtentKind.Below : ImageExtentKind.Data, i * 512L)),
             Of(static i => (ImageExtentKind.Data, i * 512L)),
         ];
         using ImageChain chain = new(images, writable: false);
@@ -88,7 +93,7 @@ internal sealed class ImageChainTests
         {
             Extent extent = chain.Lookup(chunk, ulong.MaxValue);
             Assert.That(extent.Kind, Is.EqualTo(chunk % 2 == 0 ? ExtentKind.Zero : ExtentKind.Layer));
-            Assert.That(extent.Kind == ExtentKind.Zero || extent.Place == new Place(1, chunk), Is.True);
+            Assert.That(extent.Kind == ExtentKind.Zero || extent.Place == new Place(chunk < Sectors / 2 ? 2 : 1, chunk), Is.True);
         }
         Assert.That(images[1..].Select(static image => image.Lookups), Is.All.LessThan(Sectors / 100));
     }
@@ -125,23 +130,23 @@ internal sealed class ImageChainTests
     private static ImageChain Chain((ImageExtentKind, long)[] map, uint chunkSectors, int table = 1000) =>
         new([new StubImage(map, new CachedFile(new MemoryFile(FileSectors * 512), new MetadataCache()), chunkSectors, table)], writable: false);
 
-    private static (StubImage Image, byte[] File, (ImageExtentKind Kind, long Offset)[] Map) NewLevel(Random random)
+    private static (StubImage Image, byte[] File, (ImageExtentKind Kind, long Offset)[] Map) NewLevel(Random random, int scale = 1)
     {
         byte[] file = new byte[(FileSectors * 512) - random.Next(100_000)];
         random.NextBytes(file);
-        var map = new (ImageExtentKind, long)[random.Next(500, 1000)];
+        var map = new (ImageExtentKind, long)[random.Next(500 * scale, 1000 * scale)];
         for (int sector = 0; sector < map.Length;)
         {
             ImageExtentKind kind = random.Next(10) switch { < 4 => ImageExtentKind.Below, 4 => ImageExtentKind.Zero, 5 => ImageExtentKind.Packed, 6 => ImageExtentKind.Shared, _ => ImageExtentKind.Data };
             long place = kind is ImageExtentKind.Data or ImageExtentKind.Shared ? random.Next(FileSectors - 100) * 512L : 0;
-            for (int run = random.Next(1, 60); run > 0 && sector < map.Length; run--, sector++)
+            for (int run = random.Next(1, 60 * scale * scale); run > 0 && sector < map.Length; run--, sector++)
             {
                 map[sector] = (kind, place);
                 place += place > 0 ? 512 : 0;
             }
         }
         CachedFile cached = new(new MemoryFile(file), new MetadataCache());
-        return (new StubImage(map, cached, 1U << random.Next(0, 8), random.Next(1, 300)), file, map);
+        return (new StubImage(map, cached, 1U << random.Next(0, 8), random.Next(1, 300 * scale)), file, map);
     }
 
     private static byte[] SectorOf(List<(StubImage Image, byte[] File, (ImageExtentKind Kind, long Offset)[] Map)> levels, int sector)
