@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Cow.Formats.Images.Tables;
 using Cow.Formats.Io;
 using static System.Buffers.Binary.BinaryPrimitives;
 
@@ -21,6 +22,9 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
 
     // What tables hold that hold one thing throughout: many L1 entries may name one. Not where tables change.
     private readonly Dictionary<ulong, ImageExtent> _whole = [];
+
+    // The others, by the first byte of the disk that they speak of.
+    private readonly SeenPlaces _tables = new((long)store.Layout.ClusterBytes);
     private readonly int _file = store.DataFile is null ? Qcow2Store.ImageFileIndex : Qcow2Store.DataFileIndex;
     private readonly bool _external = store.DataFile is not null;
 
@@ -204,6 +208,11 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
         {
             long within = whole.Kind is ImageExtentKind.Data or ImageExtentKind.Shared ? (long)(offset & (bytes - 1)) : 0;
             return whole with { Length = length, Offset = whole.Offset + within };
+        }
+        ulong start = offset & ~(bytes - 1);
+        if (!store.Writable && !_tables.IsOwn((long)table, start))
+        {
+            throw new ImageFormatException(store.File.Name, (long)table, $"an L2 table of one entry, for disk offset {start}", "a table that another entry names");
         }
         ImageExtent found = InTable(table, offset, length);
         // In an external data file a table is right for one L1 entry only.

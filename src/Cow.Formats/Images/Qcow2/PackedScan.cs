@@ -39,6 +39,11 @@ internal sealed class PackedScan(Qcow2Store store, Findings findings)
             Look();
         }
         (ulong offset, ulong length) = entry.Packed(store.Layout);
+        if (store.Header.Compression == CompressionType.Deflate && length * Ratio < store.Layout.ClusterBytes)
+        {
+            findings.Errors.Add(new ImageFormatException(store.File.Name, (long)offset, $"deflate data of {store.Layout.ClusterBytes} bytes", $"{length} bytes, which cannot be so much").Message);
+            return;
+        }
         _places.Add(offset);
         _entries.Add((length, table));
     }

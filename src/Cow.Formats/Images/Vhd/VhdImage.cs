@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Images.Tables;
 using Cow.Formats.Io;
 
 namespace Cow.Formats.Images.Vhd;
@@ -34,6 +35,7 @@ internal sealed partial class VhdImage : IDiskImage
 
     /// <summary>Byte offset of the bitmap that was asked for last and is not in a hole of the file.</summary>
     private long _seenBitmap;
+    private readonly SeenPlaces _blocks;
 
     public VhdImage(ImageSource source, VhdLayout layout, bool writable)
     {
@@ -47,6 +49,7 @@ internal sealed partial class VhdImage : IDiskImage
         BackingReference? backing = footer.Type == VhdType.Differencing ? VhdParentNames.Read(_file, layout.Header) : null;
         Info = new ImageInfo(
             VhdDriver.FormatName, layout.VirtualBytes, ChunkBytes(layout, _file) / Sector, [_file], [source.Path], backing, footer.Id.ToString("D"), VhdFacts.Of(footer, layout.BlockBytes));
+        _blocks = new SeenPlaces(SpanBytes);
         _space = new VhdSpace(SpanBytes);
         if (writable)
         {
@@ -91,6 +94,10 @@ internal sealed partial class VhdImage : IDiskImage
         if (IsEmpty(place))
         {
             return new ImageExtent(length, ImageExtentKind.Below);
+        }
+        if (!_writable && !_blocks.IsOwn(place, block))
+        {
+            throw new ImageFormatException(_file.Name, place, $"block {block} apart from all others", "another block");
         }
         length = (ulong)Run(place, within / Sector, length / Sector, out bool present) * Sector;
         return present ? new ImageExtent(length, ImageExtentKind.Data, 0, data) : new ImageExtent(length, ImageExtentKind.Below);

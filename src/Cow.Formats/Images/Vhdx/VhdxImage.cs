@@ -33,6 +33,7 @@ internal sealed partial class VhdxImage : IDiskImage
 
     /// <summary>Byte offset of the bits that were asked for last and are not in a hole of the file.</summary>
     private long _seenBits;
+    private readonly SeenPlaces _bitmaps;
 
     public VhdxImage(ImageSource source, VhdxParts parts, ImageOpenOptions options)
     {
@@ -50,6 +51,7 @@ internal sealed partial class VhdxImage : IDiskImage
             RefusePayload(parts, replay);
         }
         (_medium, _metadata, _regions, _table) = (parts.Medium, parts.Metadata, parts.Regions, parts.Table);
+        _bitmaps = new SeenPlaces(_table.BitsBytes);
         uint chunk = Math.Min(_metadata.HasParent ? ChildChunkBytes : ChunkBytes, _metadata.BlockBytes);
         Info = new ImageInfo(
             VhdxDriver.FormatName, _metadata.VirtualBytes, (_file.CanGrow ? chunk : _metadata.BlockBytes) / Sector, [_file], [source.Path], _metadata.Parent, identity, Facts());
@@ -83,6 +85,7 @@ internal sealed partial class VhdxImage : IDiskImage
             bool present = false;
             if (!IsEmpty(block))
             {
+                RequireOwn(block);
                 length = Run(block, offset, length, out present);
             }
             if (!present)
@@ -112,6 +115,15 @@ internal sealed partial class VhdxImage : IDiskImage
         }
         _seenBits = bits;
         return false;
+    }
+
+    private void RequireOwn(ulong block)
+    {
+        long bits = _table.BitsAt(block);
+        if (!_writable && !_bitmaps.IsOwn(bits, block))
+        {
+            throw new ImageFormatException(_file.Name, bits, $"sector bits of block {block} alone", "those of another block");
+        }
     }
 
     /// <summary>How many bytes from an offset on are in the file throughout, or not at all, by the sector bitmap.</summary>

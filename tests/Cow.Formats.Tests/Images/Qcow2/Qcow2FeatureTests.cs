@@ -354,6 +354,48 @@ internal sealed class Qcow2FeatureTests
         Assert.That(image.Check().Errors, Has.Some.Contains("no subclusters in compressed data"));
     }
 
+    /// <summary>As QEMU's check has it: data may end a little behind the end of the file, since its length is told in sectors.</summary>
+    [TestCase(1, true)]
+    [TestCase(128, false)]
+    public void CompressedDataEndsInTheFile(int sectorsBehind, bool right)
+    {
+        using HoledFile file = HoledQcow2.Make(20, DiskBytes);
+        ulong offset = (20UL << 16) - 512;
+        file.WriteAt(Words(1, static _ => Qcow2Layout.Copied | (5 << 16)), 3 << 16);
+        file.WriteAt(Words(1, _ => (1UL << 62) | ((ulong)sectorsBehind << 54) | offset), 5 << 16);
+        CheckReport report = Giant.Open(Driver, file).Check();
+        Assert.That(report.Errors, right ? Has.None.Contains("ends in a cluster of the file") : Has.Some.Contains("ends in a cluster of the file"));
+        Assert.That(report.Errors, Has.Some.Contains("cluster 19 has refcount 0").Or.Some.Contains("ends in"));
+    }
+
+    /// <summary>So short that it need not be unpacked to be found.</summary>
+    [TestCase(21, 0)]
+    [TestCase(16, 0)]
+    public void CompressedDataTooShortForItsClusterIsFound(int clusterBits, int sectors)
+    {
+        long cluster = 1L << clusterBits;
+        using HoledFile file = HoledQcow2.Make(20, DiskBytes, clusterBits);
+        file.WriteAt(Words(1, _ => Qcow2Layout.Copied | (ulong)(5 * cluster)), 3 * cluster);
+        file.WriteAt(Words(1, _ => (1UL << 62) | ((ulong)sectors << (70 - clusterBits)) | (ulong)(10 * cluster)), 5 * cluster);
+        file.WriteAt([.. Enumerable.Repeat((byte)0x55, 512)], 10 * cluster);
+        IDiskImage image = Giant.Open(Driver, file);
+        Assert.That(image.Check().Errors, Has.Some.Contains($"at byte {10 * cluster}"));
+        Assert.That(() => image.ReadPacked(0, new byte[512]), Throws.InstanceOf<ImageFormatException>());
+    }
+
+    /// <summary>Where they do, a page of entries is a disk of any size.</summary>
+    [Test]
+    public void EntriesThatNameOneTableAreNotGoneThrough()
+    {
+        using HoledFile file = HoledQcow2.Make(20, 1UL << 40);
+        file.WriteAt(Words(2048, static _ => Qcow2Layout.Copied | (5 << 16)), 3 << 16);
+        file.WriteAt(Words(8192, static i => i % 2 == 0 ? 1UL : 0), 5 << 16);
+        IDiskImage image = Giant.Open(Driver, file);
+        Assert.That(FirstExtent(image), Is.Zero);
+        Assert.That(image.Lookup(1 << 16, 1 << 30), Is.EqualTo(new ImageExtent(1 << 16, ImageExtentKind.Below)), "the table itself is read");
+        Assert.That(() => image.Lookup(1UL << 29, 1 << 30), Throws.InstanceOf<ImageFormatException>());
+    }
+
     [Test]
     public void ANameLongerThanAClusterIsRefused()
     {

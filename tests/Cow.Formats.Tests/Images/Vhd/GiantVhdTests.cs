@@ -65,6 +65,22 @@ internal sealed class GiantVhdTests
         Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo((399, BlockBytes / 65536UL)));
     }
 
+    /// <summary>Whose bits are one page, so that the disk has as many extents as there are entries for it.</summary>
+    [TestCase(0)]
+    [TestCase(Sector)]
+    [TestCase(-Sector)]
+    public void BlocksOverEachOtherAreNotGoneThrough(long apart)
+    {
+        const uint BlockBytes = 2 << 20;
+        using HoledFile file = Vhd(1 << 30, BlockBytes, [8 << 20, 4 << 20, (4 << 20) + apart]);
+        file.WriteAt(Enumerable.Repeat((byte)0x55, 3 * Sector).ToArray(), (4 << 20) - Sector);
+        IDiskImage image = Open(file);
+        Assert.That(image.Lookup(0, BlockBytes).Kind, Is.EqualTo(ImageExtentKind.Below));
+        Assert.That(() => image.Lookup(BlockBytes, BlockBytes), Throws.Nothing);
+        Assert.That(() => image.Lookup(BlockBytes + Sector, Sector), Throws.Nothing);
+        Assert.That(() => image.Lookup(2 * BlockBytes, BlockBytes), Throws.InstanceOf<ImageFormatException>());
+    }
+
     /// <summary>Its 32 MiB would be kept for each image of a chain. What is there of it counts.</summary>
     [Test]
     public void ABatmapInAHoleIsNotKept()

@@ -175,8 +175,11 @@ internal sealed class GiantVhdxTests
             SetEntry(file, (ulong)((bitmap * 17) + 16), VhdxState.Full, 64 * Megabyte);
         }
         file.WriteAt([0xff], 64 * Megabyte);
-        CheckReport report = Open(file).Check();
+        IDiskImage image = Open(file);
+        CheckReport report = image.Check();
         Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo(((Blocks / 16) - 1, 1UL)));
+        Assert.That(() => image.Lookup(0, LargeBlock), Throws.Nothing);
+        Assert.That(() => image.Lookup(16 * (ulong)LargeBlock, LargeBlock), Throws.InstanceOf<ImageFormatException>(), "nor gone through");
     }
 
     /// <summary>Of a table larger than the cache each page is read once to find the bitmaps, however many pages of them the log changes.</summary>
