@@ -12,6 +12,7 @@ internal static class Program
 {
     public static int Main(string[] args)
     {
+        StandardFiles.OpenClosed();
         if (args is ["daemon", "run", ..] and not [.., "--help" or "-h" or "-?"])
         {
             Pinning.Begin();

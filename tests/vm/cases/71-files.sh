@@ -26,6 +26,7 @@ mount /dev/mapper/vm1 /tmp/m
 umount /tmp/m
 cowctl remove vm1
 cowctl check vm1.cow
+(exec <&- >&- 2>&-; cowctl check vm1.cow) || fail "cowctl needs a standard output"
 [ "$(xxhsum golden.img)" = "$before" ] || fail "the base was written"
 
 # What --dry-run says is true: a store of that size takes a full rewrite, and it is hardly larger than the base.
