@@ -34,9 +34,6 @@
 /* Entries of the largest thin group; a full one costs no more per chunk. */
 #define COW_THIN_MAX	31
 
-/* Chunks of a bio that goes on its way without more thought. */
-#define COW_FEW		16
-
 /* An entry: index in the group, state, device, sector. */
 #define COW_E_INDEX_SHIFT	56
 #define COW_E_STATE_SHIFT	52
@@ -186,12 +183,16 @@ static inline u64 *group_slot(void *group, unsigned int index)
 	return thin_slot(group, index);
 }
 
-static inline u64 map_entry(struct cow_ctx *ctx, u64 chunk)
+static inline u64 group_entry(void *group, unsigned int index)
 {
-	void *group = group_find(ctx, chunk);
-	u64 *slot = group_slot(group, chunk & (COW_GROUP - 1));
+	u64 *slot = group_slot(group, index);
 
 	return slot ? READ_ONCE(*slot) : 0;
+}
+
+static inline u64 map_entry(struct cow_ctx *ctx, u64 chunk)
+{
+	return group_entry(group_find(ctx, chunk), chunk & (COW_GROUP - 1));
 }
 
 static unsigned int full_gap(const u64 *slot, unsigned int max)
@@ -265,21 +266,46 @@ static u64 map_run(struct cow_ctx *ctx, u64 chunk, u64 max, u64 first)
 	return count;
 }
 
+/* Have chunks behind one in a group what it has, in places that adjoin? */
+static __always_inline bool group_continues(void *group, unsigned int index,
+					    unsigned int more, u64 first,
+					    u64 sectors)
+{
+	const u64 *slot = full_entries(group) + index;
+	u64 entry, next = first;
+
+	do {
+		entry = likely(is_full(group)) ? READ_ONCE(*++slot) :
+						 group_entry(group, ++index);
+		next += entry_make(1, COW_UNKNOWN, 0, sectors);
+		if (entry_state(first) ? entry != next : entry_state(entry))
+			return false;
+	} while (--more);
+	return true;
+}
+
 /*
- * Where one chunk is read, or, if @write, written again; where that is all there
- * is to know.  Only a committed place will do for FUA.
+ * Where a chunk and @more behind it, in one group, are read or, if @write,
+ * written again; where that is one place, and all there is to know.  Only a
+ * committed one will do for FUA.
  */
 static __always_inline bool map_find(struct cow_ctx *ctx, u64 chunk,
-				     bool write, bool fua, u32 *dev,
-				     u64 *sector)
+				     unsigned int more, bool write, bool fua,
+				     u32 *dev, u64 *sector)
 {
 	const struct cow_known *known = rcu_dereference(ctx->map.known);
+	unsigned int index = chunk & (COW_GROUP - 1);
 	const struct cow_range *range;
+	void *group;
 	u64 entry;
 
 	/* As in cow_map_lookup(); what the ranges say is looked at only later. */
 	smp_rmb();
-	entry = map_entry(ctx, chunk);
+	group = group_find(ctx, chunk);
+	entry = group_entry(group, index);
+	if (more && group &&
+	    !group_continues(group, index, more, entry, cow_chunk_sectors(ctx)))
+		return false;
 	if (entry_state(entry) == COW_COMMITTED ||
 	    (entry_state(entry) == COW_PLACED && !fua)) {
 		*dev = entry_dev(entry);
@@ -289,33 +315,11 @@ static __always_inline bool map_find(struct cow_ctx *ctx, u64 chunk,
 	if (write || entry_state(entry))
 		return false;
 	range = cow_range_find(known, chunk);
-	if (!range || range->dev == DM_COW_DEV_ZERO)
+	if (!range || range->dev == DM_COW_DEV_ZERO ||
+	    range->end - chunk <= more)
 		return false;
 	*dev = range->dev;
 	*sector = cow_range_sector(ctx, range, chunk);
-	return true;
-}
-
-/* As map_find(), for a few chunks that adjoin where they are read, too. */
-static noinline bool map_find_few(struct cow_ctx *ctx, u64 chunk, u64 last,
-				  bool write, bool fua, u32 *dev, u64 *sector)
-{
-	u64 i, to;
-	u32 on;
-
-	if (last - chunk >= COW_FEW)
-		return false;
-	for (i = 0; i <= last - chunk; i++) {
-		if (!map_find(ctx, chunk + i, write, fua, &on, &to))
-			return false;
-		if (!i) {
-			*dev = on;
-			*sector = to;
-		} else if (on != *dev ||
-			   to != *sector + (i << ctx->chunk_shift)) {
-			return false;
-		}
-	}
 	return true;
 }
 
@@ -325,31 +329,28 @@ static noinline bool map_find_few(struct cow_ctx *ctx, u64 chunk, u64 last,
  * @bio: from map()
  *
  * Most reads and writes lie in one chunk, whose place or source is known and
- * ends behind them; where chunks are small, in a few that adjoin.  cow_map_io()
+ * ends behind them; where chunks are small, in some that adjoin.  cow_map_io()
  * would do the same with them at three times the cost; it does all others.
  * Context: any.  Takes no lock.
  * Return: false if nothing was done.
  */
 bool cow_map_short(struct cow_ctx *ctx, struct bio *bio)
 {
+	u64 sector = bio->bi_iter.bi_sector, chunk = sector >> ctx->chunk_shift;
+	u64 last = (bio_end_sector(bio) - 1) >> ctx->chunk_shift;
 	bool write = bio_op(bio) == REQ_OP_WRITE, found;
-	u64 sector = bio->bi_iter.bi_sector, to;
-	u64 last = bio_end_sector(bio) - 1;
 	struct block_device *bdev;
+	u64 to;
 	u32 dev;
 
 	if ((!write && bio_op(bio) != REQ_OP_READ) ||
 	    (bio->bi_opf & REQ_PREFLUSH) ||
+	    (chunk ^ last) >> COW_GROUP_SHIFT ||
 	    READ_ONCE(ctx->mode) != COW_MODE_RW)
 		return false;
 	rcu_read_lock();
-	if (likely(!((sector ^ last) >> ctx->chunk_shift)))
-		found = map_find(ctx, sector >> ctx->chunk_shift, write,
-				 bio->bi_opf & REQ_FUA, &dev, &to);
-	else
-		found = map_find_few(ctx, sector >> ctx->chunk_shift,
-				     last >> ctx->chunk_shift, write,
-				     bio->bi_opf & REQ_FUA, &dev, &to);
+	found = map_find(ctx, chunk, last - chunk, write,
+			 bio->bi_opf & REQ_FUA, &dev, &to);
 	rcu_read_unlock();
 	if (!found)
 		return false;
