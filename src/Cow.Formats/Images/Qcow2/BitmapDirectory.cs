@@ -1,70 +1,50 @@
 // SPDX-License-Identifier: MIT
 namespace Cow.Formats.Images.Qcow2;
 
-/// <summary>What the header says of the bitmap directory.</summary>
+/// <summary>What the header says of the bitmap directory. Only who counts clusters judges it: reads of the disk need no bitmap.</summary>
 /// <param name="ExtensionAt">Byte offset of the extension that says it.</param>
+/// <param name="ExtensionBytes">Bytes of what the extension holds. If they are not those of its fields, these are taken for 0.</param>
 /// <param name="Count">Bitmaps.</param>
+/// <param name="Reserved">Has to be 0.</param>
 /// <param name="Bytes">Bytes of the directory.</param>
 /// <param name="Offset">Its byte offset.</param>
-internal readonly record struct BitmapDirectory(ulong ExtensionAt, uint Count, ulong Bytes, ulong Offset)
+internal readonly record struct BitmapDirectory(ulong ExtensionAt, uint ExtensionBytes, uint Count, uint Reserved, ulong Bytes, ulong Offset)
 {
+    /// <summary>Of the fields of the extension.</summary>
+    private const int FieldsBytes = 24;
+
     /// <summary>QEMU opens no image with more bitmaps.</summary>
-    public const uint MaxCount = 65535;
+    private const uint MaxCount = 65535;
 
     /// <summary>Nor one with a longer directory.</summary>
-    public const ulong MaxBytes = 64 << 20;
+    private const ulong MaxBytes = 64 << 20;
 
-    private const int HeadBytes = 24;
-
-    /// <summary>Goes through the pieces of the file that the directory names, itself first.</summary>
+    /// <summary>Takes the fields of an extension as they are.</summary>
     /// <param name="file">The image.</param>
-    /// <param name="layout">Its layout.</param>
-    /// <param name="claim">Is given byte offset and length of each. Where it says no, what the piece names is left out: other bitmaps could name the
-    /// same table, again and again.</param>
-    /// <exception cref="ImageFormatException">It is not a directory, or a table is not inside the file.</exception>
-    public void ForEachPiece(MetadataFile file, Qcow2Layout layout, Func<ulong, ulong, bool> claim)
+    /// <param name="extensionAt">Byte offset of the extension.</param>
+    /// <param name="fieldsAt">Byte offset of what it holds.</param>
+    /// <param name="bytes">Bytes of that.</param>
+    public static BitmapDirectory Read(MetadataFile file, ulong extensionAt, ulong fieldsAt, uint bytes) => bytes == FieldsBytes
+        ? new(extensionAt, bytes, file.Read32(fieldsAt), file.Read32(fieldsAt + 4), file.Read64(fieldsAt + 8), file.Read64(fieldsAt + 16))
+        : new(extensionAt, bytes, 0, 0, 0, 0);
+
+    /// <summary>For messages.</summary>
+    public override string ToString() => $"{Count} bitmaps in {Bytes} bytes at {Offset}, reserved {Reserved}, in an extension of {ExtensionBytes}";
+
+    /// <summary>What the extension would have to be and is not, or null.</summary>
+    public string? Fault()
     {
-        if (Offset > Qcow2Layout.OffsetMask)
+        if (ExtensionBytes != FieldsBytes)
         {
-            throw new ImageFormatException(file.Name, (long)ExtensionAt, "a bitmap directory inside the file", $"one at {Offset}");
+            return $"an extension of {FieldsBytes} bytes";
         }
-        if (!claim(Offset, Bytes))
+        if (Count is 0 or > MaxCount || !IsPossible)
         {
-            return;
+            return "a directory inside the limits";
         }
-        ulong at = Offset;
-        for (uint i = 0; i < Count; i++)
-        {
-            if (Bytes - (at - Offset) < HeadBytes)
-            {
-                throw new ImageFormatException(file.Name, (long)at, $"a directory of {Count} bitmaps", $"{Bytes} bytes");
-            }
-            ulong length = HeadBytes + (file.Read32(at + 16) & 0xffffUL) + file.Read32(at + 20);
-            ForEachPiece(file, layout, file.Read64(at), file.Read32(at + 8), claim);
-            at += (length + 7) & ~7UL;
-            if (at - Offset > Bytes)
-            {
-                throw new ImageFormatException(file.Name, (long)at, $"a directory of {Bytes} bytes", $"an entry of {length}");
-            }
-        }
+        return Reserved != 0 ? "reserved bits of 0" : null;
     }
 
-    private static void ForEachPiece(MetadataFile file, Qcow2Layout layout, ulong tableAt, uint entries, Func<ulong, ulong, bool> claim)
-    {
-        if (tableAt == 0 || tableAt % layout.ClusterBytes != 0 || entries > Qcow2Header.MaxRefcountTableBytes)
-        {
-            throw new ImageFormatException(file.Name, (long)Math.Min(tableAt, long.MaxValue), "a bitmap table that begins a cluster", $"{entries} entries at {tableAt}");
-        }
-        if (!claim(tableAt, entries * 8UL))
-        {
-            return;
-        }
-        file.ForEachWord(tableAt, entries, (_, entry) =>
-        {
-            if ((entry & Qcow2Layout.OffsetMask) != 0)
-            {
-                claim(entry & Qcow2Layout.OffsetMask, layout.ClusterBytes);
-            }
-        });
-    }
+    /// <summary>Whether a directory may be where it is said to be.</summary>
+    public bool IsPossible => Bytes is > 0 and <= MaxBytes && Offset is > 0 and <= Qcow2Layout.OffsetMask;
 }

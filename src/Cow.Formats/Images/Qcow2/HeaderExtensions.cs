@@ -19,7 +19,6 @@ internal sealed class HeaderExtensions
 
     private const int HeadBytes = 8;
     private const int FeatureBytes = 48;
-    private const int BitmapsBytes = 24;
 
     private readonly Dictionary<int, string> _featureNames = [];
 
@@ -97,7 +96,7 @@ internal sealed class HeaderExtensions
     public void DropBitmaps(Qcow2Header header, MetadataFile file)
     {
         ulong at = Bitmaps!.Value.ExtensionAt;
-        ulong next = at + HeadBytes + BitmapsBytes;
+        ulong next = at + HeadBytes + ((Bitmaps.Value.ExtensionBytes + 7UL) & ~7UL);
         bool last = next + 4 > (header.BackingOffset > 0 ? header.BackingOffset : header.ClusterBytes) || file.Read32(next) == EndType;
         file.Patch32(at, last ? EndType : DroppedType);
         Bitmaps = null;
@@ -121,20 +120,11 @@ internal sealed class HeaderExtensions
                 throw new ImageFormatException(file.Name, (long)at, "no encryption, which this driver does not do", "a pointer to a LUKS header");
             // Without the autoclear bit somebody has written who does not know bitmaps: then what is here counts for nothing.
             case BitmapsType when header.Has(AutoclearFeatures.Bitmaps):
-                TakeBitmaps(length, at, header, file);
+                Bitmaps = BitmapDirectory.Read(file, at - HeadBytes, at, (uint)length);
                 break;
             default:
                 break;
         }
-    }
-
-    private void TakeBitmaps(int length, ulong at, Qcow2Header header, MetadataFile file)
-    {
-        Require(length == BitmapsBytes, file, at, $"a bitmaps extension of {BitmapsBytes} bytes", $"{length}");
-        BitmapDirectory directory = new(at - HeadBytes, file.Read32(at), file.Read64(at + 8), file.Read64(at + 16));
-        bool possible = directory.Count is > 0 and <= BitmapDirectory.MaxCount && directory.Bytes <= BitmapDirectory.MaxBytes && directory.Offset % header.ClusterBytes == 0;
-        Require(possible, file, at, "a bitmap directory inside the limits", $"{directory.Count} bitmaps in {directory.Bytes} bytes at {directory.Offset}");
-        Bitmaps = directory;
     }
 
     private void TakeFeatureNames(int length, ulong at, MetadataFile file)

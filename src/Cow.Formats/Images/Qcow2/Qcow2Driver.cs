@@ -170,12 +170,14 @@ public sealed class Qcow2Driver : IRepairingDriver
     }
 
     /// <summary>Takes the bitmaps out. Nothing believes them any more, so their space becomes free; but what they name may be somebody else's, too. Only a
-    /// count of all tables can tell, as after a crash, and it is made once. Where it cannot be made, space is lost.</summary>
+    /// count of all tables can tell, as after a crash, and it is made once. Where it cannot be made, or nobody can say what the bitmaps had, space is
+    /// lost.</summary>
     private static void DropBitmaps(Qcow2Store store)
     {
+        bool sound = References.AreBitmapsSound(store);
         store.Extensions.DropBitmaps(store.Header, store.File);
         store.File.Flush();
-        if (CountWhole(store) is { } rebuild)
+        if (sound && CountWhole(store) is { } rebuild)
         {
             rebuild.Write();
             store.ClaimAll();

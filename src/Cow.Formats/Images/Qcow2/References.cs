@@ -89,6 +89,14 @@ internal sealed class References
         return result;
     }
 
+    /// <summary>Whether the bitmaps by themselves are as they should be.</summary>
+    public static bool AreBitmapsSound(Qcow2Store store)
+    {
+        Findings findings = new();
+        new References(store, findings, unpacks: false).CountBitmaps();
+        return !findings.Errors.Any;
+    }
+
     private void CountRefcounts()
     {
         Claim(_store.Refcounts.Offset, _store.Refcounts.Bytes, Qcow2Header.RefcountTableAt, "the refcount table");
@@ -260,13 +268,10 @@ internal sealed class References
 
     private void CountBitmaps()
     {
-        if (_store.Extensions.Bitmaps is not { } directory)
-        {
-            return;
-        }
+        ulong extensionAt = _store.Extensions.Bitmaps?.ExtensionAt ?? 0;
         try
         {
-            directory.ForEachPiece(_store.File, _layout, (offset, length) => Claim(offset, length, directory.ExtensionAt, "a bitmap"));
+            new BitmapScan(_store, _findings.Errors, (offset, length) => Claim(offset, length, extensionAt, "a bitmap")).Run();
         }
         catch (ImageFormatException e)
         {

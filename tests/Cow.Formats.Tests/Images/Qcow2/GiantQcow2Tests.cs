@@ -261,7 +261,7 @@ internal sealed class GiantQcow2Tests
         Assert.That(file.BytesRead, Is.LessThan(2 << 20));
     }
 
-    /// <summary>A thousand tables of 64 MiB in clusters of 512 bytes, none of them counted but the first cluster of the last: it becomes free.</summary>
+    /// <summary>A thousand tables of 8 MiB in clusters of 512 bytes, none of them counted but the first cluster of the last: it becomes free.</summary>
     [Test, CancelAfter(60_000)]
     public void BitmapTablesInHolesAreDroppedAtOnce()
     {
@@ -269,13 +269,13 @@ internal sealed class GiantQcow2Tests
         const long Small = 512;
         const long DirectoryAt = 16 * Small;
         const long TablesAt = 256 * Small;
-        const long TableBytes = 64 << 20;
+        const long TableBytes = 8 << 20;
         using HoledFile file = Make((TablesAt + (Bitmaps * TableBytes)) / Small, 1 << 20, 9);
         file.WriteAt([1], 95);
         file.WriteAt(Fields((0, 4, 0x23852875), (4, 4, 24), (8, 4, Bitmaps), (16, 8, 32 * Bitmaps), (24, 8, DirectoryAt)), 104);
         for (int i = 0; i < Bitmaps; i++)
         {
-            file.WriteAt(Fields((0, 8, TablesAt + ((Bitmaps - 1 - i) * TableBytes)), (8, 4, TableBytes / 8), (18, 2, 4), (24, 8, i)), DirectoryAt + (i * 32));
+            file.WriteAt(Fields((0, 8, TablesAt + ((Bitmaps - 1 - i) * TableBytes)), (8, 4, TableBytes / 8), (12, 4, 1), (16, 1, 1), (17, 1, 16), (18, 2, 2), (24, 1, 1 + (i / 100)), (25, 1, 1 + (i % 100))), DirectoryAt + (i * 32));
         }
         file.WriteAt(Words(1, _ => (ulong)(10 * Small)), Small + 8);
         file.WriteAt([0, 1], 10 * Small);

@@ -134,6 +134,21 @@ internal sealed class Qcow2FeatureTests
         RequireSound(folder, new byte[DiskBytes]);
     }
 
+    /// <summary>Of one bit for every sector to one for the whole disk, whose size is none that fits.</summary>
+    [TestCase("512", 100_000_256)]
+    [TestCase("64K", 100_000_256)]
+    [TestCase("2G", 512)]
+    public void BitmapsOfQemuAreSound(string granularity, int diskBytes)
+    {
+        Qemu.Require();
+        using ScratchFolder folder = new();
+        Qemu.Img(folder.Path, "create", "-q", "-f", "qcow2", "-o", "cluster_size=512", Image, $"{diskBytes}");
+        Qemu.Img(folder.Path, "bitmap", "--add", "-g", granularity, Image, "b0");
+        Qemu.Img(folder.Path, "bitmap", "--add", "--disable", "-g", granularity, Image, new string('b', 1023));
+        Qemu.Io(folder.Path, "qcow2", Image, ["write -P 3 0 512"]);
+        With(folder, writable: false, disk => Assert.That(disk.Chain.Check().Errors.Concat(disk.Chain.Check().Leaks), Is.Empty));
+    }
+
     [Test]
     public void BitmapsAreDroppedBeforeTheFirstWrite()
     {

@@ -15,6 +15,10 @@ internal sealed class Qcow2RepairTests
     private const ulong InUse = Qcow2Layout.Copied;
     private const ulong Reserved = 1UL << 57;
 
+    private const long DirectoryAt = 6 * Cluster;
+    private const long TableAt = 7 * Cluster;
+    private const string TwoBitmapsCounted = "1 1 1 1 1 1 1 1 1 1 1 0";
+
     private static readonly Qcow2Driver Driver = new();
 
     /// <summary>The first entry of the table, or one for clusters that are not there, names a cluster of the disk.</summary>
@@ -85,7 +89,7 @@ internal sealed class Qcow2RepairTests
     {
         using HoledFile file = Image();
         file.WriteAt(Fields((0, 4, 0x23852875), (4, 4, 24), (8, 4, 1), (16, 8, 32), (24, 8, 5 * Cluster)), 104);
-        file.WriteAt(Fields((0, 8, -Cluster), (8, 4, 8192), (17, 1, 1), (19, 1, 1), (24, 1, 97)), 5 * Cluster);
+        file.WriteAt(Fields((0, 8, -Cluster), (8, 4, 8192), (12, 4, 1), (16, 1, 1), (17, 1, 16), (19, 1, 1), (24, 1, 97)), 5 * Cluster);
         file.WriteAt([1], 95);
         using IDiskImage image = Open(Driver, file, writable: true);
         Assert.That(image.Check().Errors, Is.Empty);
@@ -146,12 +150,85 @@ internal sealed class Qcow2RepairTests
     }
 
     [Test]
+    public void BitmapsAreCounted()
+    {
+        using HoledFile file = WithTwoBitmaps();
+        Assert.That(Open(Driver, file).Check().Clean, Is.True);
+        file.WriteAt(new byte[10], (2 * Cluster) + 12);
+        Assert.That(Repair(file).Errors, Is.Empty);
+        Assert.That(Counts(file, 12), Is.EqualTo(TwoBitmapsCounted));
+    }
+
+    /// <summary>Else what it hides would become free, and QEMU refuses the whole image until somebody sets the byte right again.</summary>
+    [TestCase(104, 0x24, TestName = "AWrongByteOfTheBitmapsFreesNothing(an extension that nobody knows)")]
+    [TestCase(111, 16, TestName = "AWrongByteOfTheBitmapsFreesNothing(a short extension)")]
+    [TestCase(115, 0, TestName = "AWrongByteOfTheBitmapsFreesNothing(no bitmaps)")]
+    [TestCase(115, 1, TestName = "AWrongByteOfTheBitmapsFreesNothing(one bitmap)")]
+    [TestCase(115, 3, TestName = "AWrongByteOfTheBitmapsFreesNothing(three bitmaps)")]
+    [TestCase(113, 1, TestName = "AWrongByteOfTheBitmapsFreesNothing(many bitmaps)")]
+    [TestCase(119, 1, TestName = "AWrongByteOfTheBitmapsFreesNothing(reserved bits)")]
+    [TestCase(127, 0, TestName = "AWrongByteOfTheBitmapsFreesNothing(no directory)")]
+    [TestCase(127, 32, TestName = "AWrongByteOfTheBitmapsFreesNothing(a short directory)")]
+    [TestCase(127, 72, TestName = "AWrongByteOfTheBitmapsFreesNothing(a long directory)")]
+    [TestCase(134, 2, TestName = "AWrongByteOfTheBitmapsFreesNothing(a directory inside a cluster)")]
+    [TestCase(DirectoryAt + 5, 0, TestName = "AWrongByteOfTheBitmapsFreesNothing(no table)")]
+    [TestCase(DirectoryAt + 6, 2, TestName = "AWrongByteOfTheBitmapsFreesNothing(a table inside a cluster)")]
+    [TestCase(DirectoryAt + 11, 0, TestName = "AWrongByteOfTheBitmapsFreesNothing(an empty table)")]
+    [TestCase(DirectoryAt + 11, 2, TestName = "AWrongByteOfTheBitmapsFreesNothing(a long table)")]
+    [TestCase(DirectoryAt + 8, 1, TestName = "AWrongByteOfTheBitmapsFreesNothing(a table too long for anything)")]
+    [TestCase(DirectoryAt + 15, 8, TestName = "AWrongByteOfTheBitmapsFreesNothing(a reserved flag)")]
+    [TestCase(DirectoryAt + 16, 2, TestName = "AWrongByteOfTheBitmapsFreesNothing(type 2)")]
+    [TestCase(DirectoryAt + 17, 8, TestName = "AWrongByteOfTheBitmapsFreesNothing(granularity 8)")]
+    [TestCase(DirectoryAt + 17, 32, TestName = "AWrongByteOfTheBitmapsFreesNothing(granularity 32)")]
+    [TestCase(DirectoryAt + 19, 0, TestName = "AWrongByteOfTheBitmapsFreesNothing(no name)")]
+    [TestCase(DirectoryAt + 19, 9, TestName = "AWrongByteOfTheBitmapsFreesNothing(a name over the next entry)")]
+    [TestCase(DirectoryAt + 18, 4, TestName = "AWrongByteOfTheBitmapsFreesNothing(a long name)")]
+    [TestCase(DirectoryAt + 23, 1, TestName = "AWrongByteOfTheBitmapsFreesNothing(extra data)")]
+    [TestCase(DirectoryAt + 24, 0, TestName = "AWrongByteOfTheBitmapsFreesNothing(NUL in a name)")]
+    [TestCase(DirectoryAt + 24, 98, TestName = "AWrongByteOfTheBitmapsFreesNothing(a name twice)")]
+    [TestCase(TableAt, 16, TestName = "AWrongByteOfTheBitmapsFreesNothing(a reserved bit in a table)")]
+    [TestCase(TableAt + 7, 1, TestName = "AWrongByteOfTheBitmapsFreesNothing(all ones in a cluster)")]
+    [TestCase(TableAt + 7, 2, TestName = "AWrongByteOfTheBitmapsFreesNothing(another reserved bit)")]
+    [TestCase(TableAt + 6, 2, TestName = "AWrongByteOfTheBitmapsFreesNothing(a cluster inside a cluster)")]
+    public void AWrongByteOfTheBitmapsFreesNothing(long at, byte value)
+    {
+        using HoledFile file = WithTwoBitmaps();
+        file.WriteAt([value], at);
+        Assert.That(Open(Driver, file).Check().Errors, Is.Not.Empty);
+        Assert.That(Repair(file).Errors, Is.Not.Empty);
+        Assert.That(Counts(file, 12), Is.EqualTo(TwoBitmapsCounted));
+        Open(Driver, file, writable: true).Close();
+        Assert.That(Counts(file, 12), Is.EqualTo(TwoBitmapsCounted), "they are dropped, and nobody can say what they had");
+        Assert.That(Open(Driver, file).Check().Errors, Is.Empty);
+    }
+
+    /// <summary>Of one bitmap a length is wrong; all that can be found is counted.</summary>
+    [Test]
+    public void OfBitmapsThatAreNotSoundIsCountedWhatIsFound()
+    {
+        using HoledFile file = WithTwoBitmaps();
+        file.WriteAt([8], DirectoryAt + 17);
+        file.WriteAt(new byte[12], (2 * Cluster) + 12);
+        Repair(file);
+        Assert.That(Counts(file, 12), Is.EqualTo(TwoBitmapsCounted));
+    }
+
+    /// <summary>The specification lets others pass it by.</summary>
+    [Test]
+    public void ABitmapMayHaveExtraData()
+    {
+        using HoledFile file = WithTwoBitmaps();
+        file.WriteAt([4, 1, 16, 0, 1, 0, 0, 0, 1, 0, 97], DirectoryAt + 15);
+        Assert.That(Open(Driver, file).Check().Clean, Is.True);
+    }
+
+    [Test]
     public void ABitmapDirectoryOfNothingFarOutIsAnError()
     {
         using HoledFile file = Image();
         file.WriteAt(Fields((0, 4, 0x23852875), (4, 4, 24), (8, 4, 1), (24, 8, long.MinValue)), 104);
         file.WriteAt([1], 95);
-        Assert.That(Open(Driver, file).Check().Errors[0], Does.Contain("a bitmap"));
+        Assert.That(Open(Driver, file).Check().Errors[0], Does.Contain("the bitmaps extension"));
     }
 
     /// <summary>A hundred entries name a cluster that is counted once; counts have four bits, and its neighbour's share a byte with them.</summary>
@@ -266,7 +343,7 @@ internal sealed class Qcow2RepairTests
         using HoledFile file = Image();
         file.WriteAt(Fields((0, 4, 0x23852875), (4, 4, 24), (8, 4, 1), (16, 8, 64 << 20), (24, 8, -65536)), 104);
         file.WriteAt([1], 95);
-        Assert.That(Open(Driver, file).Check().Errors[0], Does.Contain("a bitmap"));
+        Assert.That(Open(Driver, file).Check().Errors[0], Does.Contain("the bitmaps extension"));
         Assert.That(Repair(file).Errors, Has.Count.EqualTo(1));
     }
 
@@ -370,11 +447,26 @@ internal sealed class Qcow2RepairTests
         Assert.That(file.BytesWritten, Is.EqualTo(before));
     }
 
-    /// <summary>A bitmap with its directory, its table and what that names.</summary>
+    /// <summary>Two bitmaps, each with a cluster of bits; all is counted.</summary>
+    private static HoledFile WithTwoBitmaps()
+    {
+        HoledFile file = Image(InUse | (ulong)(5 * Cluster));
+        file.WriteAt([1], 95);
+        file.WriteAt(Fields((0, 4, 0x23852875), (4, 4, 24), (8, 4, 2), (16, 8, 64), (24, 8, DirectoryAt)), 104);
+        for (int i = 0; i < 2; i++)
+        {
+            file.WriteAt(Fields((0, 8, TableAt + (i * Cluster)), (8, 4, 1), (16, 1, 1), (17, 1, 16), (19, 1, 1), (24, 1, 97 + i)), DirectoryAt + (32 * i));
+            file.WriteAt(Words(1, _ => (ulong)((9 + i) * Cluster)), TableAt + (i * Cluster));
+        }
+        file.WriteAt([0, 1, 0, 1, 0, 1, 0, 1, 0, 1], (2 * Cluster) + 12);
+        return file;
+    }
+
+    /// <summary>A bitmap in use with its directory, its table, of any size, and what that names.</summary>
     private static void WithBitmap(HoledFile file, int directory, int table, long[] entries)
     {
         file.WriteAt(Fields((0, 4, 0x23852875), (4, 4, 24), (8, 4, 1), (16, 8, 32), (24, 8, directory * Cluster)), 104);
-        file.WriteAt(Fields((0, 8, table * Cluster), (8, 4, entries.Length), (17, 1, 1), (19, 1, 1), (24, 1, 97)), directory * Cluster);
+        file.WriteAt(Fields((0, 8, table * Cluster), (8, 4, entries.Length), (12, 4, 1), (16, 1, 1), (17, 1, 16), (19, 1, 1), (24, 1, 97)), directory * Cluster);
         file.WriteAt(Words(entries.Length, i => (ulong)entries[i]), table * Cluster);
         file.WriteAt([1], 95);
     }
