@@ -13,16 +13,18 @@ internal static class CopiedFlags
     public static void Visit(Qcow2Store store, ClaimedClusters claims, Action<string, ulong, ulong, ulong> wrong)
     {
         List<ulong> tables = [];
+        List<ulong> slots = [];
         store.File.ForEachWord(store.Header.L1Offset, store.Header.L1Entries, (slot, entry) =>
         {
             if (ClusterMap.IsTable(store, entry))
             {
                 ulong table = entry & Qcow2Layout.OffsetMask;
-                Judge(store, "the L1 entry", store.L1EntryAt(slot), entry, table, wrong);
+                Judge("the L1 entry", store.L1EntryAt(slot), entry, CountOf(store, table), wrong);
                 tables.Add(table);
+                slots.Add(slot);
             }
         });
-        VisitTables(store, claims, tables, wrong);
+        VisitTables(store, claims, tables, slots, wrong);
     }
 
     /// <summary>Corrects them; not yet durable.</summary>
@@ -46,38 +48,39 @@ internal static class CopiedFlags
     }
 
     /// <summary>Each once, however many entries name it.</summary>
-    private static void VisitTables(Qcow2Store store, ClaimedClusters claims, List<ulong> tables, Action<string, ulong, ulong, ulong> wrong)
+    private static void VisitTables(Qcow2Store store, ClaimedClusters claims, List<ulong> tables, List<ulong> slots, Action<string, ulong, ulong, ulong> wrong)
     {
-        if (store.DataFile is not null)
-        {
-            return;
-        }
         TableScan scan = new(store);
-        Ascending.Sort(tables);
+        Ascending.Sort(tables, slots);
         for (int i = 0; i < tables.Count; i++)
         {
             if (i == 0 || tables[i] != tables[i - 1])
             {
-                VisitTable(store, claims, scan, tables[i], wrong);
+                VisitTable(store, claims, scan, tables[i], slots[i] << store.Layout.L1Shift, wrong);
             }
         }
     }
 
-    private static void VisitTable(Qcow2Store store, ClaimedClusters claims, TableScan scan, ulong table, Action<string, ulong, ulong, ulong> wrong)
+    /// <summary>Visits a table that maps the disk from a byte offset on.</summary>
+    private static void VisitTable(Qcow2Store store, ClaimedClusters claims, TableScan scan, ulong table, ulong start, Action<string, ulong, ulong, ulong> wrong)
     {
         scan.Start(table);
         while (scan.TryNext(out int index, out L2Entry entry))
         {
-            if (!entry.IsCompressed && ClusterMap.IsAllocated(entry) && scan.Map.Fault(entry, 0, claims) is null && scan.Map.DataFault(entry, 0, claims) is null)
+            ulong offset = start + ((ulong)index << store.Layout.ClusterBits);
+            if (!entry.IsCompressed && ClusterMap.IsAllocated(entry) && scan.Map.Fault(entry, offset, claims) is null && scan.Map.DataFault(entry, offset, claims) is null)
             {
-                Judge(store, "the L2 entry", table + ((ulong)index << store.Layout.EntryBits), entry.Raw, entry.HostOffset, wrong);
+                // An external data file has no counts: it is this disk's alone.
+                ulong count = store.DataFile is null ? CountOf(store, entry.HostOffset) : 1;
+                Judge("the L2 entry", table + ((ulong)index << store.Layout.EntryBits), entry.Raw, count, wrong);
             }
         }
     }
 
-    private static void Judge(Qcow2Store store, string what, ulong at, ulong entry, ulong host, Action<string, ulong, ulong, ulong> wrong)
+    private static ulong CountOf(Qcow2Store store, ulong host) => store.Refcounts.GetSparsely(host >> store.Layout.ClusterBits);
+
+    private static void Judge(string what, ulong at, ulong entry, ulong count, Action<string, ulong, ulong, ulong> wrong)
     {
-        ulong count = store.Refcounts.GetSparsely(host >> store.Layout.ClusterBits);
         if (((entry & Qcow2Layout.Copied) != 0) != (count == 1))
         {
             wrong(what, at, entry, count);

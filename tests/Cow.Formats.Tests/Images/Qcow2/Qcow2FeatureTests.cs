@@ -344,6 +344,29 @@ internal sealed class Qcow2FeatureTests
         Assert.That(() => image.DeleteSnapshot("s"), Throws.ArgumentException.With.Message.Contains("data file"));
     }
 
+    /// <summary>A data file has no counts, and QEMU demands the flag. Clusters of 512 bytes have many tables.</summary>
+    [Test]
+    public void EveryEntryOfADataFileIsCopied([Values(512, 4096)] int clusterBytes)
+    {
+        Qemu.Require();
+        using ScratchFolder folder = new();
+        Qemu.Img(folder.Path, "create", "-q", "-f", "qcow2", "-o", $"cluster_size={clusterBytes},data_file=data", Image, $"{DiskBytes}");
+        Qemu.Io(folder.Path, "qcow2", Image, [$"write -P 5 0 {DiskBytes}"]);
+        long entryAt = File.ReadAllBytes(folder.File(Image)).AsSpan().IndexOf(Words(1, _ => Qcow2Layout.Copied | 0xe000));
+        using (FileStream file = File.OpenWrite(folder.File(Image)))
+        {
+            file.Position = entryAt;
+            file.WriteByte(0);
+        }
+        With(folder, writable: false, disk => Assert.That(disk.Chain.Check().Errors, Has.Count.EqualTo(1).And.Some.Contains(" is e000,")));
+        using (FolderFiles files = new(folder.Path))
+        {
+            CheckReport report = Driver.Repair(files.Source(Image));
+            Assert.That(report.Errors.Concat(report.Leaks), Is.Empty);
+        }
+        RequireSound(folder, [.. Enumerable.Repeat((byte)5, DiskBytes)]);
+    }
+
     [Test]
     public void WhatLiesBeforeABadEntryIsRead()
     {
