@@ -63,15 +63,16 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
     /// <exception cref="ImageFormatException">The entry is none.</exception>
     public static ulong TableOf(Qcow2Store store, ulong entry, ulong entryAt)
     {
-        return IsTable(store, entry) ? entry & Qcow2Layout.OffsetMask : throw store.Corrupt(entryAt, "an L1 entry that names a cluster of the file", $"{entry:x}");
+        return IsTable(store, entry) ? entry & Qcow2Layout.OffsetMask : throw store.Corrupt(entryAt, "an L1 entry that names a whole cluster of the file", $"{entry:x}");
     }
 
-    /// <summary>Whether an L1 entry is empty, or names a cluster of the file behind the header.</summary>
+    /// <summary>Whether an L1 entry is empty, or names a whole cluster of the file behind the header. Nobody makes a table that the file's end cuts: what is
+    /// missing was lost, and zeros instead of it would be wrong data.</summary>
     public static bool IsTable(Qcow2Store store, ulong entry)
     {
         ulong table = entry & Qcow2Layout.OffsetMask;
         bool reserved = (entry & ~(Qcow2Layout.OffsetMask | Qcow2Layout.Copied)) != 0;
-        return entry == 0 || (!reserved && table != 0 && (table & (store.Layout.ClusterBytes - 1)) == 0 && store.File.Reaches(table));
+        return entry == 0 || (!reserved && table != 0 && (table & (store.Layout.ClusterBytes - 1)) == 0 && store.File.Reaches(table + store.Layout.ClusterBytes - 1));
     }
 
     /// <summary>Byte offset of a cluster's entry in its table.</summary>

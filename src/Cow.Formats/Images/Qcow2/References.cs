@@ -145,7 +145,7 @@ internal sealed class References
     {
         if (!ClusterMap.IsTable(_store, entry))
         {
-            _findings.Errors.Add($"entry {slot} of {what} names no cluster of the file: {entry:x}");
+            _findings.Errors.Add($"entry {slot} of {what} names no whole cluster of the file: {entry:x}");
         }
         else if (entry != 0)
         {

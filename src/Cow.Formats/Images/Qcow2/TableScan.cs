@@ -41,7 +41,7 @@ internal sealed class TableScan(Qcow2Store store)
 
     private bool TryRead()
     {
-        while (_next < _layout.ClusterBytes && IsEmpty(_table + _next))
+        while (_next < _layout.ClusterBytes && store.File.IsHole(_table + _next, (ulong)_batch.Length))
         {
             _next += (ulong)_batch.Length;
         }
@@ -54,7 +54,4 @@ internal sealed class TableScan(Qcow2Store store)
         _slot = 0;
         return true;
     }
-
-    /// <summary>Whether there are only zeros: in a hole, or behind the end of the file.</summary>
-    private bool IsEmpty(ulong offset) => !store.File.Reaches(offset) || store.File.IsHole(offset, (ulong)_batch.Length);
 }

@@ -149,6 +149,24 @@ internal sealed class Qcow2RepairTests
         Assert.That(() => image.Lookup(Cluster, 512), Throws.InstanceOf<ImageFormatException>());
     }
 
+    /// <summary>Whatever the entry, and however much is asked for: what is missing may have named data.</summary>
+    [TestCase(1)]
+    [TestCase(4095)]
+    [TestCase(65535)]
+    public void ATableThatTheEndOfTheFileCutsIsAnErrorAndNotRead(int left)
+    {
+        using HoledFile file = Make(4, 1 << 20);
+        file.WriteAt(Words(1, _ => InUse | (ulong)(4 * Cluster)), 3 * Cluster);
+        file.WriteAt([0, 1], (2 * Cluster) + 8);
+        file.SetLength((4 * Cluster) + left);
+        IDiskImage image = Open(Driver, file);
+        Assert.That(image.Check().Errors, Has.Count.EqualTo(1).And.Some.Contains("no whole cluster"));
+        Assert.That(() => image.Lookup(0, 512), Throws.InstanceOf<ImageFormatException>());
+        Assert.That(() => image.Lookup(0, 1 << 20), Throws.InstanceOf<ImageFormatException>());
+        Assert.That(Repair(file).Errors, Has.Count.EqualTo(1));
+        Assert.That(Counts(file, 6), Is.EqualTo("1 1 1 1 1 0"));
+    }
+
     [Test]
     public void BitmapsAreCounted()
     {
