@@ -243,5 +243,9 @@ internal sealed class Qcow2Store
             throw new ImageFormatException(File.Name, Qcow2Header.AutoclearAt, "no backing file under a raw data file", "one");
         }
         DataFile = given ?? Source.Opener.OpenNamed(name, Source.Path, Extensions.DataFileOffset, Writable);
+        if (DataFile.Value.Path == Source.Path)
+        {
+            throw new ImageFormatException(File.Name, Extensions.DataFileOffset, "an external data file that is another file than the image", $"'{name}'");
+        }
     }
 }

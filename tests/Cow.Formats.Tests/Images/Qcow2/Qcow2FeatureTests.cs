@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Text;
 using Cow.Formats.Images;
 using Cow.Formats.Images.Qcow2;
 using static Cow.Formats.Tests.Images.Giant;
@@ -365,6 +366,32 @@ internal sealed class Qcow2FeatureTests
             Assert.That(report.Errors.Concat(report.Leaks), Is.Empty);
         }
         RequireSound(folder, [.. Enumerable.Repeat((byte)5, DiskBytes)]);
+    }
+
+    /// <summary>Its tables would be the disk's data, and a write to one would change the other.</summary>
+    [TestCase("image")]
+    [TestCase("./image")]
+    [TestCase("./../images/image")]
+    [TestCase("link")]
+    public void AnImageIsNotItsOwnDataFile(string name)
+    {
+        using ScratchFolder scratch = new();
+        string folder = Directory.CreateDirectory(scratch.File("images")).FullName;
+        using (FolderFiles made = new(folder))
+        {
+            Driver.Create(made.New(Image), new ImageCreateOptions(DiskBytes, null, Settings($"data_file={new string('x', name.Length)}"))).Close();
+        }
+        string path = Path.Combine(folder, Image);
+        byte[] bytes = File.ReadAllBytes(path);
+        Encoding.ASCII.GetBytes(name).CopyTo(bytes, bytes.AsSpan().IndexOf(Encoding.ASCII.GetBytes(new string('x', name.Length))));
+        File.WriteAllBytes(path, bytes);
+        File.CreateSymbolicLink(Path.Combine(folder, "link"), Image);
+        using FolderFiles files = new(folder);
+        ImageSource source = files.Source(Image, writable: false);
+        Assert.That(() => Driver.Open(source, new ImageOpenOptions(Writable: false)), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("another file than the image"));
+        using FolderFiles written = new(folder);
+        source = written.Source(Image);
+        Assert.That(() => Driver.Open(source, new ImageOpenOptions(Writable: true)), Throws.InstanceOf<ImageFormatException>());
     }
 
     [Test]
