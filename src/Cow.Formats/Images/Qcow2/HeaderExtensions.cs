@@ -92,11 +92,15 @@ internal sealed class HeaderExtensions
     /// <summary>What the image calls an incompatible feature bit.</summary>
     public string FeatureName(int bit) => _featureNames.TryGetValue(bit, out string? name) ? $"\"{name}\" (bit {bit})" : $"bit {bit}";
 
-    /// <summary>Takes the bitmaps extension out, in one sector: as the end of the extensions where it stands last, else under a type that means nothing.</summary>
+    /// <summary>Takes the bitmaps extension out, in one sector: as the end of the extensions where it stands last, else under a type that means nothing; or does
+    /// nothing where there is none.</summary>
     public void DropBitmaps(Qcow2Header header, MetadataFile file)
     {
-        ulong at = Bitmaps!.Value.ExtensionAt;
-        ulong next = at + HeadBytes + ((Bitmaps.Value.ExtensionBytes + 7UL) & ~7UL);
+        if (Bitmaps is not { ExtensionAt: ulong at, ExtensionBytes: uint bytes })
+        {
+            return;
+        }
+        ulong next = at + HeadBytes + ((bytes + 7UL) & ~7UL);
         bool last = next + 4 > (header.BackingOffset > 0 ? header.BackingOffset : header.ClusterBytes) || file.Read32(next) == EndType;
         file.Patch32(at, last ? EndType : DroppedType);
         Bitmaps = null;

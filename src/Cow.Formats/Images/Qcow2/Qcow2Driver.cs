@@ -132,13 +132,7 @@ public sealed class Qcow2Driver : IRepairingDriver
         store.ClaimAll();
         if (store.Header.Has(IncompatibleFeatures.Dirty))
         {
-            RefcountRebuild rebuild = new(store);
-            if (rebuild.Findings.Errors.Any)
-            {
-                throw new ImageFormatException(store.File.Name, Qcow2Header.IncompatibleAt, "tables from which the refcounts can be rebuilt", rebuild.Findings.Report(0).Errors[0]);
-            }
-            rebuild.Write();
-            store.ClaimAll();
+            RebuildRefcounts(store);
         }
         if (store.Refcounts.Get(0) == 0)
         {
@@ -148,6 +142,25 @@ public sealed class Qcow2Driver : IRepairingDriver
         {
             ClearUntrue(store);
         }
+    }
+
+    /// <summary>After a crash. Bitmaps that are not sound cannot be counted; a writer has no use for them and drops them first, or nobody could write the
+    /// disk again.</summary>
+    private static void RebuildRefcounts(Qcow2Store store)
+    {
+        if (!References.AreBitmapsSound(store))
+        {
+            store.ChangeHeader(store.Header with { Autoclear = store.Header.Autoclear & ~AutoclearFeatures.Bitmaps });
+            store.Extensions.DropBitmaps(store.Header, store.File);
+            store.File.Flush();
+        }
+        RefcountRebuild rebuild = new(store);
+        if (rebuild.Findings.Errors.Any)
+        {
+            throw new ImageFormatException(store.File.Name, Qcow2Header.IncompatibleAt, "tables from which the refcounts can be rebuilt", rebuild.Findings.Report(0).Errors[0]);
+        }
+        rebuild.Write();
+        store.ClaimAll();
     }
 
     private static void ClearUntrue(Qcow2Store store)

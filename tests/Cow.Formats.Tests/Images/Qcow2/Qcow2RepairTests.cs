@@ -220,7 +220,22 @@ internal sealed class Qcow2RepairTests
         Assert.That(Open(Driver, file).Check().Errors, Is.Empty);
     }
 
-    /// <summary>Of one bitmap a length is wrong; all that can be found is counted.</summary>
+    /// <summary>The disk is as it was, and only a writer can say so again.</summary>
+    [TestCase(104, 0x24)]
+    [TestCase(115, 1)]
+    [TestCase(DirectoryAt + 11, 0)]
+    public void ADirtyImageIsWrittenWithoutBitmapsThatAreNotSound(long at, byte value)
+    {
+        using HoledFile file = WithTwoBitmaps();
+        file.WriteAt([1], 79);
+        file.WriteAt([0], (2 * Cluster) + 11);
+        file.WriteAt([value], at);
+        Open(Driver, file, writable: true).Close();
+        Assert.That(Open(Driver, file).Check().Clean, Is.True);
+        Assert.That(Counts(file, 6), Is.EqualTo("1 1 1 1 1 1"));
+    }
+
+    /// <summary>Of one bitmap the granularity is wrong; all that can be found is counted.</summary>
     [Test]
     public void OfBitmapsThatAreNotSoundIsCountedWhatIsFound()
     {
