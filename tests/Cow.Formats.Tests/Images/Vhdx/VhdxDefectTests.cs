@@ -67,6 +67,45 @@ internal sealed class VhdxDefectTests
         Assert.That(CheckOfSpoilt(image).Leaks, Has.Some.Contains("belong to nothing"));
     }
 
+    /// <summary>The first block in the file, or all of them.</summary>
+    [TestCase(8, 1 << 20)]
+    [TestCase(16, 2 << 20)]
+    public void SpaceBeforeTheFirstBlockThatIsLeftIsALeak(int lostBytes, int leaked)
+    {
+        byte[] image = NewImage();
+        image.AsSpan(TableAt, lostBytes).Clear();
+        Assert.That(CheckOfSpoilt(image).Leaks, Is.EqualTo(new[] { $"{leaked} bytes in the file belong to nothing" }));
+    }
+
+    [Test]
+    public void ARepairCutsSpaceOfWhichNoBlockIsLeft()
+    {
+        byte[] image = NewImage();
+        image.AsSpan(TableAt, 16).Clear();
+        MemoryFiles files = new();
+        files.Put("a", image);
+        Repair(files);
+        Assert.That(CheckOf(files.Reopened()).Clean, Is.True);
+        Assert.That(files.Bytes("a"), Has.Length.EqualTo(TableAt + (1 << 20)));
+    }
+
+    /// <summary>4 MiB, behind which its first block is: with blocks of 1 MiB that could be blocks that were lost.</summary>
+    [TestCase(0, 0)]
+    [TestCase(1 << 20, 1)]
+    public void TheRoomThatQemuLeavesIsNoLeak(int more, int leaks)
+    {
+        MemoryFiles files = new();
+        using (ImageDisk disk = New(files))
+        {
+            disk.Close();
+        }
+        byte[] image = files.Bytes("a");
+        Array.Resize(ref image, image.Length + (4 << 20) + more);
+        MemoryFiles roomy = new();
+        roomy.Put("a", image);
+        Assert.That(CheckOf(roomy).Leaks, Has.Count.EqualTo(leaks));
+    }
+
     /// <summary>What was committed is in the log before it is in its place: read-only the log is laid over, writable it is played back.</summary>
     [Test]
     public void AnImageThatWasNotClosedIsReadThroughItsLog()
