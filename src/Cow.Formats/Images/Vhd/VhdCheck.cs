@@ -93,8 +93,26 @@ internal sealed class VhdCheck(CachedFile file, VhdLayout opened, string? batmap
         }
         Ascending.Sort(places, blocks);
         CheckBitmaps(layout, batmap, places, blocks, chunkSectors);
-        long unused = space.Unused(layout.MetadataEnd) + (footers.End >= 0 ? Math.Max(0, footers.End - Math.Max(space.End, layout.MetadataEnd)) : 0);
-        if (!inUse && file.CanGrow && unused >= span)
+        if (!inUse && file.CanGrow)
+        {
+            CheckUnused(layout, table, space, footers.End, end);
+        }
+    }
+
+    /// <summary>Finds what belongs to no block. Those that the table names behind the end of the disk are kept by who writes.</summary>
+    private void CheckUnused(VhdLayout layout, VhdTable table, VhdSpace space, long footerAt, long end)
+    {
+        long span = layout.BitmapBytes + (long)layout.BlockBytes;
+        foreach (long place in table.PlacesBehindTheDisk())
+        {
+            if (place + span <= end && table.Problem(place) is null)
+            {
+                space.TryAdd(place, out _);
+            }
+        }
+        long usedEnd = Math.Max(Math.Max(space.End, layout.MetadataEnd), table.EndOfBlocksBehindTheDisk(end));
+        long unused = space.Unused(layout.MetadataEnd) + (footerAt >= 0 ? Math.Max(0, footerAt - usedEnd) : 0);
+        if (unused >= span)
         {
             _leaks.Add($"{unused} bytes in the file belong to no block");
         }

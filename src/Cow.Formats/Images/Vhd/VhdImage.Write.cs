@@ -7,9 +7,6 @@ internal sealed partial class VhdImage
     /// <summary>Data of new blocks starts on a page, so that the guest's pages are pages of the file; the bitmap comes before it. As tapdisk does.</summary>
     private const int DataAlignment = 4096;
 
-    /// <summary>Entries of the table behind those of the disk that are looked at: four times those that XenServer makes for 2 TiB.</summary>
-    private const ulong MostSpareEntries = 1 << 22;
-
     // Where the committed blocks are, and those that are reserved.
     private readonly VhdSpace _space;
 
@@ -168,7 +165,7 @@ internal sealed partial class VhdImage
         {
             throw new ImageFormatException(_file.Name, footers.End, "the footer behind all blocks", $"blocks up to {_space.End}");
         }
-        PlanSpace(Math.Max(used, EndOfBlocksBehindTheDisk(footers.End >= 0 ? footers.End : _file.Length)));
+        PlanSpace(Math.Max(used, _table.EndOfBlocksBehindTheDisk(footers.End >= 0 ? footers.End : _file.Length)));
         if (!footers.CopyGood)
         {
             _file.WriteAt(footers.Footer.Raw, 0);
@@ -193,20 +190,6 @@ internal sealed partial class VhdImage
         {
             _free = VhdLayout.AlignUp(Math.Max(used, _file.Length), Sector);
         }
-    }
-
-    /// <summary>Behind the blocks that the table names behind the end of the disk, which another reader may take to be larger. A table that was made for a
-    /// larger disk is common, and names none.</summary>
-    /// <param name="most">No block ends behind it.</param>
-    private long EndOfBlocksBehindTheDisk(long most)
-    {
-        long end = _layout.Header.Entries - _layout.Blocks > MostSpareEntries ? most : 0;
-        for (ulong block = _layout.Blocks; end < most && block < _layout.Header.Entries; block++)
-        {
-            uint entry = _table.Entry(block);
-            end = entry == VhdLayout.NoBlock ? end : Math.Max(end, (entry * (long)Sector) + SpanBytes);
-        }
-        return Math.Min(end, most);
     }
 
     private bool NamesAbsentBlocks(VhdBatmap batmap)

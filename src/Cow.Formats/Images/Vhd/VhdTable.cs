@@ -13,6 +13,9 @@ internal sealed class VhdTable(CachedFile file, VhdLayout layout)
     /// <summary>Entries in a sector of the table.</summary>
     public const int SectorEntries = Sector / sizeof(uint);
 
+    /// <summary>Entries of the table behind those of the disk that are looked at: four times those that XenServer makes for 2 TiB.</summary>
+    private const ulong MostSpareEntries = 1 << 22;
+
     private readonly byte[] _window = new byte[Sector];
     private long _windowAt = -1;
     private long _length = file.Length;
@@ -67,6 +70,37 @@ internal sealed class VhdTable(CachedFile file, VhdLayout layout)
             slot++;
         }
         return slot - first;
+    }
+
+    /// <summary>Byte offsets of the bitmaps of blocks that the table names behind the end of the disk, which another reader may take to be larger; they may
+    /// be wrong. A table that was made for a larger disk is common, and names none.</summary>
+    public IEnumerable<long> PlacesBehindTheDisk()
+    {
+        ulong end = Math.Min(layout.Header.Entries, layout.Blocks + MostSpareEntries);
+        for (ulong block = layout.Blocks; block < end; block++)
+        {
+            uint entry = Entry(block);
+            if (entry != VhdLayout.NoBlock)
+            {
+                yield return entry * (long)Sector;
+            }
+        }
+    }
+
+    /// <summary>Behind those blocks.</summary>
+    /// <param name="most">No block ends behind it.</param>
+    public long EndOfBlocksBehindTheDisk(long most)
+    {
+        if (layout.Header.Entries - layout.Blocks > MostSpareEntries)
+        {
+            return most;
+        }
+        long end = 0;
+        foreach (long place in PlacesBehindTheDisk())
+        {
+            end = Math.Max(end, place + layout.BitmapBytes + layout.BlockBytes);
+        }
+        return Math.Min(end, most);
     }
 
     /// <summary>Byte offset of a block's entry.</summary>
