@@ -63,6 +63,9 @@ internal readonly record struct QcowHeader(
     /// <summary>Bytes of the first-level table.</summary>
     public ulong DirectoryBytes => Tables * sizeof(ulong);
 
+    /// <summary>First byte behind the backing image's name; 0 where there is none, whatever its length is said to be.</summary>
+    public ulong BackingEnd => BackingAt == 0 ? 0 : BackingAt + BackingBytes;
+
     /// <summary>Bytes at the start of the file that are the header's.</summary>
     public int HeaderBytes => XenFlags is null ? Bytes : Bytes + XenBytes;
 

@@ -47,7 +47,7 @@ internal sealed class QcowImage : IGrantingImage
         if (writable)
         {
             Expect.That(Info.ReadOnlyReason is null, _file, 0, "an image that can be written", Info.ReadOnlyReason ?? "");
-            long least = (long)Math.Max(header.DirectoryAt + header.DirectoryBytes, header.BackingAt + header.BackingBytes);
+            long least = (long)Math.Max(header.DirectoryAt + header.DirectoryBytes, header.BackingEnd);
             _store = new TailStore(_map, null, new TailSpace(_file, _chunkBytes, long.MaxValue / 2, least));
         }
     }

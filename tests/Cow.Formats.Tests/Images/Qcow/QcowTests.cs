@@ -118,6 +118,18 @@ internal sealed class QcowTests
         Assert.That((report.Errors.Count, report.Leaks.Count), Is.EqualTo((0, 1)));
     }
 
+    /// <summary>Without an offset there is no name, whatever its length.</summary>
+    [TestCase(0u)]
+    [TestCase(uint.MaxValue)]
+    public void ARepairGivesBackLostSpaceAtTheEnd(uint nameBytes)
+    {
+        byte[] image = Sound();
+        WriteUInt32BigEndian(image.AsSpan(16), nameBytes);
+        MemoryFiles files = Put([.. image, .. new byte[4096]]);
+        Driver.Repair(files.Source("image"));
+        Assert.That(files.Bytes("image"), Is.EqualTo(image));
+    }
+
     [Test]
     public void ASecondTableAtTheSamePlaceIsRefused()
     {
