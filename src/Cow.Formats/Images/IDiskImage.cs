@@ -59,7 +59,7 @@ public interface IDiskImage : IDisposable
 
     /// <summary>Makes chunks read as zeros, offline: nobody else uses the image now. Their space is free again after the next
     /// <see cref="Flush"/>.</summary>
-    /// <returns>False where the format cannot say zero over what lies below: then nothing was done.</returns>
+    /// <returns>False where the format cannot say zero over what lies below, or has no room to: then nothing was done.</returns>
     bool TryZero(ChunkRun run);
 
     /// <summary>See <see cref="ICowFormat.Grow"/>.</summary>

@@ -39,7 +39,10 @@ internal sealed class MapWriter(Qcow2Store store, ClusterMap map, PendingPlaces 
     /// <param name="changes">Sorted by cluster, each once.</param>
     public void Write(List<EntryChange> changes)
     {
-        ReserveTables(changes);
+        if (!TryReserveTables(changes))
+        {
+            throw new IOException($"{store.File.Name}: no room for an L2 table");
+        }
         store.Allocator.Raise();
         for (int first = 0, next; first < changes.Count; first = next)
         {
@@ -56,10 +59,9 @@ internal sealed class MapWriter(Qcow2Store store, ClusterMap map, PendingPlaces 
         packed.Forget();
     }
 
-    private ulong SlotOf(ulong cluster) => cluster >> _layout.L2Bits;
-
-    /// <summary>Tables that no Reserve has set aside: for adopted places, zeros and compressed clusters.</summary>
-    private void ReserveTables(List<EntryChange> changes)
+    /// <summary>Sets tables aside, in memory only, that no Reserve has: for adopted places, zeros and compressed clusters.</summary>
+    /// <returns>False where there is no room for all of them.</returns>
+    public bool TryReserveTables(List<EntryChange> changes)
     {
         ulong last = ulong.MaxValue;
         foreach (EntryChange change in changes)
@@ -67,11 +69,14 @@ internal sealed class MapWriter(Qcow2Store store, ClusterMap map, PendingPlaces 
             ulong slot = SlotOf(change.Cluster);
             if (slot != last && !pending.NeedTable(change.Cluster << (_layout.ClusterBits - _layout.ChunkBits), out _))
             {
-                throw new IOException($"{store.File.Name}: no room for an L2 table");
+                return false;
             }
             last = slot;
         }
+        return true;
     }
+
+    private ulong SlotOf(ulong cluster) => cluster >> _layout.L2Bits;
 
     private void WriteSlot(ulong slot, ReadOnlySpan<EntryChange> changes)
     {

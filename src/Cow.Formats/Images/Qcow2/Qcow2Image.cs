@@ -178,6 +178,12 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
             }
             chunk = next;
         }
+        _store.RefuseIfNotWritable();
+        if (!_writer.TryReserveTables(_changes))
+        {
+            // Before the change begins: nothing was written, and all else can still be.
+            return false;
+        }
         _store.BeginChange();
         _writer.Write(_changes);
         _store.EndChange();

@@ -307,6 +307,22 @@ internal sealed class Qcow2RepairTests
         Assert.That(now, Is.EqualTo(content));
     }
 
+    /// <summary>The only table is a snapshot's, too.</summary>
+    [Test]
+    public void ZerosThatNeedATableAreNotSaidWithoutRoomAndAllElseGoesOn()
+    {
+        using HoledFile file = Image(InUse | (ulong)(5 * Cluster));
+        Snapshots(file, "s");
+        MemoryFile device = Device(file, 8);
+        byte[] content = [.. device.Bytes];
+        IDiskImage image = Driver.Open(new MemoryFiles(_ => device).New("image"), new ImageOpenOptions(Writable: true));
+        Assert.That(image.Reserve(new ChunkRun(0, 1), out _).Run.Count, Is.Zero, "the device is full");
+        Assert.That(image.TryZero(new ChunkRun(0, 1)), Is.False);
+        image.Flush();
+        image.Close();
+        Assert.That(device.Bytes, Is.EqualTo(content));
+    }
+
     /// <summary>In the middle of metadata that one owner has each, of which there may be very much.</summary>
     [Test]
     public void ASnapshotIsNotTakenWhereATableCountsNothing()
@@ -471,6 +487,14 @@ internal sealed class Qcow2RepairTests
         byte[] bytes = new byte[file.Length];
         file.ReadAt(bytes, 0);
         return bytes;
+    }
+
+    /// <summary>A device with the first clusters of an image.</summary>
+    private static MemoryFile Device(HoledFile file, int clusters)
+    {
+        MemoryFile device = new(clusters * Cluster);
+        device.WriteAt(Content(file).AsSpan(0, (int)device.Length), 0);
+        return device;
     }
 
     private static void RequireRefused(HoledFile file)
