@@ -38,12 +38,11 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
             Seconds = (uint)DateTimeOffset.UtcNow.ToUnixTimeSeconds(),
             Extra = SnapshotEntry.ExtraOf(store.Header.Size),
         };
-        RequireRoomInTable(entry);
-        Mark();
-        // All room before COPIED is cleared, which in version 2 nobody would set again.
-        ulong l1At = TakeRoom(store.L1Bytes);
+        ulong tableBytes = RequireRoomInTable(entry);
+        (ulong l1At, ulong tableAt) = TakeRoom(store.L1Bytes, tableBytes);
         SnapshotTable table = SnapshotTable.Of([.. store.Snapshots.Entries, entry with { L1Offset = l1At }]);
-        ulong tableAt = TakeRoom(table.Bytes);
+        Mark();
+        store.Allocator.Raise();
         ClearActiveCopied(l1);
         CountAll(l1, up: true);
         store.File.WriteTable(WithoutCopied(l1), l1At);
@@ -59,9 +58,11 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         SnapshotEntry entry = Find(idOrName);
         RequireSound();
         ulong[] l1 = ReadSnapshot(entry);
-        Mark();
         SnapshotTable table = SnapshotTable.Of([.. store.Snapshots.Entries.Where(e => e != entry)]);
-        WriteSnapshotTable(table, TakeRoom(table.Bytes));
+        ulong tableAt = TakeRoom(table.Bytes);
+        Mark();
+        store.Allocator.Raise();
+        WriteSnapshotTable(table, tableAt);
         CountAll(l1, up: false);
         DropTable(entry.L1Offset, entry.L1Entries);
         store.File.Flush();
@@ -84,9 +85,10 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         ulong[] snapshot = ReadSnapshot(entry);
         ulong[] old = ReadActive();
         RequireRoomInCounts(snapshot);
-        Mark();
         (ulong oldAt, uint oldEntries) = (store.Header.L1Offset, store.Header.L1Entries);
         ulong at = TakeRoom((ulong)snapshot.Length * 8);
+        Mark();
+        store.Allocator.Raise();
         // QEMU sets it there when it deletes another snapshot, and means nothing by it.
         ClearCopied(snapshot);
         CountAll(snapshot, up: true);
@@ -220,12 +222,11 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         }
     }
 
-    private void RequireRoomInTable(SnapshotEntry entry)
+    /// <summary>Gives the bytes of the table with a further snapshot.</summary>
+    private ulong RequireRoomInTable(SnapshotEntry entry)
     {
-        if (store.Snapshots.Bytes + (ulong)entry.Length > SnapshotTable.MaxBytes)
-        {
-            throw new ArgumentException($"the table of snapshots has {SnapshotTable.MaxBytes} bytes at most");
-        }
+        ulong bytes = store.Snapshots.Bytes + (ulong)entry.Length;
+        return bytes <= SnapshotTable.MaxBytes ? bytes : throw new ArgumentException($"the table of snapshots has {SnapshotTable.MaxBytes} bytes at most");
     }
 
     private void CountAll(ulong[] l1, bool up) => VisitClusters(l1, (first, last) =>
@@ -310,6 +311,25 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         }
     }
 
+    /// <summary>Takes room for two pieces of metadata, or for none: the first would be raised with whatever is taken next, and named by nothing.</summary>
+    private (ulong First, ulong Second) TakeRoom(ulong bytes, ulong further)
+    {
+        ulong first = TakeRoom(bytes);
+        try
+        {
+            return (first, TakeRoom(further));
+        }
+        catch (IOException)
+        {
+            for (ulong i = 0; i < _layout.Clusters(bytes); i++)
+            {
+                store.Allocator.GiveBack((first >> _layout.ClusterBits) + i);
+            }
+            throw;
+        }
+    }
+
+    /// <summary>Takes room, in memory: nothing was written where there is none.</summary>
     private ulong TakeRoom(ulong bytes)
     {
         ulong clusters = _layout.Clusters(bytes);
@@ -322,7 +342,6 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         {
             throw new IOException($"{store.File.Name}: no room for {bytes} bytes of metadata");
         }
-        store.Allocator.Raise();
         return first << _layout.ClusterBits;
     }
 
