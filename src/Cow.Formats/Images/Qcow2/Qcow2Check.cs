@@ -13,7 +13,7 @@ internal static class Qcow2Check
         ulong placed = 0;
         try
         {
-            References references = References.Count(store, findings, withRefcounts: true, unpacks: true);
+            References references = References.Count(store, findings, withRefcounts: true, unpacks: true, findsRepeated: true);
             placed = references.Placed;
             ClusterCounts tolerated = new();
             foreach (ulong cluster in held)

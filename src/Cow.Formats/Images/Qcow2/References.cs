@@ -22,6 +22,7 @@ internal sealed class References
     private readonly Findings _findings;
     private readonly ClaimedClusters _claims;
     private readonly TableScan _scan;
+    private readonly bool _findsRepeated;
 
     // Null where nothing is unpacked.
     private readonly PackedScan? _packed;
@@ -34,7 +35,7 @@ internal sealed class References
     private readonly List<ulong> _tables = [];
     private readonly List<int> _slots = [];
 
-    private References(Qcow2Store store, Findings findings, bool unpacks)
+    private References(Qcow2Store store, Findings findings, bool unpacks, bool findsRepeated)
     {
         _store = store;
         _layout = store.Layout;
@@ -43,6 +44,7 @@ internal sealed class References
         Counts = new ClusterCounts(_claims);
         _packed = unpacks ? new PackedScan(store, findings) : null;
         _scan = new TableScan(store);
+        _findsRepeated = findsRepeated;
         _repeatable = Math.Min(MostRepeated, _layout.Clusters(store.File.Length));
     }
 
@@ -66,9 +68,11 @@ internal sealed class References
     /// <param name="findings">Receives what cannot be.</param>
     /// <param name="withRefcounts">Counts also the refcount table and its blocks; without them what is left to count is the rest.</param>
     /// <param name="unpacks">Looks also whether compressed clusters can be unpacked.</param>
-    public static References Count(Qcow2Store store, Findings findings, bool withRefcounts, bool unpacks = false)
+    /// <param name="findsRepeated">Looks also for L2 tables that one snapshot names twice. They are counted as they should be; all that they prevent is
+    /// that this snapshot is deleted or applied.</param>
+    public static References Count(Qcow2Store store, Findings findings, bool withRefcounts, bool unpacks = false, bool findsRepeated = false)
     {
-        References result = new(store, findings, unpacks);
+        References result = new(store, findings, unpacks, findsRepeated);
         result.Claim(0, 1, 0, "the header");
         if (withRefcounts)
         {
@@ -93,7 +97,7 @@ internal sealed class References
     public static bool AreBitmapsSound(Qcow2Store store)
     {
         Findings findings = new();
-        new References(store, findings, unpacks: false).CountBitmaps();
+        new References(store, findings, unpacks: false, findsRepeated: false).CountBitmaps();
         return !findings.Errors.Any;
     }
 
@@ -132,12 +136,34 @@ internal sealed class References
             snapshot.Validate(_store.File, _layout, _store.Header.Size);
             if (Claim(snapshot.L1Offset, snapshot.L1Entries * 8UL, Qcow2Header.L1EntriesAt, what))
             {
+                int first = _tables.Count;
                 _store.File.ForEachWord(snapshot.L1Offset, snapshot.L1Entries, (slot, entry) => AddTable((int)slot, entry, active: false, what));
+                FindRepeated(first, what);
             }
         }
         catch (ImageFormatException e)
         {
             _findings.Errors.Add(e.Message);
+        }
+    }
+
+    /// <summary>Finds L2 tables that two entries of one snapshot name, among those that were added last; snapshots may share theirs.</summary>
+    private void FindRepeated(int first, string what)
+    {
+        if (!_findsRepeated)
+        {
+            return;
+        }
+        // In place, as all will be sorted in the end: there may be millions.
+        Span<ulong> tables = CollectionsMarshal.AsSpan(_tables)[first..];
+        Span<int> slots = CollectionsMarshal.AsSpan(_slots)[first..];
+        Ascending.Sort(tables, slots);
+        for (int i = 1; i < tables.Length; i++)
+        {
+            if (tables[i] == tables[i - 1])
+            {
+                _findings.Errors.Add($"entry {slots[i]} of {what} names the L2 table at {tables[i] & ~1UL} that another of its entries names");
+            }
         }
     }
 

@@ -9,27 +9,29 @@ internal static class Ascending
     /// <summary>Sorts numbers.</summary>
     public static void Sort(List<ulong> keys)
     {
-        if (!IsSorted(keys))
+        if (!IsSorted(CollectionsMarshal.AsSpan(keys)))
         {
             keys.Sort();
         }
     }
 
     /// <summary>Sorts numbers, and with each what belongs to it.</summary>
-    public static void Sort<T>(List<ulong> keys, List<T> items)
+    public static void Sort<T>(List<ulong> keys, List<T> items) => Sort(CollectionsMarshal.AsSpan(keys), CollectionsMarshal.AsSpan(items));
+
+    /// <summary>Sorts numbers in place, and with each what belongs to it.</summary>
+    public static void Sort<T>(Span<ulong> keys, Span<T> items)
     {
         if (!IsSorted(keys))
         {
-            CollectionsMarshal.AsSpan(keys).Sort(CollectionsMarshal.AsSpan(items));
+            keys.Sort(items);
         }
     }
 
-    private static bool IsSorted(List<ulong> keys)
+    private static bool IsSorted(ReadOnlySpan<ulong> keys)
     {
-        ReadOnlySpan<ulong> all = CollectionsMarshal.AsSpan(keys);
-        for (int i = 1; i < all.Length; i++)
+        for (int i = 1; i < keys.Length; i++)
         {
-            if (all[i] < all[i - 1])
+            if (keys[i] < keys[i - 1])
             {
                 return false;
             }

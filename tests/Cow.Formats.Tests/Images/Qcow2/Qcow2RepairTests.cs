@@ -354,7 +354,8 @@ internal sealed class Qcow2RepairTests
         WithSnapshot(file, 6, 8, "s");
         file.WriteAt(Fields((0, 8, 8 * Cluster), (8, 4, 2)), 6 * Cluster);
         file.WriteAt(Words(2, _ => (ulong)(4 * Cluster)), 8 * Cluster);
-        Repair(file);
+        string errors = string.Join('\n', Repair(file).Errors);
+        Assert.That(errors, Is.EqualTo("entry 1 of the L1 table of snapshot s names the L2 table at 262144 that another of its entries names"));
         RequireUnchanged(file, change, "no other entry");
     }
 
