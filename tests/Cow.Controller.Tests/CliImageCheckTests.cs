@@ -61,6 +61,25 @@ internal sealed class CliImageCheckTests : IDisposable
         CliImageWorld.Qemu("check", "-q", "-f", "qcow2", image);
     }
 
+    /// <summary>A count of 0 is corrected; what is wrong with the second entry of the L2 table is not.</summary>
+    [Test]
+    public void ARepairIsAdvisedBeforeACopyUntilItWasTried()
+    {
+        CliImageWorld.Require("qcow2");
+        string image = _world.In("a.qcow2");
+        CliImageWorld.Qemu("create", "-q", "-f", "qcow2", image, "1M");
+        CliImageWorld.QemuIo(image, "qcow2", "write -P 1 0 64k");
+        Patch(image, CountAt(image, 5) + 1, 0);
+        _world.Run("check", image);
+        Assert.That(_world.Out, Does.EndWith("; try --repair first\n"));
+        Assert.That(_world.Run("check", image, "--repair"), Is.EqualTo(ExitCode.Done), _world.Error + _world.Out);
+        Patch(image, (4 * 65536) + 8, 2);
+        _world.Run("check", image);
+        Assert.That(_world.Out, Does.EndWith("; try --repair first\n"));
+        Assert.That(_world.Run("check", image, "--repair"), Is.EqualTo(ExitCode.Findings), _world.Error + _world.Out);
+        Assert.That(_world.Out, Does.EndWith("; restore it from a copy, or use it read-only\n"));
+    }
+
     [Test]
     public void AChildKnowsItsParentAfterARepair()
     {
@@ -178,13 +197,18 @@ internal sealed class CliImageCheckTests : IDisposable
     /// <summary>Counts a reference to a cluster at the end of the file that nothing refers to.</summary>
     private static void LeakACluster(string image)
     {
+        long clusters = new FileInfo(image).Length / 65536;
+        Patch(image, CountAt(image, clusters) + 1, 1);
+        using FileStream file = new(image, FileMode.Open);
+        file.SetLength((clusters + 1) * 65536);
+    }
+
+    /// <summary>Byte offset of the count of a cluster.</summary>
+    private static long CountAt(string image, long cluster)
+    {
         byte[] bytes = File.ReadAllBytes(image);
         long table = (long)BinaryPrimitives.ReadUInt64BigEndian(bytes.AsSpan(48));
-        long block = (long)BinaryPrimitives.ReadUInt64BigEndian(bytes.AsSpan((int)table));
-        int clusters = bytes.Length / 65536;
-        Patch(image, block + (clusters * 2) + 1, 1);
-        using FileStream file = new(image, FileMode.Open);
-        file.SetLength((clusters + 1) * 65536L);
+        return (long)BinaryPrimitives.ReadUInt64BigEndian(bytes.AsSpan((int)table)) + (cluster * 2);
     }
 
     private static void Patch(string image, long offset, byte value)

@@ -92,7 +92,7 @@ internal sealed class CheckCommand : Command
         {
             (0, 0) => "clean",
             (0, int leaks) => $"{leaks} leaks, no errors",
-            (int errors, int leaks) => $"{errors} errors, {leaks} leaks; restore it from a copy, or use it read-only",
+            (int errors, int leaks) => $"{errors} errors, {leaks} leaks; {(report.MayBeRepaired ? "try --repair first" : "restore it from a copy, or use it read-only")}",
         };
         string chunk = SizeText.BinarySectors(report.ChunkSectors);
         output.WriteLine($"{Printable.Line(report.Cow)}: {report.Format}, {report.PlacedChunks} chunks of {chunk}: {verdict}");

@@ -22,7 +22,7 @@ internal sealed class ImageChecker(DaemonPaths paths)
 
         Repair(spec);
         StoreCheckReport left = Judge(spec);
-        return left with { Repaired = [.. found.Errors.Concat(found.Leaks).Except(left.Errors.Concat(left.Leaks))] };
+        return left with { Repaired = [.. found.Errors.Concat(found.Leaks).Except(left.Errors.Concat(left.Leaks))], MayBeRepaired = false };
     }
 
     private StoreCheckReport Judge(ImageSpec spec)
@@ -30,16 +30,21 @@ internal sealed class ImageChecker(DaemonPaths paths)
         using ImageSession session = new(paths, spec);
         ImageSource source = session.Source();
         IImageDriver driver = Driver(spec, source);
+        return Judge(spec.Path, driver, () => session.OpenOne(driver, source)) with { MayBeRepaired = driver is IRepairingDriver };
+    }
+
+    private static StoreCheckReport Judge(string path, IImageDriver driver, Func<IDiskImage> open)
+    {
         try
         {
-            IDiskImage image = session.OpenOne(driver, source);
+            IDiskImage image = open();
             CheckReport report = image.Check();
-            return new StoreCheckReport(spec.Path, driver.Name, image.Info.ChunkSectors, report.PlacedChunks, report.Errors, report.Leaks);
+            return new StoreCheckReport(path, driver.Name, image.Info.ChunkSectors, report.PlacedChunks, report.Errors, report.Leaks);
         }
         catch (ImageFormatException e)
         {
             // So damaged that it does not open: the worst of findings, and still one.
-            return new StoreCheckReport(spec.Path, driver.Name, 0, 0, [e.Message], []);
+            return new StoreCheckReport(path, driver.Name, 0, 0, [e.Message], []);
         }
     }
 

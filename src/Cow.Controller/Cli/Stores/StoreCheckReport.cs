@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using System.Text.Json.Serialization;
+
 namespace Cow.Controller.Cli.Stores;
 
 /// <summary>The JSON of <c>check</c>.</summary>
@@ -13,4 +15,8 @@ internal sealed record StoreCheckReport(
 {
     /// <summary>Errors and leaks that there were before a repair and are no more.</summary>
     public IReadOnlyList<string> Repaired { get; init; } = [];
+
+    /// <summary>A repair that was not tried may cure errors, too. For the advice only.</summary>
+    [JsonIgnore]
+    public bool MayBeRepaired { get; init; }
 }
