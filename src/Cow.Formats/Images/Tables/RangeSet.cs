@@ -43,6 +43,20 @@ internal sealed class RangeSet(int unit)
         }
     }
 
+    /// <summary>Removes ranges of one length that were added.</summary>
+    public void Remove(IEnumerable<long> offsets, long length)
+    {
+        foreach (long offset in offsets)
+        {
+            _runs.Remove(First(offset), Behind(offset, length) - First(offset));
+        }
+        End = 0;
+        for (ulong at = 0; _runs.TryAtOrAfter(at, out MapRun run); at = run.End)
+        {
+            End = (long)run.End * _unit;
+        }
+    }
+
     /// <summary>Whether any byte of a range is in the set.</summary>
     public bool Overlaps(long offset, long length) => _runs.TryAtOrAfter(First(offset), out MapRun run) && run.Key < Behind(offset, length);
 

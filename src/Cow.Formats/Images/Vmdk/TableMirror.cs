@@ -102,12 +102,14 @@ internal sealed class TableMirror
         // One for each side: entries that are taken from either change sectors of both by turns.
         SectorWriter writer = new(Map.File);
         SectorWriter mirrorWriter = new(Map.File);
+        List<long> dropped = [];
         Compare(
             (table, _, mirrorAt) =>
             {
                 if (mirrorAt != 0)
                 {
                     Map.Codec.Store(mirrorWriter.Field(Map.DirectoryEntryAt(table), Map.Codec.EntryBytes), 0);
+                    dropped.Add(mirrorAt);
                 }
             },
             (at, mirrorAt, entry, mirrorEntry) =>
@@ -123,6 +125,8 @@ internal sealed class TableMirror
         mirrorWriter.Done();
         Map.DirectoryChanged();
         Map.File.Flush();
+        // Nothing names them any more, durably: their places are as good as any.
+        Map.Metadata.Remove(dropped, Map.TableBytes);
     }
 
     private int CopyBytes => (Map.TableBytes + 511) / 512 * 512;

@@ -86,6 +86,25 @@ internal sealed class VmdkCheckTests
         Assert.That(after[72], Is.Zero);
     }
 
+    /// <summary>At the end of the file it takes less than a grain, and what was placed next would leave that behind; before a grain it is a hole.</summary>
+    [TestCase(0)]
+    [TestCase(1)]
+    public void ACopyWithoutATableIsGivenBack(int grainsBehind)
+    {
+        byte[] image = WithLonelyCopy(grainsBehind, out int length);
+        MemoryFiles files = Put(image);
+        Open(files).Close();
+        Assert.That(files.Bytes("image"), Has.Length.EqualTo(length + (grainsBehind * 65536)));
+        files = files.Reopened();
+        using (ImageDisk disk = Open(files))
+        {
+            disk.Write(10 * 65536, new byte[512]);
+            disk.Close();
+        }
+        Assert.That(files.Bytes("image"), Has.Length.EqualTo(length + ((grainsBehind + 1) * 65536)));
+        Assert.That(ReportOf(files.Reopened()).Clean, Is.True);
+    }
+
     [Test]
     public void AMissingCopyIsDurableBeforeItIsNamed()
     {
@@ -313,11 +332,35 @@ internal sealed class VmdkCheckTests
         Assert.That(read.Chain.Check().Clean, Is.True);
     }
 
+    /// <summary>An image of two grains that was not closed, whose second table is only in the redundant directory, behind those grains.</summary>
+    /// <param name="grainsBehind">Grains behind that.</param>
+    /// <param name="length">Bytes of the file before.</param>
+    private static byte[] WithLonelyCopy(int grainsBehind, out int length)
+    {
+        byte[] image = Hosted(2, 64 << 20);
+        length = image.Length;
+        int mirror = (int)ReadUInt64LittleEndian(image.AsSpan(48)) * 512;
+        int directory = (int)ReadUInt64LittleEndian(image.AsSpan(56)) * 512;
+        Array.Resize(ref image, grainsBehind == 0 ? length + 2048 : length + ((grainsBehind + 1) * 65536));
+        WriteUInt32LittleEndian(image.AsSpan(directory + 4), 0);
+        WriteUInt32LittleEndian(image.AsSpan(mirror + 4), (uint)length / 512);
+        for (int i = 0; i < grainsBehind; i++)
+        {
+            foreach (int entry in (int[])[directory, mirror])
+            {
+                int table = (int)ReadUInt32LittleEndian(image.AsSpan(entry)) * 512;
+                WriteUInt32LittleEndian(image.AsSpan(table + (4 * (2 + i))), (uint)(length + ((i + 1) * 65536)) / 512);
+            }
+        }
+        image[72] = 1;
+        return image;
+    }
+
     /// <summary>An image of as many grains as are asked for, at adjoining places.</summary>
-    private static byte[] Hosted(int grains)
+    private static byte[] Hosted(int grains, ulong diskBytes = DiskBytes)
     {
         MemoryFiles files = new();
-        using ImageDisk disk = new(ImageStack.Create(files.New("image"), new VmdkDriver(), new ImageCreateOptions(DiskBytes, null, new Dictionary<string, string>())));
+        using ImageDisk disk = new(ImageStack.Create(files.New("image"), new VmdkDriver(), new ImageCreateOptions(diskBytes, null, new Dictionary<string, string>())));
         disk.Write(0, new byte[grains * 65536]);
         disk.Close();
         return files.Bytes("image");
