@@ -266,19 +266,33 @@ static u64 map_run(struct cow_ctx *ctx, u64 chunk, u64 max, u64 first)
 	return count;
 }
 
-/* Have chunks behind one in a group what it has, in places that adjoin? */
-static __always_inline bool group_continues(void *group, unsigned int index,
-					    unsigned int more, u64 first,
-					    u64 sectors)
+/* Does an entry say the same as the one before it, whose place it adjoins? */
+static __always_inline bool entry_continues(u64 entry, u64 next)
+{
+	return entry_state(next) ? entry == next : !entry_state(entry);
+}
+
+/*
+ * Do chunks behind one in a group continue it?  Out of line: most accesses lie
+ * in one chunk.
+ */
+static noinline bool group_continues(void *group, unsigned int index,
+				     unsigned int more, u64 first, u64 step)
 {
 	const u64 *slot = full_entries(group) + index;
-	u64 entry, next = first;
 
+	if (!is_full(group)) {
+		while (more--) {
+			first += step;
+			if (!entry_continues(group_entry(group, ++index),
+					     first))
+				return false;
+		}
+		return true;
+	}
 	do {
-		entry = likely(is_full(group)) ? READ_ONCE(*++slot) :
-						 group_entry(group, ++index);
-		next += entry_make(1, COW_UNKNOWN, 0, sectors);
-		if (entry_state(first) ? entry != next : entry_state(entry))
+		first += step;
+		if (!entry_continues(READ_ONCE(*++slot), first))
 			return false;
 	} while (--more);
 	return true;
@@ -303,8 +317,10 @@ static __always_inline bool map_find(struct cow_ctx *ctx, u64 chunk,
 	smp_rmb();
 	group = group_find(ctx, chunk);
 	entry = group_entry(group, index);
-	if (more && group &&
-	    !group_continues(group, index, more, entry, cow_chunk_sectors(ctx)))
+	if (unlikely(more) && group &&
+	    !group_continues(group, index, more, entry,
+			     entry_make(1, COW_UNKNOWN, 0,
+					cow_chunk_sectors(ctx))))
 		return false;
 	if (entry_state(entry) == COW_COMMITTED ||
 	    (entry_state(entry) == COW_PLACED && !fua)) {
