@@ -128,7 +128,9 @@ internal sealed class VhdxCheck(CachedFile file)
     {
         long end = VhdxFormat.AlignUp(Math.Max(parts.Medium.Length, _space.End), VhdxFormat.Megabyte);
         long unused = 0;
-        for (long at = Math.Min(_firstBlock, BehindRegions(parts.Regions.End, end)); at < end;)
+        // A fixed image of QEMU has the room of its disk before any block, and a table that does not say so.
+        long expected = parts.Metadata.LeavesBlocksAllocated ? long.MaxValue : BehindRegions(parts.Regions.End, end);
+        for (long at = Math.Min(_firstBlock, expected); at < end;)
         {
             long hole = _space.Hole(at, end, out long length);
             // Where there is no room for a block nothing is lost.
