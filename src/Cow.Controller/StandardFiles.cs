@@ -9,20 +9,31 @@ internal static class StandardFiles
 {
     private const int LastNumber = 2;
 
-    /// <summary>Opens those that are closed: else the next files that are opened get their numbers, and what somebody says on them goes into a disk image.
-    /// To be called before any file is opened.</summary>
+    /// <summary>Opens those that are closed and that the runtime has not taken: else the next files that are opened get their numbers, and what somebody says
+    /// on them goes into a disk image. To be called before any file is opened.</summary>
     [SuppressMessage("Reliability", "CA2000", Justification = "Those with a standard number stay open as long as the process.")]
     public static void OpenClosed()
     {
-        SafeFileHandle file = OpenNull();
-        while (file.DangerousGetHandle() <= LastNumber)
+        SafeFileHandle? file = OpenNull();
+        while (file?.DangerousGetHandle() <= LastNumber)
         {
             file.SetHandleAsInvalid();
             file = OpenNull();
         }
 
-        file.Dispose();
+        file?.Dispose();
     }
 
-    private static SafeFileHandle OpenNull() => File.OpenHandle("/dev/null", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+    /// <summary>Null where there is no such device, as in a bare chroot.</summary>
+    private static SafeFileHandle? OpenNull()
+    {
+        try
+        {
+            return File.OpenHandle("/dev/null", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
 }
