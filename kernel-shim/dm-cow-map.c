@@ -135,9 +135,10 @@ static void group_kfree(void *group)
 	kfree((void *)((unsigned long)group & ~COW_FULL));
 }
 
-/* Under RCU or ctx->lock, which stops it, too. */
+/* Under RCU, without preemption, or under ctx->lock, which stop RCU, too. */
 #define map_dereference(ctx, p) \
-	rcu_dereference_check(p, lockdep_is_held(&(ctx)->lock))
+	rcu_dereference_check(p, lockdep_is_held(&(ctx)->lock) || \
+				 rcu_read_lock_sched_held())
 
 /* Where the pointer to the group of a chunk is; NULL without a leaf. */
 static inline void __rcu **group_at(struct cow_ctx *ctx, u64 chunk)
@@ -266,33 +267,28 @@ static u64 map_run(struct cow_ctx *ctx, u64 chunk, u64 max, u64 first)
 	return count;
 }
 
-/* Does an entry say the same as the one before it, whose place it adjoins? */
-static __always_inline bool entry_continues(u64 entry, u64 next)
-{
-	return entry_state(next) ? entry == next : !entry_state(entry);
-}
-
 /*
- * Do chunks behind one in a group continue it?  Out of line: most accesses lie
- * in one chunk.
+ * Do chunks behind one in a group have what it has, in places that adjoin?  Out
+ * of line: most accesses lie in one chunk.
  */
 static noinline bool group_continues(void *group, unsigned int index,
 				     unsigned int more, u64 first, u64 step)
 {
 	const u64 *slot = full_entries(group) + index;
 
+	if (!entry_state(first))
+		return group_gap(group, index, more + 1) > more;
 	if (!is_full(group)) {
 		while (more--) {
 			first += step;
-			if (!entry_continues(group_entry(group, ++index),
-					     first))
+			if (group_entry(group, ++index) != first)
 				return false;
 		}
 		return true;
 	}
 	do {
 		first += step;
-		if (!entry_continues(READ_ONCE(*++slot), first))
+		if (READ_ONCE(*++slot) != first)
 			return false;
 	} while (--more);
 	return true;
@@ -307,7 +303,7 @@ static __always_inline bool map_find(struct cow_ctx *ctx, u64 chunk,
 				     unsigned int more, bool write, bool fua,
 				     u32 *dev, u64 *sector)
 {
-	const struct cow_known *known = rcu_dereference(ctx->map.known);
+	const struct cow_known *known = map_dereference(ctx, ctx->map.known);
 	unsigned int index = chunk & (COW_GROUP - 1);
 	const struct cow_range *range;
 	void *group;
@@ -359,15 +355,16 @@ bool cow_map_short(struct cow_ctx *ctx, struct bio *bio)
 	u64 to;
 	u32 dev;
 
-	if ((!write && bio_op(bio) != REQ_OP_READ) ||
+	if ((!write && bio_op(bio) != REQ_OP_READ) || !bio_sectors(bio) ||
 	    (bio->bi_opf & REQ_PREFLUSH) ||
 	    (chunk ^ last) >> COW_GROUP_SHIFT ||
 	    READ_ONCE(ctx->mode) != COW_MODE_RW)
 		return false;
-	rcu_read_lock();
+	/* Without the two calls of rcu_read_lock(): it does not take long. */
+	rcu_read_lock_sched();
 	found = map_find(ctx, chunk, last - chunk, write,
 			 bio->bi_opf & REQ_FUA, &dev, &to);
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 	if (!found)
 		return false;
 	to += sector & (cow_chunk_sectors(ctx) - 1);

@@ -352,6 +352,11 @@ static int cow_map(struct dm_target *ti, struct bio *bio)
 		return cow_flush_io(io);
 	if (bio_op(bio) != REQ_OP_READ && bio_op(bio) != REQ_OP_WRITE)
 		return DM_MAPIO_KILL;
+	if (!bio_sectors(bio)) {
+		/* Nobody sends such a one; it would be in no chunk. */
+		bio_endio(bio);
+		return DM_MAPIO_SUBMITTED;
+	}
 	if (bio_op(bio) == REQ_OP_WRITE && cow_direct_map(io))
 		return DM_MAPIO_REMAPPED;
 	return cow_map_io(io, true);
