@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using Cow.Formats.Images;
+using Cow.Formats.Images.Qcow2;
 using Cow.Formats.Io;
 
 namespace Cow.Formats.Tests.Images;
@@ -96,6 +97,38 @@ internal sealed class ImageChainTests
             Assert.That(extent.Kind == ExtentKind.Zero || extent.Place == new Place(chunk < Sectors / 2 ? 2 : 1, chunk), Is.True);
         }
         Assert.That(images[1..].Select(static image => image.Lookups), Is.All.LessThan(Sectors / 100));
+    }
+
+    /// <summary>That it had nothing for a while is not remembered any more.</summary>
+    [Test]
+    public void ATopThatChangesIsAskedAgain([Values] bool zeroed)
+    {
+        const ulong Size = 1 << 20;
+        const ulong Middle = Size / 2;
+        const ulong Cluster = 65536;
+        IDiskImage top = new Qcow2Driver().Create(new MemoryFiles().New("top"), new ImageCreateOptions(Size, new BackingReference(["base"], "raw", null, 0), new Dictionary<string, string>()));
+        using ImageChain chain = new([top, new StubImage(Places(0, (int)Size / 512), new CachedFile(new MemoryFile((int)Size), new MetadataCache()), 1, 1 << 20)], writable: true);
+        Assert.That(LevelAt(chain, 0), Is.EqualTo(1));
+        ChunkRun changed = new(Middle / Cluster, 1);
+        if (zeroed)
+        {
+            chain.TryZero(changed);
+        }
+        else
+        {
+            PlacedRun placed = chain.Allocate(changed).Placed;
+            ((CachedFile)top.Info.Files[0]).Uncached.WriteAt(new byte[Cluster], (long)placed.Place.Sector * 512);
+            chain.Commit([placed]);
+        }
+        chain.Flush();
+        Assert.That(LevelAt(chain, Middle), Is.Zero);
+        Assert.That((LevelAt(chain, 0), LevelAt(chain, Middle + Cluster), LevelAt(chain, Middle)), Is.EqualTo((1, 1, 0)));
+    }
+
+    private static int LevelAt(ImageChain chain, ulong offset)
+    {
+        chain.Find(offset, chain.Info.VirtualSize!.Value - offset, out int level);
+        return level;
     }
 
     [Test]
