@@ -30,7 +30,7 @@ internal readonly record struct BitmapEntry(
     private const uint MaxTableEntries = 8 << 20;
 
     /// <summary>Of the whole entry.</summary>
-    public ulong Bytes => (HeadBytes + ExtraBytes + NameBytes + 7UL) & ~7UL;
+    public ulong Bytes => (HeadBytes + (ulong)ExtraBytes + NameBytes + 7) & ~7UL;
 
     /// <summary>Decodes the fixed fields.</summary>
     public static BitmapEntry Read(ReadOnlySpan<byte> head) => new(

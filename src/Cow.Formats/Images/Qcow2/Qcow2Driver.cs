@@ -144,20 +144,22 @@ public sealed class Qcow2Driver : IRepairingDriver
         }
     }
 
-    /// <summary>After a crash. Bitmaps that are not sound cannot be counted; a writer has no use for them and drops them first, or nobody could write the
+    /// <summary>After a crash. Bitmaps that are not sound cannot be counted; a writer has no use for them and drops them, or nobody could write the
     /// disk again.</summary>
     private static void RebuildRefcounts(Qcow2Store store)
     {
-        if (!References.AreBitmapsSound(store))
-        {
-            store.ChangeHeader(store.Header with { Autoclear = store.Header.Autoclear & ~AutoclearFeatures.Bitmaps });
-            store.Extensions.DropBitmaps(store.Header, store.File);
-            store.File.Flush();
-        }
-        RefcountRebuild rebuild = new(store);
+        RefcountRebuild? whole = store.Header.Has(AutoclearFeatures.Bitmaps) ? CountWhole(store) : null;
+        RefcountRebuild rebuild = whole ?? new(store, withBitmaps: false);
         if (rebuild.Findings.Errors.Any)
         {
             throw new ImageFormatException(store.File.Name, Qcow2Header.IncompatibleAt, "tables from which the refcounts can be rebuilt", rebuild.Findings.Report(0).Errors[0]);
+        }
+        if (whole is null && store.Header.Has(AutoclearFeatures.Bitmaps))
+        {
+            store.ChangeHeader(store.Header with { Autoclear = store.Header.Autoclear & ~AutoclearFeatures.Bitmaps });
+            store.File.Flush();
+            store.Extensions.DropBitmaps(store.Header, store.File);
+            store.File.Flush();
         }
         rebuild.Write();
         store.ClaimAll();

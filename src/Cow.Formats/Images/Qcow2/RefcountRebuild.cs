@@ -20,11 +20,13 @@ internal sealed class RefcountRebuild
     private readonly bool _sound;
 
     /// <summary>Counts, and judges whether what comes of it can be written; writes nothing.</summary>
+    /// <param name="store">The image.</param>
+    /// <param name="withBitmaps">The bitmaps stay. Else they are to be dropped before <see cref="Write"/>.</param>
     /// <exception cref="ImageFormatException">The refcounts cannot be rebuilt.</exception>
-    public RefcountRebuild(Qcow2Store store)
+    public RefcountRebuild(Qcow2Store store, bool withBitmaps = true)
     {
         (_store, _layout) = (store, store.Layout);
-        References references = References.Count(store, Findings, withRefcounts: true);
+        References references = References.Count(store, Findings, withRefcounts: true, withBitmaps: withBitmaps);
         RequirePossible(references);
         _sound = IsSound(references.Counts);
         if (!_sound || Findings.Errors.Any)
@@ -32,7 +34,7 @@ internal sealed class RefcountRebuild
             // What is wrong with the refcounts themselves is not there any more.
             ulong all = Findings.Errors.Count;
             Findings = new();
-            References rest = References.Count(store, Findings, withRefcounts: false);
+            References rest = References.Count(store, Findings, withRefcounts: false, withBitmaps: withBitmaps);
             _sound = _sound && all == Findings.Errors.Count;
             references = _sound ? references : rest;
         }

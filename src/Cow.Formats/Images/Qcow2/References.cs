@@ -70,7 +70,9 @@ internal sealed class References
     /// <param name="unpacks">Looks also whether compressed clusters can be unpacked.</param>
     /// <param name="findsRepeated">Looks also for L2 tables that one snapshot names twice. They are counted as they should be; all that they prevent is
     /// that this snapshot is deleted or applied.</param>
-    public static References Count(Qcow2Store store, Findings findings, bool withRefcounts, bool unpacks = false, bool findsRepeated = false)
+    /// <param name="withBitmaps">Counts also the bitmaps.</param>
+    public static References Count(
+        Qcow2Store store, Findings findings, bool withRefcounts, bool unpacks = false, bool findsRepeated = false, bool withBitmaps = true)
     {
         References result = new(store, findings, unpacks, findsRepeated);
         result.Claim(0, 1, 0, "the header");
@@ -86,7 +88,10 @@ internal sealed class References
             result.CountSnapshot(snapshot);
         }
         result.ClaimTables();
-        result.CountBitmaps();
+        if (withBitmaps)
+        {
+            result.CountBitmaps();
+        }
         // Not before all metadata is claimed: no data lies where any is.
         result.CountTables();
         result._packed?.Look();

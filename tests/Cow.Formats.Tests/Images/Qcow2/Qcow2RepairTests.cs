@@ -235,6 +235,47 @@ internal sealed class Qcow2RepairTests
         Assert.That(Counts(file, 6), Is.EqualTo("1 1 1 1 1 1"));
     }
 
+    /// <summary>Lengths that are more than a number of 32 bits has room for, together.</summary>
+    [Test]
+    public void ABitmapWithExtraDataOfGigabytesIsAnError([Values] bool dirty)
+    {
+        using HoledFile file = WithTwoBitmaps();
+        file.WriteAt([dirty ? (byte)1 : (byte)0], 79);
+        file.WriteAt([255, 255, 255, 255], DirectoryAt + 20);
+        Assert.That(Open(Driver, file).Check().Errors, Is.Not.Empty);
+        Assert.That(Repair(file).Errors, Is.Not.Empty);
+        Open(Driver, file, writable: true).Close();
+        Assert.That(Open(Driver, file).Check().Errors, Is.Empty);
+    }
+
+    /// <summary>As one that is damaged: the disk needs none.</summary>
+    [Test]
+    public void ADirtyImageIsWrittenWithoutBitmapsThatLieOverATable()
+    {
+        using HoledFile file = WithTwoBitmaps();
+        file.WriteAt([1], 79);
+        file.WriteAt(Words(1, static _ => (ulong)(4 * Cluster)), TableAt);
+        Open(Driver, file, writable: true).Close();
+        Assert.That(Open(Driver, file).Check().Clean, Is.True);
+        Assert.That(Counts(file, 6), Is.EqualTo("1 1 1 1 1 1"));
+    }
+
+    /// <summary>Something else is wrong, too: what is refused is not written.</summary>
+    [Test]
+    public void ADirtyImageThatIsRefusedKeepsBitmapsThatAreNotSound()
+    {
+        using HoledFile file = WithTwoBitmaps();
+        file.WriteAt([1], 79);
+        file.WriteAt([9], DirectoryAt + 16);
+        file.WriteAt([2], (4 * Cluster) + 6);
+        byte[] before = new byte[12 * Cluster];
+        file.ReadAt(before, 0);
+        Assert.That(() => Open(Driver, file, writable: true), Throws.InstanceOf<ImageFormatException>());
+        byte[] after = new byte[before.Length];
+        file.ReadAt(after, 0);
+        Assert.That(after.AsSpan().SequenceEqual(before), Is.True);
+    }
+
     /// <summary>Of one bitmap the granularity is wrong; all that can be found is counted.</summary>
     [Test]
     public void OfBitmapsThatAreNotSoundIsCountedWhatIsFound()
