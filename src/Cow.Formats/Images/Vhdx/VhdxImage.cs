@@ -51,7 +51,7 @@ internal sealed partial class VhdxImage : IDiskImage
             RefusePayload(parts, replay);
         }
         (_medium, _metadata, _regions, _table) = (parts.Medium, parts.Metadata, parts.Regions, parts.Table);
-        _bitmaps = new SeenPlaces(_table.BitsBytes);
+        _bitmaps = new SeenPlaces(VhdxFormat.BitmapBlockBytes);
         uint chunk = Math.Min(_metadata.HasParent ? ChildChunkBytes : ChunkBytes, _metadata.BlockBytes);
         Info = new ImageInfo(
             VhdxDriver.FormatName, _metadata.VirtualBytes, (_file.CanGrow ? chunk : _metadata.BlockBytes) / Sector, [_file], [source.Path], _metadata.Parent, identity, Facts());
@@ -119,10 +119,10 @@ internal sealed partial class VhdxImage : IDiskImage
 
     private void RequireOwn(ulong block)
     {
-        long bits = _table.BitsAt(block);
-        if (!_writable && !_bitmaps.IsOwn(bits, block))
+        long bitmap = _table.RequiredBitmap(block);
+        if (!_writable && !_bitmaps.IsOwn(bitmap, block / _table.Ratio))
         {
-            throw new ImageFormatException(_file.Name, bits, $"sector bits of block {block} alone", "those of another block");
+            throw new ImageFormatException(_file.Name, bitmap, $"a sector bitmap of the blocks around block {block} alone", "that of others");
         }
     }
 

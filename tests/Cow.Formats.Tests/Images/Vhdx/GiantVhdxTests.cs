@@ -178,6 +178,10 @@ internal sealed class GiantVhdxTests
         file.WriteAt([0xff], 64 * Megabyte);
         CheckReport report = Open(file).Check();
         Assert.That((report.Errors.Count, report.PlacedChunks), Is.EqualTo(((Blocks / 16) - 1, 1UL)));
+        file.WriteAt([0xff], (64 * Megabyte) + 65536);
+        IDiskImage image = Open(file);
+        Assert.That(() => image.Lookup(0, LargeBlock), Throws.Nothing);
+        Assert.That(() => image.Lookup(17 * (ulong)LargeBlock, LargeBlock), Throws.InstanceOf<ImageFormatException>(), "nor gone through, in another part");
     }
 
     /// <summary>Of a table larger than the cache each page is read once to find the bitmaps, however many pages of them the log changes.</summary>
