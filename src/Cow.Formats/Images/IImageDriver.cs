@@ -44,6 +44,10 @@ public sealed record ImageOpenOptions(bool Writable, string? Snapshot = null)
     /// where nothing can be cured nothing is written. Only with Writable.</summary>
     public bool ForRepair { get; init; }
 
+    /// <summary>To be called, with what the image is backed by, before the first byte is written: whoever cannot open that must not have changed the image.
+    /// Throws what <see cref="IImageDriver.Open"/> is to throw then. Only with Writable.</summary>
+    public Action<BackingReference?>? BeforeWriting { get; init; }
+
     /// <summary>VHD: the size by the CHS geometry, as QEMU takes it for some creators, instead of the footer's current size.</summary>
     public bool SizeByGeometry { get; init; }
 

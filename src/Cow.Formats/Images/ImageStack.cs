@@ -27,8 +27,18 @@ public static class ImageStack
         options = options with { Unpacked = new UnpackedChunk() };
         return TakeOver(images, options.Writable, () =>
         {
-            images.Add(driver.Open(image, options.ForTop));
-            AddBacking(images, image, options);
+            bool complete = false;
+            void AddBelow(BackingReference? reference)
+            {
+                complete = true;
+                AddBacking(images, reference, image, options);
+            }
+            IDiskImage top = driver.Open(image, options.ForTop with { BeforeWriting = AddBelow });
+            images.Insert(0, top);
+            if (!complete)
+            {
+                AddBacking(images, top.Info.Backing, image, options);
+            }
         });
     }
 
@@ -86,13 +96,14 @@ public static class ImageStack
         }
     }
 
-    private static void AddBacking(List<IDiskImage> images, ImageSource top, ImageStackOptions options)
+    /// <summary>Adds all that an image is backed by.</summary>
+    private static void AddBacking(List<IDiskImage> images, BackingReference? next, ImageSource top, ImageStackOptions options)
     {
         HashSet<string> paths = [top.Path];
         ImageSource child = top;
-        while (images[^1].Info.Backing is { } reference)
+        while (next is { } reference)
         {
-            RequireDepth(images.Count + 1, child.Path, reference.Offset);
+            RequireDepth(paths.Count + 1, child.Path, reference.Offset);
             OpenedFile file = OpenFirst(reference, child);
             if (!paths.Add(file.Path))
             {
@@ -102,7 +113,7 @@ public static class ImageStack
             IDiskImage image = OpenBacking(parent, reference, child, options);
             images.Add(image);
             RequireIdentity(image.Info, reference, child.Path, file.Path);
-            child = parent;
+            (child, next) = (parent, image.Info.Backing);
         }
     }
 

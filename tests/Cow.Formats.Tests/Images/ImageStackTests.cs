@@ -49,6 +49,31 @@ internal sealed class ImageStackTests
         Assert.That(StubDriver.Open, Is.Zero, "what was opened is closed again");
     }
 
+    /// <summary>Where what it is backed by cannot be opened, so that it is refused.</summary>
+    [TestCase("qcow", false)]
+    [TestCase("qcow2", true, "lazy_refcounts=on")]
+    [TestCase("vmdk", true)]
+    [TestCase("vhd", false)]
+    [TestCase("vhdx", true)]
+    public void AnImageWithoutWhatItIsBackedByIsNotWritten(string format, bool isElse, params string[] settings)
+    {
+        IImageDriver driver = ImageRegistry.All.Single(d => d.Name == format);
+        Dictionary<string, string> all = settings.ToDictionary(static s => s.Split('=')[0], static s => s.Split('=')[1]);
+        ImageStack.Create(_files.New("base"), driver, new ImageCreateOptions(1 << 20, null, all)).Close();
+        using (ImageChain chain = ImageStack.Create(_files.New("top"), driver, new ImageCreateOptions(0, null, all), _files.Source("base", writable: false), new ImageStackOptions(Format: format)))
+        {
+            chain.Close();
+        }
+        byte[] before = _files.Bytes("top");
+        MemoryFiles alone = new();
+        alone.Put("top", [.. before]);
+        Assert.That(() => ImageStack.Open(alone.Source("top"), new ImageStackOptions(Writable: true)), Throws.InstanceOf<ImageFormatException>());
+        Assert.That(alone.Bytes("top").AsSpan().SequenceEqual(before), Is.True);
+        alone.Put("base", _files.Bytes("base"));
+        using ImageChain whole = ImageStack.Open(alone.Source("top"), new ImageStackOptions(Writable: true));
+        Assert.That(alone.Bytes("top").AsSpan().SequenceEqual(before), Is.EqualTo(!isElse));
+    }
+
     [TestCase(ImageStack.MostImages, true)]
     [TestCase(ImageStack.MostImages + 1, false)]
     public void AChainIsSoDeepAndNoDeeper(int images, bool opens)

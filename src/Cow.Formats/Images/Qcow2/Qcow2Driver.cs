@@ -41,6 +41,7 @@ public sealed class Qcow2Driver : IRepairingDriver
         Qcow2Store store = new(source, options.Writable);
         if (options.Writable)
         {
+            options.BeforeWriting?.Invoke(Qcow2Facts.Of(store, null).Backing);
             BeginWriting(store);
         }
         return new Qcow2Image(store, options.Snapshot, options.Unpacked);

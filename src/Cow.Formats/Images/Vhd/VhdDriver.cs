@@ -38,7 +38,7 @@ public sealed class VhdDriver : IImageDriver
         VhdFooters footers = VhdFooters.Find(source.File);
         return footers.Footer.Type == VhdType.Fixed
             ? new VhdFixedImage(source, footers, options)
-            : new VhdImage(source, VhdLayout.Read(source.File, footers, options.SizeByGeometry), options.Writable);
+            : new VhdImage(source, VhdLayout.Read(source.File, footers, options.SizeByGeometry), options);
     }
 
     /// <inheritdoc/>

@@ -37,11 +37,11 @@ internal sealed partial class VhdImage : IDiskImage
     private long _seenBitmap;
     private readonly SeenPlaces _blocks;
 
-    public VhdImage(ImageSource source, VhdLayout layout, bool writable)
+    public VhdImage(ImageSource source, VhdLayout layout, ImageOpenOptions options)
     {
         _file = source.File;
         _layout = layout;
-        _writable = writable;
+        _writable = options.Writable;
         _order = layout.Footers.Footer.BitOrder;
         _batmap = VhdBatmap.Read(_file, layout, out _batmapProblem);
         _table = new VhdTable(_file, layout);
@@ -51,8 +51,9 @@ internal sealed partial class VhdImage : IDiskImage
             VhdDriver.FormatName, layout.VirtualBytes, ChunkBytes(layout, _file) / Sector, [_file], [source.Path], backing, footer.Id.ToString("D"), VhdFacts.Of(footer, layout.BlockBytes));
         _blocks = new SeenPlaces(SpanBytes);
         _space = new VhdSpace(SpanBytes);
-        if (writable)
+        if (_writable)
         {
+            options.BeforeWriting?.Invoke(backing);
             PrepareToWrite();
         }
     }

@@ -44,6 +44,7 @@ internal sealed partial class VhdxImage : IDiskImage
         if (_writable)
         {
             _space = parts.ReadSpace();
+            options.BeforeWriting?.Invoke(parts.Metadata.Parent);
             parts = PrepareToWrite(parts, options.ForRepair);
         }
         else if (parts.Replay is { } replay)

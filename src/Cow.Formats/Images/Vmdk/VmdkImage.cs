@@ -35,6 +35,7 @@ internal sealed class VmdkImage : IGrantingImage
             {
                 extent.Judge(options.ForRepair);
             }
+            options.BeforeWriting?.Invoke(info.Backing);
             foreach (VmdkExtent extent in layout.Extents)
             {
                 extent.StartWriting();
