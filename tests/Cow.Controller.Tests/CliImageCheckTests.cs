@@ -45,6 +45,23 @@ internal sealed class CliImageCheckTests : IDisposable
         Assert.That(_world.Done("check", image), Does.Contain("a?[31m.vmdk: vmdk").And.Not.Contain("\u001b"));
     }
 
+    /// <summary>A VMDK may name thousands of extents, each of which would be gone through.</summary>
+    [Test]
+    public void HardLinksAreOneFile()
+    {
+        CliImageWorld.Require("vmdk");
+        string image = _world.In("a.vmdk");
+        CliImageWorld.Qemu("create", "-q", "-f", "vmdk", "-o", "subformat=twoGbMaxExtentSparse", image, "4G");
+        Assert.That(_world.Done("check", image), Does.EndWith(": clean\n"));
+        File.Delete(_world.In("a-s002.vmdk"));
+        using (Process link = Process.Start("ln", [_world.In("a-s001.vmdk"), _world.In("a-s002.vmdk")]))
+        {
+            link.WaitForExit();
+        }
+        Assert.That(_world.Run("check", image), Is.EqualTo(ExitCode.Findings), _world.Out);
+        Assert.That(_world.Out, Does.Contain("a file of its own").And.Contain("a second time"));
+    }
+
     [Test]
     public void ALeakIsFoundAndRepaired()
     {

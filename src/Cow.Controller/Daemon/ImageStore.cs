@@ -50,7 +50,7 @@ internal sealed class ImageStore : ServedStore
     public static ImageStore Open(CreateSpec spec, MetadataCache cache, DeviceState? served = null)
     {
         DeviceImageSpec asked = spec.Image!;
-        var opener = new DirectoryOpener(cache, asked.BackingDirectories, DirectFile.OpenResolved);
+        var opener = new DirectoryOpener(cache, asked.BackingDirectories, DirectFile.OpenResolved, FileIdentity.Of);
         try
         {
             string?[] known = [spec.Base, served?.BaseDevice, .. served?.LayerDevices ?? [], .. served?.DataDevices ?? []];

@@ -15,7 +15,7 @@ internal static class NewImage
     public static void Over(string lower, CreateSpec spec)
     {
         var cache = new MetadataCache(1 << 20);
-        using var opener = new DirectoryOpener(cache, spec.Image!.BackingDirectories, DirectFile.OpenResolved);
+        using var opener = new DirectoryOpener(cache, spec.Image!.BackingDirectories, DirectFile.OpenResolved, FileIdentity.Of);
         OpenedFile top = opener.OpenGiven(spec.Cow, writable: true);
         OpenedFile under = opener.OpenGiven(lower, writable: false);
         var options = new ImageCreateOptions((spec.SizeSectors ?? 0) * ChunkGeometry.SectorBytes, null, Settings(spec));

@@ -19,8 +19,12 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
     private readonly RealPath _real = new();
     private readonly string[] _allowed;
     private readonly Func<string, bool, IImageFile>? _open;
+    private readonly Func<string, string>? _identity;
     private readonly HashSet<string> _allowedFiles = [];
     private readonly Dictionary<string, Entry> _files = [];
+
+    // By the identity of a file: the name of it that was met first.
+    private readonly Dictionary<string, string> _names = [];
 
     // By the real path of an image: its directory as it was written, which names in it may begin with.
     private readonly Dictionary<string, string> _spelled = [];
@@ -34,15 +38,17 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
     /// <param name="open">Opens a path without links, for writing too where the flag is set. It refuses, with <see cref="IOException"/>, what is neither a
     /// regular file nor a block device, and a path that has links after all: somebody may have put one there since it was resolved. A device must not say
     /// <see cref="IImageFile.CanGrow"/>. Null for <see cref="OpenRegularFile"/>.</param>
+    /// <param name="identity">Gives the same for two such paths where they are of one file, by hard links. Null where only equal paths are.</param>
     /// <exception cref="IOException">There is no such directory.</exception>
-    public DirectoryOpener(MetadataCache cache, IEnumerable<string> allowedDirectories, Func<string, bool, IImageFile>? open = null)
+    public DirectoryOpener(
+        MetadataCache cache, IEnumerable<string> allowedDirectories, Func<string, bool, IImageFile>? open = null, Func<string, string>? identity = null)
     {
         ArgumentNullException.ThrowIfNull(cache);
         ArgumentNullException.ThrowIfNull(allowedDirectories);
         _cache = cache;
         // As they are written, too: names in images are judged so first.
         _allowed = [.. allowedDirectories.Select(Path.GetFullPath).SelectMany(directory => new[] { _real.Of(directory), directory.TrimEnd('/') })];
-        _open = open;
+        (_open, _identity) = (open, identity);
     }
 
     /// <summary>Opens a regular file through the page cache.</summary>
@@ -74,7 +80,7 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
     public OpenedFile OpenGiven(string path, bool writable)
     {
         string full = Path.GetFullPath(path);
-        string real = _real.Of(full);
+        string real = FirstName(_real.Of(full));
         return Spelled(full, Find(real, writable) ?? Open(real, writable, _open ?? OpenRegularFile));
     }
 
@@ -102,6 +108,7 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
         OpenedFile file;
         try
         {
+            real = FirstName(real);
             file = Find(real, writable) ?? Open(real, writable, _open ?? OpenRegularFile);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -196,6 +203,17 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
     /// <summary>Links there are the system's, and lead to a device from the name that it is known by, such as that of a logical volume.</summary>
     private static bool IsNode(string path) =>
         path.StartsWith("/dev/", StringComparison.Ordinal) && !path.StartsWith("/dev/shm/", StringComparison.Ordinal);
+
+    private string FirstName(string real)
+    {
+        string identity = _identity?.Invoke(real) ?? real;
+        if (_names.TryGetValue(identity, out string? first))
+        {
+            return first;
+        }
+        _names.Add(identity, real);
+        return real;
+    }
 
     private OpenedFile? Find(string real, bool writable)
     {

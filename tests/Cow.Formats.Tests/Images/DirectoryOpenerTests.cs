@@ -266,6 +266,17 @@ internal sealed class DirectoryOpenerTests
         Assert.That(() => new RealPath().Of(_folder.File("first")), Throws.InstanceOf<IOException>());
     }
 
+    /// <summary>As hard links are.</summary>
+    [Test]
+    public void TwoNamesOfOneFileAreOneFile()
+    {
+        _opener = new DirectoryOpener(new MetadataCache(), [], identity: static path => Path.GetFileName(path) == "link-2" ? "base" : Path.GetFileName(path));
+        File.WriteAllText(_folder.File("images/link-2"), "another name");
+        OpenedFile opened = Open("base");
+        Assert.That(Open("link-2"), Is.EqualTo(opened));
+        Assert.That(() => Open("link-2", writable: true), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("in use already"));
+    }
+
     [Test]
     public void ManyLinksInARowAreRefused([Values(40, 41)] int count)
     {

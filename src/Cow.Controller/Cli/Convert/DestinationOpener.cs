@@ -10,7 +10,7 @@ namespace Cow.Controller.Cli.Convert;
 /// unless it is published. Not thread-safe.</summary>
 internal sealed class DestinationOpener(MetadataCache cache) : IImageOpener, IDisposable
 {
-    private readonly DirectoryOpener _existing = new(cache, [], PlainFile.OpenResolved);
+    private readonly DirectoryOpener _existing = new(cache, [], PlainFile.OpenResolved, FileIdentity.Of);
     private readonly List<PlainFile> _made = [];
     private bool _published;
 

@@ -34,7 +34,7 @@ internal sealed class ImageSession : IDisposable
             throw new CliException(ExitCode.NotFound, directory, "there is no such directory", "check --backing-dir");
         }
 
-        Opener = new DirectoryOpener(new MetadataCache(CacheBytes), spec.BackingDirectories, OpenFile);
+        Opener = new DirectoryOpener(new MetadataCache(CacheBytes), spec.BackingDirectories, OpenFile, FileIdentity.Of);
         _opened.Add(Opener);
     }
 

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+using Cow.DmIoctl;
+
+namespace Cow.Controller;
+
+/// <summary>Tells one file with two names from two files.</summary>
+internal static class FileIdentity
+{
+    /// <summary>The same for two paths exactly where they lead to one file: hard links do.</summary>
+    /// <param name="path">Of a file that is there; <see cref="IOException"/> where it is not.</param>
+    public static string Of(string path)
+    {
+        (DeviceNumber device, ulong inode) = BlockDevice.IdentityOf(path);
+        return $"{device}:{inode}";
+    }
+}
