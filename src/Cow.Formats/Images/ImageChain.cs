@@ -96,10 +96,14 @@ public sealed class ImageChain : IGrantingFormat
     public ImageExtent Find(ulong offset, ulong length, out int level)
     {
         length = Math.Min(length, _bytes - offset);
+        if (_images.Length == 1 && length > 0)
+        {
+            return FindInOne(offset, length, out level);
+        }
         ulong ahead = Math.Min(length, Ahead);
         if (offset < _emptyFrom || offset >= _emptyEnd)
         {
-            AskAll(offset);
+            AskAll();
         }
         length = Math.Min(length, _emptyEnd - offset);
         for (int before = 0; (level = _next[before]) < _images.Length && offset < _ends[level];)
@@ -274,13 +278,21 @@ public sealed class ImageChain : IGrantingFormat
         return answer;
     }
 
-    private void AskAll(ulong offset)
+    /// <summary>As <see cref="Find"/>, of an image by itself, the most common one: there is nothing to leave out, and nobody to ask ahead.</summary>
+    private ImageExtent FindInOne(ulong offset, ulong length, out int level)
+    {
+        ImageExtent extent = _top.Lookup(offset, length);
+        level = extent.Kind == ImageExtentKind.Below ? 1 : 0;
+        return level == 0 ? extent : new ImageExtent(extent.Length, ImageExtentKind.Zero);
+    }
+
+    private void AskAll()
     {
         for (int i = 0; i < _next.Length; i++)
         {
             _next[i] = i;
         }
-        (_emptyFrom, _emptyEnd) = (offset, ulong.MaxValue);
+        (_emptyFrom, _emptyEnd) = (0, ulong.MaxValue);
     }
 
     /// <summary>Leaves out an image that has nothing, if that is worth it.</summary>
@@ -299,7 +311,7 @@ public sealed class ImageChain : IGrantingFormat
     private void ForgetTop()
     {
         _found[0] = default;
-        AskAll(0);
+        AskAll();
     }
 
     /// <summary>The first runs as one, as far as they adjoin: a stream takes the places of a pool in their order.</summary>

@@ -89,17 +89,10 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
     /// <exception cref="ImageFormatException">The entry is none.</exception>
     public ImageExtent InCluster(L2Entry entry, ulong offset, ulong entryAt)
     {
-        return FaultOf(entry, offset) is { } fault ? throw Corrupt(entry, entryAt, fault) : InSound(entry, offset);
-    }
-
-    private string? FaultOf(L2Entry entry, ulong offset) => Fault(entry, offset, _claims ? store.Claims : null);
-
-    private ImageFormatException Corrupt(L2Entry entry, ulong entryAt, string fault) =>
-        store.Corrupt(entryAt, fault, entry.Bits == 0 ? $"{entry.Raw:x}" : $"{entry.Raw:x} {entry.Bits:x}");
-
-    /// <summary>As <see cref="InCluster"/>, of an entry that is one.</summary>
-    private ImageExtent InSound(L2Entry entry, ulong offset)
-    {
+        if (Fault(entry, offset, _claims ? store.Claims : null) is { } fault)
+        {
+            throw store.Corrupt(entryAt, fault, entry.Bits == 0 ? $"{entry.Raw:x}" : $"{entry.Raw:x} {entry.Bits:x}");
+        }
         ulong within = offset & (_layout.ClusterBytes - 1);
         ulong rest = _layout.ClusterBytes - within;
         if (entry.IsCompressed)
@@ -264,12 +257,12 @@ internal sealed class ClusterMap(Qcow2Store store, bool active)
                 continue;
             }
             L2Entry entry = Decode(entries[i..]);
-            if (FaultOf(entry, offset + done) is { } fault)
+            if (done > 0 && Fault(entry, offset + done, _claims ? store.Claims : null) is not null)
             {
                 // What lies before it can be read all the same.
-                return done > 0 ? false : throw Corrupt(entry, at + (ulong)i, fault);
+                return false;
             }
-            ImageExtent next = InSound(entry, offset + done);
+            ImageExtent next = InCluster(entry, offset + done, at + (ulong)i);
             if (done == 0)
             {
                 head = next;
