@@ -44,7 +44,7 @@ static ssize_t cow_chan_read(struct file *file, char __user *to, size_t count,
 	for (;;) {
 		if (mutex_lock_interruptible(&chan->read_mutex))
 			return -ERESTARTSYS;
-		r = cow_events_read(chan, to, count);
+		r = cow_events_read(chan, to, count, true);
 		mutex_unlock(&chan->read_mutex);
 		if (r)
 			return r;
@@ -291,7 +291,8 @@ static ssize_t chan_await(struct cow_chan *chan, char __user *to, size_t count,
 		return 0;
 	if (mutex_lock_interruptible(&chan->read_mutex))
 		return 0;
-	r = cow_events_read(chan, to, count);
+	/* Who does not wait wants to know all there is. */
+	r = cow_events_read(chan, to, count, !timeout_ms);
 	mutex_unlock(&chan->read_mutex);
 	return r;
 }

@@ -11,7 +11,7 @@
 
 #include "dm-cow.h"
 
-/* So long a place may stay untold: then the controller's commit timer starts. */
+/* So long nobody hears of a place: then the controller's commit timer starts. */
 #define COW_NUDGE_AFTER	(HZ / 4)
 
 /* Records moved between locks and user space at once. */
@@ -236,9 +236,30 @@ static bool __peek_placed(struct cow_chan *chan, unsigned int *nr,
 		__peek_entries(chan, entry, &chan->buf[*nr], more);
 		*nr += more;
 	}
+	chan->peeked_heard = chan->peeked_placed;
 	if (chan->peeked_placed < ctx->number)
 		return false;
 	chan->peeked_nudge = ctx->nudge;
+	return true;
+}
+
+/* That there are places, to who will commit them later. */
+static bool __peek_taken(struct cow_chan *chan, unsigned int *nr,
+			 unsigned int max)
+{
+	struct cow_ctx *ctx = chan->ctx;
+	struct dm_cow_event *event;
+
+	if (!ctx->nudge)
+		return true;
+	event = next_event(chan, nr, max);
+	if (!event)
+		return false;
+	event->type = DM_COW_EV_TAKEN;
+	event->count = ctx->pool_left + ctx->range_left;
+	event->number = ctx->number;
+	chan->peeked_heard = ctx->number;
+	chan->peeked_nudge = true;
 	return true;
 }
 
@@ -340,12 +361,23 @@ static void __peek_rest(struct cow_chan *chan, unsigned int *nr,
 	}
 }
 
+/* Does something follow that speaks of places that were not told? */
+static bool __places_due(const struct cow_ctx *ctx)
+{
+	return ctx->picture || flush_due(ctx) || gone_due(ctx) ||
+	       __cow_revoked_due(ctx);
+}
+
 /*
  * The order is a promise: the picture before everything, places before the
  * flush that includes them.  Hence nothing that did not fit is overtaken.
+ *
+ * A place costs the controller some hundred instructions, and the memory to
+ * keep it in, so it is told when it is needed.
  */
-static unsigned int __peek(struct cow_chan *chan, unsigned int max)
+static unsigned int __peek(struct cow_chan *chan, unsigned int max, bool all)
 {
+	bool places = all || __places_due(chan->ctx);
 	unsigned int nr = 0;
 
 	chan->peeked_end = false;
@@ -354,8 +386,10 @@ static unsigned int __peek(struct cow_chan *chan, unsigned int max)
 	chan->peeked_revoked = false;
 	chan->peeked_nudge = false;
 	chan->peeked_placed = 0;
+	chan->peeked_heard = 0;
 	if (__peek_granted(chan, &nr, max) && __peek_notices(chan, &nr, max) &&
-	    __peek_placed(chan, &nr, max) &&
+	    (places ? __peek_placed(chan, &nr, max) :
+		      __peek_taken(chan, &nr, max)) &&
 	    __peek_picture_end(chan, &nr, max) &&
 	    __peek_revoked(chan, &nr, max) && __peek_faults(chan, &nr, max))
 		__peek_rest(chan, &nr, max);
@@ -402,6 +436,7 @@ static void __peek_done(struct cow_chan *chan, bool told)
 	if (!told)
 		return;
 	__cow_journal_told(ctx, chan->peeked_placed);
+	ctx->heard = max(ctx->heard, chan->peeked_heard);
 	if (chan->peeked_end)
 		ctx->picture = false;
 	if (chan->peeked_nudge)
@@ -425,14 +460,20 @@ void __cow_nudge(struct cow_ctx *ctx)
 	wake_up_interruptible(&ctx->wait);
 }
 
+/* Who has heard of one that is not committed will ask for a commit. */
+static bool __is_unheard(const struct cow_ctx *ctx)
+{
+	return ctx->heard <= ctx->committed && __cow_uncommitted(ctx);
+}
+
 /**
- * __cow_nudge_later - the same, if it has not read of a place for a while
+ * __cow_nudge_later - the same, if it hears of no place for a while
  * @ctx: the context; its lock is held
  */
 void __cow_nudge_later(struct cow_ctx *ctx)
 {
 	lockdep_assert_held(&ctx->lock);
-	if (!delayed_work_pending(&ctx->nudge_work))
+	if (__is_unheard(ctx) && !delayed_work_pending(&ctx->nudge_work))
 		queue_delayed_work(ctx->wq, &ctx->nudge_work, COW_NUDGE_AFTER);
 }
 
@@ -446,7 +487,7 @@ void cow_nudge_work(struct work_struct *work)
 					   struct cow_ctx, nudge_work);
 
 	spin_lock_irq(&ctx->lock);
-	if (ctx->chan && ctx->journal.told < ctx->number)
+	if (ctx->chan && __is_unheard(ctx))
 		__cow_nudge(ctx);
 	spin_unlock_irq(&ctx->lock);
 }
@@ -455,7 +496,7 @@ void cow_nudge_work(struct work_struct *work)
  * __cow_is_ready - does somebody wait for the controller to read?
  * @ctx: the context; its lock is held
  *
- * Places that are told ride along with what somebody waits for.
+ * Places are told together with what somebody waits for.
  */
 bool __cow_is_ready(const struct cow_ctx *ctx)
 {
@@ -499,7 +540,8 @@ bool cow_chan_awaited(struct cow_chan *chan)
 }
 
 /* At most a page of them.  Bytes, 0 if there is nothing to tell, or an errno. */
-static ssize_t read_page(struct cow_chan *chan, char __user *to, size_t count)
+static ssize_t read_page(struct cow_chan *chan, char __user *to, size_t count,
+			 bool all)
 {
 	unsigned int max = min_t(size_t, count / sizeof(struct dm_cow_event),
 				 COW_READ_BATCH);
@@ -511,7 +553,7 @@ static ssize_t read_page(struct cow_chan *chan, char __user *to, size_t count)
 	spin_lock_irq(&ctx->lock);
 	stale = ctx->chan != chan;
 	if (!stale)
-		nr = __peek(chan, max);
+		nr = __peek(chan, max, all);
 	spin_unlock_irq(&ctx->lock);
 	if (stale)
 		return -ESTALE;
@@ -532,6 +574,7 @@ static ssize_t read_page(struct cow_chan *chan, char __user *to, size_t count)
  * @chan: an attached channel; its read mutex is held
  * @to: where to
  * @count: bytes, enough for one event
+ * @all: also places that nothing needs yet
  *
  * Each page goes on where the one before it stopped, so the order holds as it
  * does between two reads.  What was told by then is told, also where the next
@@ -539,13 +582,14 @@ static ssize_t read_page(struct cow_chan *chan, char __user *to, size_t count)
  *
  * Return: bytes, 0 if there is nothing to tell, or an errno.
  */
-ssize_t cow_events_read(struct cow_chan *chan, char __user *to, size_t count)
+ssize_t cow_events_read(struct cow_chan *chan, char __user *to, size_t count,
+			bool all)
 {
 	size_t done = 0;
 	ssize_t r;
 
 	for (;;) {
-		r = read_page(chan, to + done, count - done);
+		r = read_page(chan, to + done, count - done, all);
 		if (r < 0)
 			return done ? done : r;
 		done += r;

@@ -303,6 +303,7 @@ int cow_flushed(struct cow_ctx *ctx, u64 number, int error)
 		__cow_set_mode(ctx, COW_MODE_RO, "a commit failed");
 	}
 	__take_flushes(ctx, number, &ios);
+	__cow_nudge_later(ctx);
 	__cow_wake_idle(ctx);
 	spin_unlock_irq(&ctx->lock);
 	cow_end_ios(&ios, errno_to_blk_status(-error));

@@ -253,6 +253,7 @@ void __cow_journal_retell(struct cow_ctx *ctx)
 {
 	ctx->journal.tell.page = NULL;
 	ctx->journal.told = ctx->committed;
+	ctx->heard = ctx->committed;
 }
 
 /**

@@ -524,7 +524,8 @@ struct cow_io {
  * @nr_failed: how many of them failed
  * @picture: PICTURE_END has not been read
  * @picture_number: @number when it was made
- * @nudge: places should be read about
+ * @nudge: the controller should hear that there are places
+ * @heard: of a place up to this number it has
  * @features: those that the controller uses
  * @granted: grants by place; no two overlap
  * @ranges: those of them that are ranges, by chunk
@@ -625,6 +626,7 @@ struct cow_ctx {
 	bool picture;
 	u64 picture_number;
 	bool nudge;
+	u64 heard;
 	u64 number;
 	u64 committed;
 
@@ -706,12 +708,13 @@ struct cow_line {
  * @owner: the process that attached
  * @buf: events on their way, under @read_mutex
  * @woken: WAKE was called, and no EXCHANGE has waited since; under ctx->lock
- * @peeked_end: PICTURE_END is among them; all six under ctx->lock
+ * @peeked_end: PICTURE_END is among them; all that follow under ctx->lock
  * @peeked_gone: GONE is among them
  * @peeked_flush: FLUSH of this number is among them, 0 if none
  * @peeked_revoked: the end of REVOKED is among them
- * @peeked_nudge: all that the nudge was for is among them
- * @peeked_placed: the last number among them
+ * @peeked_nudge: what the nudge was for is among them
+ * @peeked_placed: the last number of a place among them
+ * @peeked_heard: the last number that they speak of
  */
 struct cow_chan {
 	/* One reader, or one attach, at a time. */
@@ -726,6 +729,7 @@ struct cow_chan {
 	bool peeked_revoked;
 	bool peeked_nudge;
 	u64 peeked_placed;
+	u64 peeked_heard;
 };
 
 static inline struct bio *cow_io_bio(struct cow_io *io)
@@ -952,7 +956,8 @@ void cow_nudge_work(struct work_struct *work);
 bool __cow_is_ready(const struct cow_ctx *ctx);
 bool cow_chan_ready(struct cow_chan *chan);
 bool cow_chan_awaited(struct cow_chan *chan);
-ssize_t cow_events_read(struct cow_chan *chan, char __user *to, size_t count);
+ssize_t cow_events_read(struct cow_chan *chan, char __user *to, size_t count,
+			bool all);
 
 /* dm-cow-reply.c */
 size_t cow_replies_write(struct cow_chan *chan, const char __user *from,

@@ -307,6 +307,26 @@ internal sealed class CowEngineTests
 
     [TestCase("snapshot")]
     [TestCase("bitmap")]
+    public void APlaceThatWasOnlyHeardOfIsCommittedAndShown(string format)
+    {
+        (FakeKernel kernel, FakeController controller) = Granted(format, Disk(64));
+        FakeBio write = kernel.Write(0, 2 * Chunk, 1);
+        kernel.EndCopy(0);
+        controller.Turns(2);
+        Assert.That((write.Done, controller.Engine.NeedsCommit), Is.EqualTo((true, true)));
+        Assert.That(controller.Engine.Status.UncommittedChunks, Is.Zero, "the kernel has not told which it is");
+        Task<ulong> shown = controller.Ask((engine, _) => engine.Status.UncommittedChunks);
+        controller.Turns(1);
+        Assert.That(shown.Result, Is.EqualTo(2));
+        kernel.Write(0, 1, 2);
+        FakeBio flush = kernel.Flush();
+        kernel.EndDeviceFlush();
+        controller.Turns(2);
+        Assert.That((flush.Done, controller.Engine.NeedsCommit, kernel.Uncommitted), Is.EqualTo((true, false, 0)));
+    }
+
+    [TestCase("snapshot")]
+    [TestCase("bitmap")]
     public void AGrantedPlaceThatCouldNotBeWrittenIsNotTriedAgain(string format)
     {
         (FakeKernel kernel, FakeController controller) = Granted(format, Disk(64));

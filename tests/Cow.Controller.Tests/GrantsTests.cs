@@ -65,6 +65,19 @@ internal sealed class GrantsTests
     }
 
     [Test]
+    public void WhatTheKernelHasTakenAndNotToldOfIsNotCountedTwice()
+    {
+        TopUp(0);
+        ulong held = _grants.Left;
+        _grants.Heard(held / 4);
+        Assert.That(TopUp(2000), Is.Not.Zero, "it has used more than half");
+        ulong more = _grants.Left - held;
+        _grants.Heard((held / 4) + more);
+        Take(held - (held / 4));
+        Assert.That((TopUp(4000), _grants.Left), Is.EqualTo((0UL, (held / 4) + more)), "nothing was taken since");
+    }
+
+    [Test]
     public void WhatIsRefusedForAnotherReasonIsNotHandedOutAgain()
     {
         TopUp(0);

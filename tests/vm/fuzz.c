@@ -143,10 +143,17 @@ static void handle(const struct dm_cow_event *event)
 	case DM_COW_EV_PLACED:
 		placed = *event;
 		break;
+	case DM_COW_EV_TAKEN:
+		if (event->number < placed.number)
+			errx(1, "TAKEN speaks of %llu after %llu", event->number, placed.number);
+		break;
 	case DM_COW_EV_GONE:
 		gone = true;
 		/* fall through */
 	case DM_COW_EV_FLUSH:
+		if (event->number > placed.number)
+			errx(1, "place %llu shall be committed, and %llu was the last one told", event->number,
+			     placed.number);
 		flush_told = event->number;
 		commit(event->number);
 		break;

@@ -31,6 +31,10 @@ internal sealed class CowEngine
     private readonly PlacedQueue _placed = new();
     private readonly List<ChunkRun> _picture = [];
     private PlacedRun[] _told = [];
+
+    // Numbers: of the last place that the kernel spoke of, and the last one that is committed.
+    private ulong _heard;
+    private ulong _committed;
     private ulong _faults;
     private ulong _commits;
 
@@ -64,7 +68,7 @@ internal sealed class CowEngine
     public bool Gone { get; private set; }
 
     /// <summary>There is something that a commit would make durable.</summary>
-    public bool NeedsCommit => _placed.Count > 0 && Mode == EngineMode.ReadWrite;
+    public bool NeedsCommit => (_placed.Count > 0 || _heard > _committed) && Mode == EngineMode.ReadWrite;
 
     /// <summary>What the kernel may take without asking.</summary>
     public Grants Grants { get; }
@@ -212,6 +216,10 @@ internal sealed class CowEngine
             case CowEventType.Placed:
                 PlacedRun placed = Adopt(e);
                 _placed.Add(e.Number, new ReadOnlySpan<PlacedRun>(in placed));
+                break;
+            case CowEventType.Taken:
+                _heard = e.Number;
+                Grants.Heard(e.Count);
                 break;
             case CowEventType.Failed:
                 TakeFailed(e);
@@ -468,6 +476,7 @@ internal sealed class CowEngine
         }
 
         _placed.CommitUpTo(e.Number, _format);
+        _committed = e.Number;
         _commits++;
         replies.Flushed(e.Number, Errno.None);
     }

@@ -17,6 +17,9 @@ internal sealed class FaultLoop : IDisposable
     private const int EventsPerRead = 256;
     private const int LoadRecords = 256;
 
+    /// <summary>Milliseconds that whoever asks waits at most until all places are told.</summary>
+    private const long TellingTakes = 100;
+
     private readonly IFaultChannel _channel;
     private readonly CowEngine _engine;
     private readonly ICowFormat _format;
@@ -172,7 +175,7 @@ internal sealed class FaultLoop : IDisposable
         _engine.Handle(_events.AsSpan(0, count), _replies);
         if (_engine.PictureComplete)
         {
-            DoWork();
+            count += DoWork();
             _timer.Tick(_engine, _replies);
             if (_loaded.Task.IsCompleted && _loader is null)
             {
@@ -246,13 +249,25 @@ internal sealed class FaultLoop : IDisposable
         }
     }
 
-    private void DoWork()
+    /// <summary>Who asks is answered by an engine that knows of all that is placed: of what nothing needs yet the kernel tells who does not wait.</summary>
+    /// <returns>How many events that took.</returns>
+    private int DoWork()
     {
+        int count = 0;
+        long end = Environment.TickCount64 + TellingTakes;
+        for (int more = _work.IsEmpty ? 0 : EventsPerRead; more == EventsPerRead && Environment.TickCount64 < end; count += more)
+        {
+            more = Exchange(_events, 0);
+            _engine.Handle(_events.AsSpan(0, more), _replies);
+        }
+
         while (_work.TryDequeue(out LoopWork? work))
         {
             work.Do(_engine, _replies);
             _done.Add(work);
         }
+
+        return count;
     }
 
     /// <summary>Hands over all replies, and does not wait.</summary>

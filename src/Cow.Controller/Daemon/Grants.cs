@@ -41,6 +41,9 @@ internal sealed class Grants
 
     // Ever. Before that all places are those that were answered, of which the format knows.
     private bool _given;
+
+    // Places that the kernel has taken and not told of.
+    private ulong _untold;
     private long? _scarceSince;
     private bool _scarce;
     private bool _refused;
@@ -56,8 +59,11 @@ internal sealed class Grants
         _target = _first;
     }
 
-    /// <summary>Places that the kernel holds and has not told of.</summary>
+    /// <summary>Places that the kernel was given and has not told of.</summary>
     public ulong Left { get; private set; }
+
+    /// <summary>Places that it has not taken, as far as it has said.</summary>
+    private ulong Free => Left - _untold;
 
     /// <summary>REVOKE was sent and is not answered.</summary>
     public bool Revoking { get; private set; }
@@ -84,9 +90,15 @@ internal sealed class Grants
     {
         if (_given)
         {
-            Left -= Math.Min(Left, _format!.Take(runs));
+            ulong taken = _format!.Take(runs);
+            Left -= Math.Min(Left, taken);
+            _untold -= Math.Min(_untold, taken);
         }
     }
+
+    /// <summary>The kernel took places of which it will tell later.</summary>
+    /// <param name="free">What it can still take.</param>
+    public void Heard(ulong free) => _untold = Left - Math.Min(Left, free);
 
     /// <summary>One of the answers to REVOKE, or to the end of the last line.</summary>
     /// <param name="rest">What nobody took; a count of 0 ends them.</param>
@@ -95,6 +107,7 @@ internal sealed class Grants
         if (rest.Count == 0)
         {
             Left = 0;
+            _untold = 0;
             Revoking = false;
         }
         else
@@ -137,7 +150,7 @@ internal sealed class Grants
     /// <param name="now">Milliseconds of a clock that only goes forward.</param>
     public void TopUp(ReplyBuffer replies, long now)
     {
-        if (!Served || Revoking || _refused || Left > Math.Min(_target, _crowded) / 2 || IsScarce(now))
+        if (!Served || Revoking || _refused || Free > Math.Min(_target, _crowded) / 2 || IsScarce(now))
         {
             return;
         }
@@ -154,12 +167,12 @@ internal sealed class Grants
         }
 
         int pieces = 0;
-        while (Left < _target && pieces < MostPieces && Grant(replies))
+        while (Free < _target && pieces < MostPieces && Grant(replies))
         {
             pieces++;
         }
 
-        _crowded = pieces < MostPieces ? ulong.MaxValue : Left;
+        _crowded = pieces < MostPieces ? ulong.MaxValue : Free;
     }
 
     /// <summary>What was asked back, or refused, is not handed out at once again.</summary>
@@ -177,7 +190,7 @@ internal sealed class Grants
 
     private bool Grant(ReplyBuffer replies)
     {
-        PlaceGrant grant = _format!.Reserve(_target - Left);
+        PlaceGrant grant = _format!.Reserve(_target - Free);
         if (grant.Count == 0)
         {
             return false;

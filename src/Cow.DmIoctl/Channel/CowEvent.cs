@@ -24,10 +24,10 @@ public readonly record struct CowEvent
     /// <summary>First chunk it speaks of. GRANTED, REVOKED: <see cref="CowProtocol.AnyChunk"/> for a pool.</summary>
     public ulong Chunk { get; init; }
 
-    /// <summary>Chunks in a row that it speaks of; GRANTED, REVOKED: places.</summary>
+    /// <summary>Chunks in a row that it speaks of; GRANTED, REVOKED: places; TAKEN: places that are left of all grants.</summary>
     public ulong Count { get; init; }
 
-    /// <summary>PLACED: the number of this run. FLUSH, GONE, PICTURE_END: the last number that counts.</summary>
+    /// <summary>PLACED: the number of this run. FLUSH, GONE, PICTURE_END, TAKEN: the last number that counts.</summary>
     public ulong Number { get; init; }
 
     /// <summary>ANSWERED, PLACED, FAILED, GRANTED, REVOKED: first sector of the place on its device.</summary>

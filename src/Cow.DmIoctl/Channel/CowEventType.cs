@@ -45,4 +45,7 @@ public enum CowEventType : uint
 
     /// <summary>Picture: what is left of a grant.</summary>
     Granted = 12,
+
+    /// <summary>Places are in use that will be told, at the latest before they are to be committed.</summary>
+    Taken = 13,
 }

@@ -8,7 +8,7 @@ namespace Cow.DmIoctl;
 public static class CowProtocol
 {
     /// <summary>Version of the records; another one at the other side is EPROTO.</summary>
-    public const uint AbiVersion = 1;
+    public const uint AbiVersion = 2;
 
     /// <summary>Bytes of an ident with its terminating zero.</summary>
     [CName("DM_COW_IDENT_LEN")]

@@ -18,7 +18,7 @@ internal sealed class FakeChannel(FakeKernel kernel, ulong epoch, KillSwitch kil
         }
 
         bool all = accepted == replies.Length && !events.IsEmpty;
-        return new ExchangeResult(accepted, all ? kernel.Read(epoch, events) : 0, refused);
+        return new ExchangeResult(accepted, all ? kernel.Read(epoch, events, milliseconds == 0) : 0, refused);
     }
 
     public void Wake()

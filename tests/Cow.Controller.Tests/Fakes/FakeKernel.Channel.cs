@@ -7,6 +7,7 @@ namespace Cow.Controller.Tests.Fakes;
 internal sealed partial class FakeKernel
 {
     private readonly List<CowEvent> _queue = [];
+    private readonly List<CowEvent> _untold = [];
     private readonly HashSet<ulong> _asked = [];
     private ulong _epoch;
     private bool _controlled;
@@ -24,6 +25,7 @@ internal sealed partial class FakeKernel
         _controlled = true;
         _pictureRead = false;
         _queue.Clear();
+        _untold.Clear();
         _asked.Clear();
         PictureOfGrants(grants);
         foreach (FakeRun run in _copying.Concat(_faults).SelectMany(fault => fault.Runs))
@@ -59,14 +61,23 @@ internal sealed partial class FakeKernel
         {
             _controlled = false;
             _queue.Clear();
+            _untold.Clear();
         }
     }
 
-    public int Read(ulong epoch, Span<CowEvent> events)
+    /// <param name="epoch">Of the file that is read.</param>
+    /// <param name="events">Get what fits.</param>
+    /// <param name="all">Also places that nothing needs yet.</param>
+    public int Read(ulong epoch, Span<CowEvent> events, bool all)
     {
         if (epoch != _epoch)
         {
             throw new LinuxException(Errno.ESTALE, "read", "fake");
+        }
+
+        if (all)
+        {
+            TellPlaced();
         }
 
         int count = Math.Min(events.Length, _queue.Count);
@@ -94,6 +105,30 @@ internal sealed partial class FakeKernel
         }
     }
 
+    /// <summary>A run is placed: the controller hears that there is one, and of which when something needs it.</summary>
+    private void TellLater(FakeRun run)
+    {
+        if (!_controlled)
+        {
+            return;
+        }
+
+        _ = _queue.RemoveAll(e => e.Type == CowEventType.Taken);
+        _untold.Add(RunEvent(CowEventType.Placed, run) with { Number = run.Number });
+        Tell(new CowEvent { Type = CowEventType.Taken, Number = _number, Count = GrantsLeft });
+    }
+
+    /// <summary>Before what speaks of them.</summary>
+    private void TellPlaced()
+    {
+        if (_untold.Count > 0)
+        {
+            _ = _queue.RemoveAll(e => e.Type == CowEventType.Taken);
+            _untold.ForEach(Tell);
+            _untold.Clear();
+        }
+    }
+
     private void TellFault(FakeFault fault) => Tell(new CowEvent
     {
         Type = fault.Write ? CowEventType.WriteFault : CowEventType.ReadFault,
@@ -108,6 +143,7 @@ internal sealed partial class FakeKernel
         if (Gone)
         {
             _ = _asked.Add(_number);
+            TellPlaced();
             Tell(new CowEvent { Type = CowEventType.Gone, Number = _number });
         }
     }
@@ -115,6 +151,7 @@ internal sealed partial class FakeKernel
     private void AskFlush(ulong number)
     {
         _ = _asked.Add(number);
+        TellPlaced();
         Tell(new CowEvent { Type = CowEventType.Flush, Number = number });
     }
 

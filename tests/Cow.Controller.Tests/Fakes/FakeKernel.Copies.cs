@@ -17,7 +17,7 @@ internal sealed partial class FakeKernel
             CopyData(run);
             run.Number = ++_number;
             _uncommitted.Add(run);
-            Tell(RunEvent(CowEventType.Placed, run) with { Number = run.Number });
+            TellLater(run);
         }
 
         for (ulong chunk = run.Chunk; chunk < run.End; chunk++)

@@ -152,6 +152,7 @@ internal sealed partial class FakeKernel
             return;
         }
 
+        TellPlaced();
         foreach (FakeGrant grant in _rests)
         {
             Tell(GrantEvent(CowEventType.Revoked, grant));

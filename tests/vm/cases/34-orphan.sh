@@ -14,7 +14,7 @@ EVENT, REPLY = struct.Struct("<IIQQQQQIIQ"), struct.Struct("<IIQQQQQQIIII")
 WRITE_FAULT, PLACED, PICTURE_END = 1, 4, 8
 KNOWN, PLACE, ABANDON, FILL_COPY, COW = 2, 3, 9, 1, 1
 channel = os.open("/dev/dm-cow", os.O_RDWR)
-attach = bytearray(struct.pack("<IIII64x128s", 1, EVENT.size, REPLY.size, 0, b"x"))
+attach = bytearray(struct.pack("<IIII64x128s", 2, EVENT.size, REPLY.size, 0, b"x"))
 fcntl.ioctl(channel, 3 << 30 | len(attach) << 16 | 0xdc << 8 | 1, attach)
 generation, = struct.unpack_from("<I", attach, 28)
 def reply(op, fill=0, fault=0, chunk=0, count=0, sector=0, device=0):

@@ -21,7 +21,7 @@
 #include <linux/types.h>
 
 /* Raised whenever a record changes its shape or its meaning. */
-#define DM_COW_ABI_VERSION	1
+#define DM_COW_ABI_VERSION	2
 
 /* Bytes of an ident, with its terminating zero. */
 #define DM_COW_IDENT_LEN	128
@@ -65,6 +65,7 @@
 #define DM_COW_EV_DISCARD	10	/* reserved for DM_COW_F_DISCARD */
 #define DM_COW_EV_ZERO		11	/* reserved for DM_COW_F_ZERO */
 #define DM_COW_EV_GRANTED	12	/* picture: what is left of a grant */
+#define DM_COW_EV_TAKEN		13	/* places are in use that will be told */
 
 /* Event flags. */
 #define DM_COW_EVF_PICTURE	(1U << 0)	/* part of the picture after ATTACH */
@@ -79,9 +80,10 @@
  * @flags: DM_COW_EVF_*
  * @id: of a fault, to be repeated in the answer; 0 elsewhere
  * @chunk: first chunk it speaks of; GRANTED, REVOKED: DM_COW_ANY_CHUNK for a pool
- * @count: chunks in a row that it speaks of; GRANTED, REVOKED: places
- * @number: PLACED: the number of this run; FLUSH, GONE, PICTURE_END: the last
- *	number that counts; else 0
+ * @count: chunks in a row that it speaks of; GRANTED, REVOKED: places; TAKEN:
+ *	places that are left of all grants
+ * @number: PLACED: the number of this run; FLUSH, GONE, PICTURE_END, TAKEN: the
+ *	last number that counts; else 0
  * @sector: ANSWERED, PLACED, FAILED, GRANTED, REVOKED: first sector of the place
  * @device: as @sector: device of the place, an index into the device list
  * @error: FAILED: positive errno
