@@ -16,9 +16,9 @@
 #include "dm-cow.h"
 
 /* A group of the map holds all chunks of such a write. */
-static u64 direct_key(u64 chunk)
+static inline u64 direct_key(u64 chunk)
 {
-	return chunk + cow_map_group_rest(chunk);
+	return chunk >> COW_GROUP_SHIFT;
 }
 
 /* Chunks from the first on that the write covers. */
@@ -72,7 +72,7 @@ static int __direct_begin(struct cow_io *io, u64 count, struct cow_room **room,
 		spot->count = cow_fault_gap(ctx, chunk, spot->count);
 	if (!spot->count)
 		return 0;
-	if ((!spot->full && !__cow_map_spot_room(ctx, spot, room)) ||
+	if (!__cow_map_spot_room(ctx, spot, room) ||
 	    !__cow_journal_claim(ctx, page))
 		return -EAGAIN;
 	span->chunk = chunk;
@@ -82,7 +82,7 @@ static int __direct_begin(struct cow_io *io, u64 count, struct cow_room **room,
 		return 0;
 	}
 	spot->count = span->count;
-	cow_map_fill(ctx, spot, span, COW_COPYING);
+	cow_map_begin(ctx, spot, span);
 	__direct_add(ctx, direct);
 	return 1;
 }
@@ -105,10 +105,7 @@ static void __direct_placed(struct cow_ctx *ctx, struct cow_direct *direct)
 
 	ctx->nr_started--;
 	ctx->stat.skipped += direct->at.count;
-	/* Only such a group may have been replaced meanwhile. */
-	if (!direct->spot.full)
-		cow_map_spot_find(ctx, &direct->spot);
-	cow_map_fill(ctx, &direct->spot, &direct->at, COW_PLACED);
+	cow_map_arrived(ctx, &direct->spot, &direct->at);
 	__cow_placed(ctx, &direct->at, picture);
 	if (unlikely(!list_empty(&direct->late))) {
 		list_splice_tail(&direct->late, &ctx->redo);
@@ -273,13 +270,13 @@ static int direct_begin(struct cow_io *io, u64 count)
 /**
  * cow_direct_map - send a first write to places that were granted
  * @io: a write from map(), with ctx, ti and sector set
+ * @bio: its bio
  *
  * Return: false if it is no such write, or just cannot be: nothing was done.
  */
-bool cow_direct_map(struct cow_io *io)
+bool cow_direct_map(struct cow_io *io, struct bio *bio)
 {
 	struct cow_ctx *ctx = io->ctx;
-	struct bio *bio = cow_io_bio(io);
 	u64 count = covered_chunks(io, bio);
 
 	if (!count || (bio->bi_opf & REQ_FUA) || !cow_grant_any(ctx))

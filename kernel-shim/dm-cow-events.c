@@ -460,12 +460,6 @@ void __cow_nudge(struct cow_ctx *ctx)
 	wake_up_interruptible(&ctx->wait);
 }
 
-/* Who has heard of one that is not committed will ask for a commit. */
-static bool __is_unheard(const struct cow_ctx *ctx)
-{
-	return ctx->heard <= ctx->committed && __cow_uncommitted(ctx);
-}
-
 /**
  * __cow_nudge_later - the same, if it hears of no place for a while
  * @ctx: the context; its lock is held
@@ -473,7 +467,7 @@ static bool __is_unheard(const struct cow_ctx *ctx)
 void __cow_nudge_later(struct cow_ctx *ctx)
 {
 	lockdep_assert_held(&ctx->lock);
-	if (__is_unheard(ctx) && !delayed_work_pending(&ctx->nudge_work))
+	if (__cow_unheard(ctx) && !delayed_work_pending(&ctx->nudge_work))
 		queue_delayed_work(ctx->wq, &ctx->nudge_work, COW_NUDGE_AFTER);
 }
 
@@ -487,7 +481,7 @@ void cow_nudge_work(struct work_struct *work)
 					   struct cow_ctx, nudge_work);
 
 	spin_lock_irq(&ctx->lock);
-	if (ctx->chan && __is_unheard(ctx))
+	if (ctx->chan && __cow_unheard(ctx))
 		__cow_nudge(ctx);
 	spin_unlock_irq(&ctx->lock);
 }

@@ -242,7 +242,10 @@ static void __entry_commit(struct cow_ctx *ctx, const struct cow_entry *entry,
 {
 	bool forget = abandon || ctx->gone;
 
-	cow_map_set(ctx, &entry->at, forget ? COW_UNKNOWN : COW_COMMITTED);
+	if (forget)
+		cow_map_set(ctx, &entry->at, COW_UNKNOWN);
+	else
+		cow_map_commit(ctx, &entry->at);
 	__cow_place_committed(ctx, &entry->at);
 	if (forget)
 		ctx->stat.placed -= entry->at.count;

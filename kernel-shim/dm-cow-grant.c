@@ -226,13 +226,19 @@ static u64 grant_reach(struct cow_ctx *ctx, const struct cow_grant *grant,
 					     range_gap(ctx, chunk, count);
 }
 
-static void __grant_use(struct cow_ctx *ctx, struct cow_grant *grant, u64 count)
+static inline void __grant_use(struct cow_ctx *ctx, struct cow_grant *grant,
+			       u64 count)
 {
 	if (!is_pool(grant)) {
 		ctx->range_left -= min(ctx->range_left, count);
 		return;
 	}
 	WRITE_ONCE(ctx->pool_left, ctx->pool_left - count);
+	if (ctx->pool_left < ctx->pool_low && ctx->chan) {
+		/* Once for each GRANT. */
+		ctx->pool_low = 0;
+		__cow_nudge(ctx);
+	}
 	grant->sector += count << ctx->chunk_shift;
 	grant->count -= count;
 	if (!grant->count)
@@ -255,7 +261,7 @@ static unsigned long pool_index(const struct cow_ctx *ctx,
 	return (sector - pool->first) >> ctx->chunk_shift;
 }
 
-static inline void __pool_mark(struct cow_ctx *ctx, struct cow_grant *pool,
+static __always_inline void __pool_mark(struct cow_ctx *ctx, struct cow_grant *pool,
 			       const struct cow_span *span, bool taken)
 {
 	unsigned long bit = pool_index(ctx, pool, span->sector);
@@ -360,7 +366,7 @@ static bool __may_take(struct cow_ctx *ctx, const struct cow_grant *grant,
 }
 
 /* The places are the span's; false if one of them is in use. */
-static bool __grant_give(struct cow_ctx *ctx, struct cow_grant *grant,
+static __always_inline bool __grant_give(struct cow_ctx *ctx, struct cow_grant *grant,
 			 struct cow_span *span)
 {
 	span->grant = grant;
@@ -390,9 +396,10 @@ static bool __grant_give(struct cow_ctx *ctx, struct cow_grant *grant,
  */
 bool __cow_grant_claim(struct cow_ctx *ctx, struct cow_span *span)
 {
-	struct cow_grant *grant = __find_places(ctx, span->chunk, false);
+	struct cow_grant *grant;
 
 	lockdep_assert_held(&ctx->lock);
+	grant = __find_places(ctx, span->chunk, false);
 	if (!grant)
 		return false;
 	span->count = grant_reach(ctx, grant, span->chunk, span->count);
@@ -439,27 +446,16 @@ int __cow_grant_take(struct cow_ctx *ctx, u64 chunk,
 	return count;
 }
 
-/* A span is on its way no more. */
-static void __span_arrived(struct cow_ctx *ctx)
+/**
+ * __cow_grant_arrived - a span that came from a grant is on its way no more
+ * @ctx: the context; its lock is held
+ */
+void __cow_grant_arrived(struct cow_ctx *ctx)
 {
+	lockdep_assert_held(&ctx->lock);
 	ctx->nr_taken--;
 	if (ctx->revoking && !ctx->nr_taken)
 		wake_up_interruptible(&ctx->wait);
-}
-
-/**
- * __cow_grant_placed - a span that came from a grant is numbered
- * @ctx: the context; its lock is held
- */
-void __cow_grant_placed(struct cow_ctx *ctx)
-{
-	lockdep_assert_held(&ctx->lock);
-	if (ctx->pool_left < ctx->pool_size / 4 && ctx->chan) {
-		/* Once for each GRANT. */
-		ctx->pool_size = 0;
-		__cow_nudge(ctx);
-	}
-	__span_arrived(ctx);
 }
 
 /**
@@ -472,7 +468,7 @@ void __cow_grant_failed(struct cow_ctx *ctx, const struct cow_span *span)
 	lockdep_assert_held(&ctx->lock);
 	/* Where it could not be written it is not tried again unasked. */
 	cow_map_set(ctx, span, COW_BARRED);
-	__span_arrived(ctx);
+	__cow_grant_arrived(ctx);
 }
 
 /**
@@ -575,7 +571,7 @@ static int __grant_add(struct cow_ctx *ctx, struct cow_grant *grant)
 	}
 	list_add_tail(&grant->list, &ctx->pools);
 	WRITE_ONCE(ctx->pool_left, ctx->pool_left + grant->count);
-	ctx->pool_size = ctx->pool_left;
+	ctx->pool_low = ctx->pool_left / 4;
 	return 0;
 }
 
@@ -642,7 +638,7 @@ void __cow_grant_revoke(struct cow_ctx *ctx)
 		list_add_tail(&grant->list, &ctx->revoked);
 	}
 	WRITE_ONCE(ctx->pool_left, 0);
-	ctx->pool_size = 0;
+	ctx->pool_low = 0;
 	ctx->range_left = 0;
 	ctx->revoking = true;
 	/* An end that is on its way is that of the one before. */

@@ -126,9 +126,10 @@ void __cow_placed(struct cow_ctx *ctx, const struct cow_span *span,
 	ctx->number++;
 	ctx->stat.placed += span->count;
 	ctx->stat.uncommitted += span->count;
-	__cow_nudge_later(ctx);
+	if (unlikely(__cow_unheard(ctx)))
+		__cow_nudge_later(ctx);
 	if (span->grant)
-		__cow_grant_placed(ctx);
+		__cow_grant_arrived(ctx);
 }
 
 /**

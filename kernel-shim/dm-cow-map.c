@@ -29,8 +29,6 @@
 #include "dm-cow.h"
 #include "dm-cow-known.h"
 
-#define COW_GROUP_SHIFT	8
-#define COW_GROUP	BIT(COW_GROUP_SHIFT)
 /* Entries of the largest thin group; a full one costs no more per chunk. */
 #define COW_THIN_MAX	31
 
@@ -112,6 +110,12 @@ static u32 entry_dev(u64 entry)
 static u64 entry_sector(u64 entry)
 {
 	return entry & COW_E_SECTOR_MASK;
+}
+
+static u64 entry_in_state(u64 entry, enum cow_state state)
+{
+	return (entry & ~(0xfULL << COW_E_STATE_SHIFT)) |
+	       (u64)state << COW_E_STATE_SHIFT;
 }
 
 static bool entry_has_place(u64 entry)
@@ -473,13 +477,15 @@ static void *group_alloc(unsigned int entries, gfp_t gfp)
 }
 
 /* Adds an entry that a thin group has room for and has not got. */
-static void thin_add(void *group, u64 entry)
+static u64 *thin_add(void *group, u64 entry)
 {
 	struct cow_thin *thin = group;
+	u64 *slot = &thin->entries[thin->nr];
 
-	WRITE_ONCE(thin->entries[thin->nr], entry);
-	/* The entry before its number; pairs with the load in group_slot(). */
+	WRITE_ONCE(*slot, entry);
+	/* The entry before its number; pairs with the load in thin_slot(). */
 	smp_store_release(&thin->nr, thin->nr + 1);
+	return slot;
 }
 
 /* Sets an entry for which there is room.  Under ctx->lock, or unpublished. */
@@ -766,13 +772,25 @@ int cow_map_reserve(struct cow_ctx *ctx, u64 chunk, u64 count, gfp_t gfp)
 	return 0;
 }
 
-/**
- * cow_map_group_rest - chunks from here to the end of the group
- * @chunk: the first one
- */
-u64 cow_map_group_rest(u64 chunk)
+static inline void spot_find(struct cow_ctx *ctx, struct cow_spot *spot)
 {
-	return COW_GROUP - (chunk & (COW_GROUP - 1));
+	void *group = group_find(ctx, spot->chunk);
+
+	spot->group = group;
+	spot->full = is_full(group);
+	spot->slot = spot->full ? full_entries(group) +
+				  (spot->chunk & (COW_GROUP - 1)) : NULL;
+}
+
+/* full_gap() of a group that is not full. */
+static unsigned int spot_gap(struct cow_spot *spot, unsigned int max)
+{
+	unsigned int index = spot->chunk & (COW_GROUP - 1);
+
+	spot->slot = group_slot(spot->group, index);
+	if (spot->slot && entry_state(*spot->slot))
+		return 0;
+	return max == 1 ? 1 : group_gap(spot->group, index, max);
 }
 
 /**
@@ -795,28 +813,29 @@ bool cow_map_vacant(struct cow_ctx *ctx, u64 chunk, u64 max,
 	if (!range)
 		return false;
 	max = min3(max, range->end - chunk, cow_map_group_rest(chunk));
-	spot->group = group_find(ctx, chunk);
-	spot->full = is_full(spot->group);
 	spot->chunk = chunk;
-	spot->count = group_gap(spot->group, chunk & (COW_GROUP - 1), max);
+	spot_find(ctx, spot);
+	spot->count = spot->full ? full_gap(spot->slot, max) :
+				   spot_gap(spot, max);
 	return spot->count;
 }
 
-/**
- * cow_map_spot_find - find the group of a spot again
- * @ctx: the context; its lock is held
- * @spot: the spot
- */
-void cow_map_spot_find(struct cow_ctx *ctx, struct cow_spot *spot)
+/* May one entry be added to a group that is not full? */
+static bool thin_has_room(struct cow_ctx *ctx, const struct cow_spot *spot)
 {
-	spot->group = group_find(ctx, spot->chunk);
-	spot->full = is_full(spot->group);
+	const struct cow_thin *thin = spot->group;
+	struct cow_map *map = &ctx->map;
+
+	return thin && thin->nr + group_wants(spot->group,
+					      spot->chunk >> COW_GROUP_SHIFT,
+					      map->promise, map->promise_end) <
+		       thin->room;
 }
 
 /**
  * __cow_map_spot_room - make sure that filling the spot cannot fail
  * @ctx: the context; its lock is held
- * @spot: from cow_map_vacant(), in a group that is not full
+ * @spot: from cow_map_vacant()
  * @room: as in cow_map_make_room()
  *
  * Return: false if it has to be prepared again.
@@ -824,42 +843,89 @@ void cow_map_spot_find(struct cow_ctx *ctx, struct cow_spot *spot)
 bool __cow_map_spot_room(struct cow_ctx *ctx, struct cow_spot *spot,
 			 struct cow_room **room)
 {
+	if (spot->full || (spot->count == 1 && thin_has_room(ctx, spot)))
+		return true;
 	if (!cow_map_make_room(ctx, spot->chunk, spot->count, room))
 		return false;
-	cow_map_spot_find(ctx, spot);
+	/* Entries that say nothing do not come along. */
+	if (group_find(ctx, spot->chunk) != spot->group)
+		spot_find(ctx, spot);
 	return true;
 }
 
-/**
- * cow_map_fill - change the state of chunks of a span
- * @ctx: the context; its lock is held
- * @spot: where they are
- * @span: the span
- * @state: the new state; COW_UNKNOWN takes the entries away
- */
-void cow_map_fill(struct cow_ctx *ctx, const struct cow_spot *spot,
-		  const struct cow_span *span, enum cow_state state)
+/* Entries of chunks of a span, from the one of the spot on. */
+static void spot_fill(struct cow_ctx *ctx, const struct cow_spot *spot,
+		      const struct cow_span *span, enum cow_state state)
 {
 	unsigned int index = spot->chunk & (COW_GROUP - 1);
-	unsigned int end = index + spot->count;
-	u64 skip = spot->chunk - span->chunk;
+	u64 skip = spot->chunk - span->chunk, i;
 	u64 entry = entry_make(index, state, span->dev,
 			       span->sector + (skip << ctx->chunk_shift));
 	/* From one to the next: index and sector. */
 	u64 step = entry_make(1, 0, 0, cow_chunk_sectors(ctx));
-	u64 *full;
+
+	for (i = 0; i < spot->count; i++, entry += step) {
+		if (spot->full)
+			WRITE_ONCE(spot->slot[i], entry);
+		else
+			group_set(spot->group, index + i, entry);
+	}
+}
+
+/**
+ * cow_map_begin - vacant chunks are copying
+ * @ctx: the context; its lock is held
+ * @spot: where they are, from cow_map_vacant(), with room
+ * @span: the span of which it is all
+ */
+void cow_map_begin(struct cow_ctx *ctx, struct cow_spot *spot,
+		   const struct cow_span *span)
+{
+	u64 entry;
 
 	lockdep_assert_held(&ctx->lock);
-	if (spot->full) {
-		full = full_entries(spot->group);
-		do {
-			WRITE_ONCE(full[index], entry);
-			entry += step;
-		} while (++index < end);
+	if (spot->count > 1) {
+		spot_fill(ctx, spot, span, COW_COPYING);
 		return;
 	}
-	for (; index < end; index++, entry += step)
-		group_set(spot->group, index, entry);
+	entry = entry_make(spot->chunk & (COW_GROUP - 1), COW_COPYING,
+			   span->dev, span->sector);
+	if (spot->slot)
+		WRITE_ONCE(*spot->slot, entry);
+	else
+		spot->slot = thin_add(spot->group, entry);
+}
+
+/* Is the entry where it was, though the lock was released? */
+static bool spot_stays(struct cow_ctx *ctx, const struct cow_spot *spot)
+{
+	if (spot->full || spot->count > 1)
+		return spot->full;
+	/* Another group in its memory may have another entry there. */
+	return group_find(ctx, spot->chunk) == spot->group &&
+	       entry_state(*spot->slot) == COW_COPYING &&
+	       entry_index(*spot->slot) == (spot->chunk & (COW_GROUP - 1));
+}
+
+/**
+ * cow_map_arrived - chunks that were copying are placed
+ * @ctx: the context; its lock is held
+ * @spot: as cow_map_begin() left it
+ * @span: the same
+ */
+void cow_map_arrived(struct cow_ctx *ctx, struct cow_spot *spot,
+		     const struct cow_span *span)
+{
+	u64 *slot = spot->slot, *end = slot + spot->count;
+
+	lockdep_assert_held(&ctx->lock);
+	if (!spot_stays(ctx, spot)) {
+		cow_map_set(ctx, span, COW_PLACED);
+		return;
+	}
+	do {
+		WRITE_ONCE(*slot, entry_in_state(*slot, COW_PLACED));
+	} while (++slot < end);
 }
 
 /**
@@ -874,13 +940,33 @@ void cow_map_set(struct cow_ctx *ctx, const struct cow_span *span,
 	u64 end = span->chunk + span->count;
 	struct cow_spot spot;
 
+	lockdep_assert_held(&ctx->lock);
 	for (spot.chunk = span->chunk; spot.chunk < end;
 	     spot.chunk += spot.count) {
 		spot.count = min(end - spot.chunk,
 				 cow_map_group_rest(spot.chunk));
-		cow_map_spot_find(ctx, &spot);
-		cow_map_fill(ctx, &spot, span, state);
+		spot_find(ctx, &spot);
+		spot_fill(ctx, &spot, span, state);
 	}
+}
+
+/**
+ * cow_map_commit - chunks that were placed are committed
+ * @ctx: the context; its lock is held
+ * @span: their span
+ */
+void cow_map_commit(struct cow_ctx *ctx, const struct cow_span *span)
+{
+	u64 *slot;
+
+	lockdep_assert_held(&ctx->lock);
+	if (span->count > 1) {
+		cow_map_set(ctx, span, COW_COMMITTED);
+		return;
+	}
+	slot = group_slot(group_find(ctx, span->chunk),
+			  span->chunk & (COW_GROUP - 1));
+	WRITE_ONCE(*slot, entry_in_state(*slot, COW_COMMITTED));
 }
 
 /**

@@ -357,7 +357,7 @@ static int cow_map(struct dm_target *ti, struct bio *bio)
 		bio_endio(bio);
 		return DM_MAPIO_SUBMITTED;
 	}
-	if (bio_op(bio) == REQ_OP_WRITE && cow_direct_map(io))
+	if (bio_op(bio) == REQ_OP_WRITE && cow_direct_map(io, bio))
 		return DM_MAPIO_REMAPPED;
 	return cow_map_io(io, true);
 }

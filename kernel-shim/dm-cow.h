@@ -53,6 +53,9 @@
 #define COW_MAX_CHUNK_SHIFT	21
 /* A place is kept in 44 bits of sectors. */
 #define COW_MAX_SECTORS		BIT_ULL(44)
+/* Chunks of a group of the map. */
+#define COW_GROUP_SHIFT	8
+#define COW_GROUP	BIT(COW_GROUP_SHIFT)
 /* Chunks that one fault covers at most. */
 #define COW_MAX_FAULT		1024
 /* Writes that are merged into one copy; later ones wait for its end. */
@@ -175,12 +178,15 @@ struct cow_room;
 
 /**
  * struct cow_spot - adjoining chunks of one group of the map
- * @group: the group, in dm-cow-map.c only
- * @full: it has an entry for each chunk, and stays until the map goes
+ * @slot: entry of the first of them in the group, or NULL
+ * @group: the group; like @slot for dm-cow-map.c alone
+ * @full: it has an entry for each chunk, and stays until the map goes; another one
+ *	may be replaced when ctx->lock is released
  * @chunk: first chunk
  * @count: chunks
  */
 struct cow_spot {
+	u64 *slot;
 	void *group;
 	bool full;
 	u64 chunk;
@@ -539,7 +545,7 @@ struct cow_io {
  * @nr_grants: all of them
  * @nr_taken: spans from grants that are on their way
  * @pool_left: places in pools
- * @pool_size: the same after the latest GRANT; 0 once it was found to run low
+ * @pool_low: so few are too few; 0 once the controller was nudged
  * @range_left: places of ranges that were not taken
  * @number: the last one given to a span
  * @committed: all spans up to it are committed
@@ -643,7 +649,7 @@ struct cow_ctx {
 	unsigned int nr_grants;
 	unsigned int nr_taken;
 	u64 pool_left;
-	u64 pool_size;
+	u64 pool_low;
 	u64 range_left;
 
 	struct list_head flush_new;
@@ -780,6 +786,21 @@ static inline bool __cow_uncommitted(const struct cow_ctx *ctx)
 	return ctx->number != ctx->committed;
 }
 
+/* Chunks from here to the end of the group. */
+static inline u64 cow_map_group_rest(u64 chunk)
+{
+	return COW_GROUP - (chunk & (COW_GROUP - 1));
+}
+
+/*
+ * Has the controller not heard of a place that is not committed?  Else it will
+ * ask for a commit.
+ */
+static inline bool __cow_unheard(const struct cow_ctx *ctx)
+{
+	return ctx->heard <= ctx->committed && __cow_uncommitted(ctx);
+}
+
 static inline bool cow_dev_writable(const struct cow_ctx *ctx, u32 dev)
 {
 	return ctx->devs[dev].kind == COW_DEV_COW ||
@@ -813,14 +834,15 @@ int cow_map_prepare(struct cow_ctx *ctx, u64 chunk, u64 count,
 bool cow_map_make_room(struct cow_ctx *ctx, u64 chunk, u64 count,
 		       struct cow_room **room);
 void cow_room_free(struct cow_room *room);
-u64 cow_map_group_rest(u64 chunk);
 bool cow_map_vacant(struct cow_ctx *ctx, u64 chunk, u64 max,
 		    struct cow_spot *spot);
 bool __cow_map_spot_room(struct cow_ctx *ctx, struct cow_spot *spot,
 			 struct cow_room **room);
-void cow_map_spot_find(struct cow_ctx *ctx, struct cow_spot *spot);
-void cow_map_fill(struct cow_ctx *ctx, const struct cow_spot *spot,
-		  const struct cow_span *span, enum cow_state state);
+void cow_map_begin(struct cow_ctx *ctx, struct cow_spot *spot,
+		   const struct cow_span *span);
+void cow_map_arrived(struct cow_ctx *ctx, struct cow_spot *spot,
+		     const struct cow_span *span);
+void cow_map_commit(struct cow_ctx *ctx, const struct cow_span *span);
 int cow_map_may_map(struct cow_ctx *ctx, const struct dm_cow_reply *r);
 void cow_map_commit_range(struct cow_ctx *ctx, const struct dm_cow_reply *r);
 void cow_map_set(struct cow_ctx *ctx, const struct cow_span *span,
@@ -869,7 +891,7 @@ void cow_grant_unprepare(struct cow_spare *spare, bool all);
 int __cow_grant_take(struct cow_ctx *ctx, u64 chunk,
 		     const struct cow_extent *ext, struct cow_spare *spare);
 bool __cow_grant_claim(struct cow_ctx *ctx, struct cow_span *span);
-void __cow_grant_placed(struct cow_ctx *ctx);
+void __cow_grant_arrived(struct cow_ctx *ctx);
 void __cow_grant_failed(struct cow_ctx *ctx, const struct cow_span *span);
 void __cow_grant_release(struct cow_ctx *ctx, const struct cow_span *span);
 bool __cow_grant_holds(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count);
@@ -885,7 +907,7 @@ void __cow_revoked_told(struct cow_ctx *ctx, bool told, bool end);
 bool __cow_revoked_due(const struct cow_ctx *ctx);
 
 /* dm-cow-direct.c */
-bool cow_direct_map(struct cow_io *io);
+bool cow_direct_map(struct cow_io *io, struct bio *bio);
 struct cow_direct *__cow_direct_find(struct cow_ctx *ctx, u64 chunk);
 void __cow_direct_release(struct cow_ctx *ctx, struct list_head *ios);
 void cow_direct_work(struct cow_ctx *ctx);
