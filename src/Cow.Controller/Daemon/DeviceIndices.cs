@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Runtime.CompilerServices;
 using Cow.DmIoctl;
 using Cow.Formats;
 
@@ -39,14 +40,15 @@ internal readonly record struct DeviceIndices(int Layers, int BaseLayer = -1)
     };
 
     /// <summary>The format's place behind an index and a sector that the kernel named; false when that device is not writable.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryToPlace(uint device, ulong sector, out Place place)
     {
-        if (device == Cow)
-        {
-            place = new Place(0, sector);
-            return true;
-        }
+        place = new Place(0, sector);
+        return device == Cow || IsFurther(device, sector, out place);
+    }
 
+    private bool IsFurther(uint device, ulong sector, out Place place)
+    {
         long further = (long)device - FirstFeature - Layers;
         bool writable = further >= 0 && device != Zero;
         place = writable ? new Place(checked((int)further) + 1, sector) : default;
@@ -55,10 +57,13 @@ internal readonly record struct DeviceIndices(int Layers, int BaseLayer = -1)
 
     /// <summary>The run that ANSWERED or PLACED speaks of.</summary>
     /// <exception cref="InvalidDataException">It is not one of this device.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public PlacedRun ToRun(in CowEvent e, in ChunkGeometry geometry) =>
         TryToPlace(e.Device, e.Sector.Value, out Place place) && geometry.Contains(e.Chunk, e.Count)
             ? new PlacedRun(new ChunkRun(e.Chunk, e.Count), place)
-            : throw new InvalidDataException($"chunk {e.Chunk} on device {e.Device} is not of this device");
+            : throw Foreign(e);
+
+    private static InvalidDataException Foreign(in CowEvent e) => new($"chunk {e.Chunk} on device {e.Device} is not of this device");
 
     /// <summary>The places that GRANTED or REVOKED speaks of, or that a GRANT did.</summary>
     /// <exception cref="InvalidDataException">They are not of this device.</exception>

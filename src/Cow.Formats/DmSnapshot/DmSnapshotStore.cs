@@ -347,16 +347,8 @@ internal sealed class DmSnapshotStore : IGrantingFormat
     /// <returns>How many that were.</returns>
     private int CommitTaken(ReadOnlySpan<PlacedRun> runs)
     {
-        ReadOnlySpan<PlacedRun> taken = _taken.Runs[_listed..];
-        int committed = 0;
-        ulong chunks = 0;
-        while (committed < Math.Min(runs.Length, taken.Length) && runs[committed] == taken[committed])
-        {
-            ref readonly PlacedRun run = ref runs[committed];
-            _log.Append(run.Run.Chunk, run.Place.Sector / _geometry.ChunkSectors, run.Run.Count);
-            chunks += run.Run.Count;
-            committed++;
-        }
+        int committed = runs.CommonPrefixLength(_taken.Runs[_listed..]);
+        ulong chunks = _log.Append(runs[..committed]);
         _listed += committed;
         _listedChunks += chunks;
         _takenChunks -= chunks;

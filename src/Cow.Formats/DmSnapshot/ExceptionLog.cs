@@ -101,6 +101,18 @@ internal sealed class ExceptionLog
         }
     }
 
+    /// <summary>As the other one.</summary>
+    /// <returns>How many entries these are.</returns>
+    public ulong Append(ReadOnlySpan<PlacedRun> runs)
+    {
+        ulong before = Count;
+        foreach (ref readonly PlacedRun run in runs)
+        {
+            Append(run.Run.Chunk, run.Place.Sector / _geometry.ChunkSectors, run.Run.Count);
+        }
+        return Count - before;
+    }
+
     /// <summary>Writes the sectors of the window that have new entries.</summary>
     public void WriteOut()
     {
