@@ -237,13 +237,10 @@ static bool __peek_placed(struct cow_chan *chan, unsigned int *nr,
 		*nr += more;
 	}
 	chan->peeked_heard = chan->peeked_placed;
-	if (chan->peeked_placed < ctx->number)
-		return false;
-	chan->peeked_nudge = ctx->nudge;
-	return true;
+	return chan->peeked_placed == ctx->number;
 }
 
-/* That there are places, to who will commit them later. */
+/* That there are places, to be told later, and how many are left. */
 static bool __peek_taken(struct cow_chan *chan, unsigned int *nr,
 			 unsigned int max)
 {
@@ -388,9 +385,9 @@ static unsigned int __peek(struct cow_chan *chan, unsigned int max, bool all)
 	chan->peeked_placed = 0;
 	chan->peeked_heard = 0;
 	if (__peek_granted(chan, &nr, max) && __peek_notices(chan, &nr, max) &&
-	    (places ? __peek_placed(chan, &nr, max) :
-		      __peek_taken(chan, &nr, max)) &&
+	    (!places || __peek_placed(chan, &nr, max)) &&
 	    __peek_picture_end(chan, &nr, max) &&
+	    __peek_taken(chan, &nr, max) &&
 	    __peek_revoked(chan, &nr, max) && __peek_faults(chan, &nr, max))
 		__peek_rest(chan, &nr, max);
 	return nr;

@@ -332,5 +332,9 @@ int cow_abandon(struct cow_ctx *ctx)
 		return -EBUSY;
 	while (commit_batch(ctx, number, true))
 		;
+	/* A line may have come back meanwhile. */
+	spin_lock_irq(&ctx->lock);
+	__cow_nudge_later(ctx);
+	spin_unlock_irq(&ctx->lock);
 	return 0;
 }

@@ -261,8 +261,9 @@ static unsigned long pool_index(const struct cow_ctx *ctx,
 	return (sector - pool->first) >> ctx->chunk_shift;
 }
 
-static __always_inline void __pool_mark(struct cow_ctx *ctx, struct cow_grant *pool,
-			       const struct cow_span *span, bool taken)
+static __always_inline void
+__pool_mark(struct cow_ctx *ctx, struct cow_grant *pool,
+	    const struct cow_span *span, bool taken)
 {
 	unsigned long bit = pool_index(ctx, pool, span->sector);
 
@@ -366,8 +367,9 @@ static bool __may_take(struct cow_ctx *ctx, const struct cow_grant *grant,
 }
 
 /* The places are the span's; false if one of them is in use. */
-static __always_inline bool __grant_give(struct cow_ctx *ctx, struct cow_grant *grant,
-			 struct cow_span *span)
+static __always_inline bool
+__grant_give(struct cow_ctx *ctx, struct cow_grant *grant,
+	     struct cow_span *span)
 {
 	span->grant = grant;
 	span->dev = grant->dev;
@@ -554,6 +556,12 @@ static int __grant_refusal(struct cow_ctx *ctx, const struct cow_grant *grant)
 	return 0;
 }
 
+/* Fewer places than this are too few. */
+static u64 pool_low(const struct cow_ctx *ctx)
+{
+	return DIV_ROUND_UP(ctx->pool_left, 4);
+}
+
 static int __grant_add(struct cow_ctx *ctx, struct cow_grant *grant)
 {
 	int r = __grant_refusal(ctx, grant);
@@ -571,7 +579,7 @@ static int __grant_add(struct cow_ctx *ctx, struct cow_grant *grant)
 	}
 	list_add_tail(&grant->list, &ctx->pools);
 	WRITE_ONCE(ctx->pool_left, ctx->pool_left + grant->count);
-	ctx->pool_low = ctx->pool_left / 4;
+	ctx->pool_low = pool_low(ctx);
 	return 0;
 }
 
@@ -689,6 +697,8 @@ void __cow_grant_picture(struct cow_ctx *ctx)
 {
 	struct rb_node *node;
 
+	/* That they run low was said to the one before it. */
+	ctx->pool_low = pool_low(ctx);
 	for (node = rb_first(&ctx->granted); node; node = rb_next(node)) {
 		struct cow_grant *grant;
 

@@ -718,7 +718,7 @@ struct cow_line {
  * @peeked_gone: GONE is among them
  * @peeked_flush: FLUSH of this number is among them, 0 if none
  * @peeked_revoked: the end of REVOKED is among them
- * @peeked_nudge: what the nudge was for is among them
+ * @peeked_nudge: TAKEN is among them
  * @peeked_placed: the last number of a place among them
  * @peeked_heard: the last number that they speak of
  */

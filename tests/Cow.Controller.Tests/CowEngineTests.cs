@@ -325,6 +325,23 @@ internal sealed class CowEngineTests
         Assert.That((flush.Done, controller.Engine.NeedsCommit, kernel.Uncommitted), Is.EqualTo((true, false, 0)));
     }
 
+    [Test]
+    public void WhoeverAttachesCommitsNothingThatWasCommittedBefore()
+    {
+        MemoryDisk cow = Disk(64);
+        (FakeKernel kernel, FakeController controller) = Granted("snapshot", cow);
+        _ = Written(kernel, controller, 0, 1);
+        _ = kernel.Flush();
+        kernel.EndDeviceFlush();
+        controller.Turns(2);
+        var next = new FakeController(kernel, "snapshot", create: false, waitForSpace: true, grants: true, _base, cow);
+        next.Turns(2);
+        Assert.That(next.Engine.PictureComplete, Is.True);
+        // A pool runs low before what was taken from it is numbered.
+        next.Engine.Handle(new CowEvent { Type = CowEventType.Taken, Number = 1, Count = kernel.GrantsLeft }, new ReplyBuffer(default, new DeviceIndices(0), 1));
+        Assert.That(next.Engine.NeedsCommit, Is.False);
+    }
+
     [TestCase("snapshot")]
     [TestCase("bitmap")]
     public void AGrantedPlaceThatCouldNotBeWrittenIsNotTriedAgain(string format)

@@ -32,7 +32,7 @@ internal sealed class CowEngine
     private readonly List<ChunkRun> _picture = [];
     private PlacedRun[] _told = [];
 
-    // Numbers: of the last place that the kernel spoke of, and the last one that is committed.
+    // Numbers: of the last place that TAKEN spoke of, and of the last one that is committed, or was told.
     private ulong _heard;
     private ulong _committed;
     private ulong _faults;
@@ -239,6 +239,8 @@ internal sealed class CowEngine
                 break;
             case CowEventType.PictureEnd:
                 PictureComplete = true;
+                // The others up to it were told.
+                _committed = e.Number;
                 Follow(e);
                 break;
             default:
@@ -476,7 +478,7 @@ internal sealed class CowEngine
         }
 
         _placed.CommitUpTo(e.Number, _format);
-        _committed = e.Number;
+        _committed = Math.Max(_committed, e.Number);
         _commits++;
         replies.Flushed(e.Number, Errno.None);
     }

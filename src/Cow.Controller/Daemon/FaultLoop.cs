@@ -249,19 +249,21 @@ internal sealed class FaultLoop : IDisposable
         }
     }
 
-    /// <summary>Who asks is answered by an engine that knows of all that is placed: of what nothing needs yet the kernel tells who does not wait.</summary>
+    /// <summary>Who asks is answered by an engine that knows of all that was placed before, unless that is very much: of what nothing needs yet the
+    /// kernel tells who does not wait.</summary>
     /// <returns>How many events that took.</returns>
     private int DoWork()
     {
+        int asked = _work.Count;
         int count = 0;
         long end = Environment.TickCount64 + TellingTakes;
-        for (int more = _work.IsEmpty ? 0 : EventsPerRead; more == EventsPerRead && Environment.TickCount64 < end; count += more)
+        for (int more = asked == 0 ? 0 : EventsPerRead; more == EventsPerRead && Environment.TickCount64 < end; count += more)
         {
             more = Exchange(_events, 0);
             _engine.Handle(_events.AsSpan(0, more), _replies);
         }
 
-        while (_work.TryDequeue(out LoopWork? work))
+        for (; asked > 0 && _work.TryDequeue(out LoopWork? work); asked--)
         {
             work.Do(_engine, _replies);
             _done.Add(work);

@@ -113,8 +113,13 @@ internal sealed partial class FakeKernel
             return;
         }
 
-        _ = _queue.RemoveAll(e => e.Type == CowEventType.Taken);
         _untold.Add(RunEvent(CowEventType.Placed, run) with { Number = run.Number });
+        TellTaken();
+    }
+
+    private void TellTaken()
+    {
+        _ = _queue.RemoveAll(e => e.Type == CowEventType.Taken);
         Tell(new CowEvent { Type = CowEventType.Taken, Number = _number, Count = GrantsLeft });
     }
 
@@ -123,9 +128,9 @@ internal sealed partial class FakeKernel
     {
         if (_untold.Count > 0)
         {
-            _ = _queue.RemoveAll(e => e.Type == CowEventType.Taken);
             _untold.ForEach(Tell);
             _untold.Clear();
+            TellTaken();
         }
     }
 
