@@ -23,16 +23,28 @@ as_root() {
 }
 
 # Asking dpkg takes milliseconds, asking apt seconds: apt is called only when something is missing.
-need_packages() {
-    local missing=() name
+missing_packages() {
+    local name
     for name; do
-        [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing+=("$name")
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || echo "$name"
     done
-    [ ${#missing[@]} -gt 0 ] || return 0
-    say "installing ${missing[*]}"
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+}
+
+# Guests that are started at once need the same ones: the second installs what is still missing.
+need_packages() {
+    local missing
+    [ -n "$(missing_packages "$@")" ] || return 0
+    mkdir -p "$CACHE"
+    exec {apt_lock}>"$CACHE/apt.lock"
+    flock "$apt_lock"
+    mapfile -t missing < <(missing_packages "$@")
+    if [ ${#missing[@]} -gt 0 ]; then
+        say "installing ${missing[*]}"
+        as_root apt-get update -qq {apt_lock}>&-
+        as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 {apt_lock}>&-
+    fi
+    exec {apt_lock}>&-
 }
 
 need_apt_lists() {
