@@ -34,6 +34,19 @@ internal sealed class FaultLoopTests
     }
 
     [Test]
+    public void WhoAsksDuringAWaitIsAnsweredWithAllThatIsPlaced()
+    {
+        using FaultLoop loop = Loop();
+        loop.Start();
+        Assert.That(loop.Loaded.Wait(Soon), Is.True);
+        Assert.That(() => _kernel.Calls.Waits, Is.EqualTo(2).After(20_000, 5), "it waits, its picture being read");
+        _kernel.TellLater(new CowEvent { Type = CowEventType.Placed, Number = 1, Chunk = 3, Count = 2, Device = CowProtocol.CowDevice, Sector = new Sectors(5 * Chunk) });
+        Task<ulong> asked = loop.Ask((engine, _) => engine.Status.UncommittedChunks);
+        Assert.That(asked.Wait(Soon), Is.True);
+        Assert.That(asked.Result, Is.EqualTo(2));
+    }
+
+    [Test]
     public void ARoundIsOneCall()
     {
         using FaultLoop loop = Loop();

@@ -10,6 +10,7 @@ internal sealed class ScriptedChannel : IFaultChannel
     private readonly Lock _gate = new();
     private readonly SemaphoreSlim _change = new(0);
     private readonly Queue<CowEvent> _events = [];
+    private readonly Queue<CowEvent> _later = [];
     private readonly List<CowReply> _accepted = [];
     private bool _woken;
 
@@ -43,6 +44,15 @@ internal sealed class ScriptedChannel : IFaultChannel
         _ = _change.Release();
     }
 
+    /// <summary>As PLACED, to the next call that does not wait.</summary>
+    public void TellLater(CowEvent e)
+    {
+        lock (_gate)
+        {
+            _later.Enqueue(e);
+        }
+    }
+
     public ExchangeResult Exchange(ReadOnlySpan<CowReply> replies, Span<CowEvent> events, int milliseconds)
     {
         Calls = (Calls.All + 1, Calls.Waits + (events.IsEmpty ? 0 : 1));
@@ -57,6 +67,14 @@ internal sealed class ScriptedChannel : IFaultChannel
             lock (_gate)
             {
                 _accepted.Add(replies[i]);
+            }
+        }
+
+        lock (_gate)
+        {
+            while (milliseconds == 0 && !events.IsEmpty && _later.TryDequeue(out CowEvent e))
+            {
+                _events.Enqueue(e);
             }
         }
 
