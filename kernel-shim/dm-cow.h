@@ -492,7 +492,7 @@ struct cow_io {
  * @work: copies, direct writes that failed, late accesses, flushes
  * @event_work: raises a dm event; outside rw it ends the writes that are held
  * @expire_work: no controller came in time
- * @nudge_work: places were not read about
+ * @nudge_work: places were not heard of
  * @idle: waits for copies and flushes to end
  * @wait: those that read, exchange or poll
  * @control: one reply at a time; whoever tells of ranges

@@ -4,7 +4,7 @@ namespace Cow.Controller.Daemon;
 /// <summary>
 /// Sends COMMIT now and then while something is uncommitted; and RETRY while writers wait for room that may appear by itself.
 /// </summary>
-/// <remarks>The kernel lets the loop read of a place soon after it was taken, so a loop that has nothing to commit need not wake.</remarks>
+/// <remarks>The kernel lets the loop hear of a place soon after it was taken, so a loop that has nothing to commit need not wake.</remarks>
 internal sealed class CommitTimer(TimeSpan interval)
 {
     /// <summary>For a moment that does not come.</summary>

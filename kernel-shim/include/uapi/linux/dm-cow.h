@@ -224,7 +224,7 @@ struct dm_cow_list {
  * @nr_events: in: events that there is room for, 0 neither to wait nor to
  *	read; out: events that were written
  * @timeout_ms: in: how long to wait until there is something to read; -1 without
- *	end, 0 not at all
+ *	end, 0 not at all: then all places are told that were not
  * @error: out: positive errno that refused the reply behind those that were
  *	accepted, else 0
  */
