@@ -336,14 +336,18 @@ static void cow_dtr(struct dm_target *ti)
 	line_free(line);
 }
 
-static int cow_map(struct dm_target *ti, struct bio *bio)
+/**
+ * cow_map_long - what cow_map() leaves over
+ * @ti: the line
+ * @bio: the bio
+ *
+ * Return: DM_MAPIO_*.
+ */
+int cow_map_long(struct dm_target *ti, struct bio *bio)
 {
+	struct cow_io *io = dm_per_bio_data(bio, sizeof(*io));
 	struct cow_line *line = ti->private;
-	struct cow_io *io;
 
-	if (cow_map_short(line->ctx, bio))
-		return DM_MAPIO_REMAPPED;
-	io = dm_per_bio_data(bio, sizeof(*io));
 	io->ctx = line->ctx;
 	io->ti = ti;
 	io->sector = bio->bi_iter.bi_sector;

@@ -807,6 +807,9 @@ static inline bool cow_dev_writable(const struct cow_ctx *ctx, u32 dev)
 	       ctx->devs[dev].kind == COW_DEV_DATA;
 }
 
+/* dm-cow-target.c */
+int cow_map_long(struct dm_target *ti, struct bio *bio);
+
 /* dm-cow-context.c */
 extern struct mutex cow_registry;
 int cow_ctx_join(struct cow_line *line, const char *ident, bool userspace,
@@ -824,7 +827,7 @@ void cow_context_exit(void);
 /* dm-cow-map.c */
 int cow_map_grow(struct cow_ctx *ctx, u64 sectors);
 void cow_map_destroy(struct cow_map *map);
-bool cow_map_short(struct cow_ctx *ctx, struct bio *bio);
+int cow_map(struct dm_target *ti, struct bio *bio);
 void cow_map_lookup(struct cow_ctx *ctx, u64 chunk, u64 max,
 		    struct cow_extent *ext);
 bool cow_map_has_place(struct cow_ctx *ctx, u64 chunk);
