@@ -236,34 +236,44 @@ void cow_fua_io(struct cow_io *io, u32 dev, u64 sector)
 	submit_bio_noacct(clone);
 }
 
-/* Without a line what is committed is forgotten, see ctx_last_line(). */
-static void __entry_commit(struct cow_ctx *ctx, const struct cow_entry *entry,
-			   bool abandon)
+static void __span_commit(struct cow_ctx *ctx, const struct cow_span *span,
+			  bool forget)
 {
-	bool forget = abandon || ctx->gone;
-
-	if (forget)
-		cow_map_set(ctx, &entry->at, COW_UNKNOWN);
-	else
-		cow_map_commit(ctx, &entry->at);
-	__cow_place_committed(ctx, &entry->at);
-	if (forget)
-		ctx->stat.placed -= entry->at.count;
-	ctx->stat.uncommitted -= entry->at.count;
-	__cow_journal_pop(ctx);
+	if (forget) {
+		cow_map_set(ctx, span, COW_UNKNOWN);
+		ctx->stat.placed -= span->count;
+	} else {
+		cow_map_commit(ctx, span);
+	}
+	__cow_place_committed(ctx, span);
+	ctx->stat.uncommitted -= span->count;
 }
 
-/* Entries up to number are not uncommitted any more; a batch of them. */
+/* Without a line what is committed is forgotten, see ctx_last_line(). */
+static void __commit(struct cow_ctx *ctx, u64 max, bool abandon)
+{
+	bool forget = abandon || ctx->gone;
+	const struct cow_entry *entries;
+	unsigned int i, nr;
+
+	entries = __cow_journal_oldest(ctx, max, &nr);
+	for (i = 0; i < nr; i++)
+		__span_commit(ctx, &entries[i].at, forget);
+	__cow_journal_pop(ctx, nr);
+}
+
+/* Some entries up to number are not uncommitted any more; true if others are. */
 static bool commit_batch(struct cow_ctx *ctx, u64 number, bool abandon)
 {
-	unsigned int batch = 0;
+	bool more;
 
 	spin_lock_irq(&ctx->lock);
-	while (ctx->committed < number && batch++ < 64)
-		__entry_commit(ctx, __cow_journal_first(ctx), abandon);
+	if (ctx->committed < number)
+		__commit(ctx, min_t(u64, number - ctx->committed, 64), abandon);
+	more = ctx->committed < number;
 	spin_unlock_irq(&ctx->lock);
 	cond_resched();
-	return batch > 64;
+	return more;
 }
 
 static void __take_flushes(struct cow_ctx *ctx, u64 number,

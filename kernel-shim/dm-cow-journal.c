@@ -133,18 +133,20 @@ void __cow_placed(struct cow_ctx *ctx, const struct cow_span *span,
 }
 
 /**
- * __cow_journal_first - the oldest entry
+ * __cow_journal_oldest - the oldest entries that lie side by side
  * @ctx: the context; its lock is held
+ * @max: how many at most
+ * @nr: how many they are
  *
- * Return: that behind ctx->committed, or NULL.
+ * Return: the one behind ctx->committed, or NULL.
  */
-const struct cow_entry *__cow_journal_first(struct cow_ctx *ctx)
+const struct cow_entry *__cow_journal_oldest(struct cow_ctx *ctx, u64 max,
+					     unsigned int *nr)
 {
 	struct cow_page *page = first_page(&ctx->journal);
 
-	if (!page || page->begin == page->end)
-		return NULL;
-	return &page->entries[page->begin];
+	*nr = page ? min_t(u64, max, page->end - page->begin) : 0;
+	return *nr ? &page->entries[page->begin] : NULL;
 }
 
 /* All entries of the first page are committed. */
@@ -168,18 +170,20 @@ static void __page_done(struct cow_journal *journal, struct cow_page *page)
 }
 
 /**
- * __cow_journal_pop - the oldest entry is committed, or was given up
+ * __cow_journal_pop - the oldest entries are committed, or were given up
  * @ctx: the context; its lock is held
+ * @nr: how many, from __cow_journal_oldest()
  */
-void __cow_journal_pop(struct cow_ctx *ctx)
+void __cow_journal_pop(struct cow_ctx *ctx, unsigned int nr)
 {
 	struct cow_journal *journal = &ctx->journal;
 	struct cow_page *page = first_page(journal);
 
 	lockdep_assert_held(&ctx->lock);
-	ctx->committed++;
+	ctx->committed += nr;
 	journal->told = max(journal->told, ctx->committed);
-	if (++page->begin == page->end)
+	page->begin += nr;
+	if (page->begin == page->end)
 		__page_done(journal, page);
 }
 

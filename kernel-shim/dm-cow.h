@@ -924,8 +924,9 @@ void __cow_journal_add_page(struct cow_ctx *ctx, struct cow_page *page);
 void __cow_journal_unclaim(struct cow_ctx *ctx);
 void __cow_placed(struct cow_ctx *ctx, const struct cow_span *span,
 		  bool picture);
-const struct cow_entry *__cow_journal_first(struct cow_ctx *ctx);
-void __cow_journal_pop(struct cow_ctx *ctx);
+const struct cow_entry *__cow_journal_oldest(struct cow_ctx *ctx, u64 max,
+					     unsigned int *nr);
+void __cow_journal_pop(struct cow_ctx *ctx, unsigned int nr);
 const struct cow_entry *__cow_journal_next(struct cow_ctx *ctx,
 					   struct cow_cursor *at,
 					   unsigned int max, unsigned int *nr);
