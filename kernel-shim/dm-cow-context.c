@@ -131,7 +131,7 @@ static void ctx_init_lists(struct cow_ctx *ctx)
 	INIT_LIST_HEAD(&ctx->bufs);
 	cow_grant_init(ctx);
 	ctx->faults = RB_ROOT;
-	ctx->places = RB_ROOT;
+	ctx->places = RB_ROOT_CACHED;
 	hash_init(ctx->fault_ids);
 	hash_init(ctx->direct);
 	cow_journal_init(&ctx->journal);

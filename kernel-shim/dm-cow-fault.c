@@ -666,15 +666,48 @@ struct cow_fault *cow_fault_by_id(struct cow_ctx *ctx, u64 id)
 	return NULL;
 }
 
-/* -1: a run lies before these sectors, 1: behind them, 0: neither. */
+/*
+ * -1: a run lies behind these sectors, 1: before them, 0: neither.  The last
+ * places come first, for that is where new ones mostly are.
+ */
 static int run_compare(const struct cow_ctx *ctx, const struct cow_run *run,
 		       u32 dev, u64 sector, u64 end)
 {
 	if (run->at.dev != dev)
-		return run->at.dev < dev ? -1 : 1;
-	if (run->at.sector + (run->at.count << ctx->chunk_shift) <= sector)
+		return run->at.dev > dev ? -1 : 1;
+	if (run->at.sector >= end)
 		return -1;
-	return run->at.sector >= end;
+	return run->at.sector + (run->at.count << ctx->chunk_shift) <= sector;
+}
+
+/* Where the places belong in the tree; NULL if one of them is there. */
+static struct rb_node **place_link(struct cow_ctx *ctx,
+				   const struct cow_span *at,
+				   struct rb_node **parent, bool *first)
+{
+	u64 end = at->sector + (at->count << ctx->chunk_shift);
+	struct rb_node **link = &ctx->places.rb_root.rb_node;
+
+	*first = true;
+	*parent = rb_first_cached(&ctx->places);
+	if (*parent &&
+	    run_compare(ctx, rb_entry(*parent, struct cow_run, by_place),
+			at->dev, at->sector, end) > 0)
+		return &(*parent)->rb_left;
+	*parent = NULL;
+	while (*link) {
+		struct cow_run *run;
+		int where;
+
+		*parent = *link;
+		run = rb_entry(*parent, struct cow_run, by_place);
+		where = run_compare(ctx, run, at->dev, at->sector, end);
+		if (!where)
+			return NULL;
+		*first &= where > 0;
+		link = where < 0 ? &(*parent)->rb_right : &(*parent)->rb_left;
+	}
+	return link;
 }
 
 /**
@@ -686,25 +719,17 @@ static int run_compare(const struct cow_ctx *ctx, const struct cow_run *run,
  */
 bool __cow_place_insert(struct cow_ctx *ctx, struct cow_run *run)
 {
-	struct rb_node **link = &ctx->places.rb_node, *parent = NULL;
-	u64 end = run->at.sector + (run->at.count << ctx->chunk_shift);
+	const struct cow_span *at = &run->at;
+	struct rb_node **link, *parent;
+	bool first;
 
-	if (__cow_grant_holds(ctx, run->at.dev, run->at.sector, run->at.count))
+	if (__cow_grant_holds(ctx, at->dev, at->sector, at->count))
 		return false;
-	while (*link) {
-		struct cow_run *other;
-		int where;
-
-		parent = *link;
-		other = rb_entry(parent, struct cow_run, by_place);
-		where = run_compare(ctx, other, run->at.dev, run->at.sector,
-				    end);
-		if (!where)
-			return false;
-		link = where < 0 ? &parent->rb_right : &parent->rb_left;
-	}
+	link = place_link(ctx, at, &parent, &first);
+	if (!link)
+		return false;
 	rb_link_node(&run->by_place, parent, link);
-	rb_insert_color(&run->by_place, &ctx->places);
+	rb_insert_color_cached(&run->by_place, &ctx->places, first);
 	return true;
 }
 
@@ -718,13 +743,13 @@ void __cow_place_erase(struct cow_ctx *ctx, struct cow_run *run)
 	if (run->at.grant)
 		__cow_grant_release(ctx, &run->at);
 	else
-		rb_erase(&run->by_place, &ctx->places);
+		rb_erase_cached(&run->by_place, &ctx->places);
 }
 
 static struct cow_run *place_find(struct cow_ctx *ctx, u32 dev, u64 sector,
 				  u64 end)
 {
-	struct rb_node *node = ctx->places.rb_node;
+	struct rb_node *node = ctx->places.rb_root.rb_node;
 
 	while (node) {
 		struct cow_run *run = rb_entry(node, struct cow_run, by_place);
@@ -753,7 +778,7 @@ void __cow_place_committed(struct cow_ctx *ctx, const struct cow_span *at)
 	run = place_find(ctx, at->dev, at->sector, at->sector + 1);
 	if (WARN_ON_ONCE(!run))
 		return;
-	rb_erase(&run->by_place, &ctx->places);
+	rb_erase_cached(&run->by_place, &ctx->places);
 	cow_run_free(run);
 }
 
@@ -765,7 +790,8 @@ void cow_places_exit(struct cow_ctx *ctx)
 {
 	struct cow_run *run, *next;
 
-	rbtree_postorder_for_each_entry_safe(run, next, &ctx->places, by_place)
+	rbtree_postorder_for_each_entry_safe(run, next, &ctx->places.rb_root,
+					     by_place)
 		cow_run_free(run);
 }
 

@@ -626,7 +626,7 @@ struct cow_ctx {
 
 	struct list_head copying;
 	struct cow_journal journal;
-	struct rb_root places;
+	struct rb_root_cached places;
 	struct list_head notices;
 	unsigned int nr_failed;
 	bool picture;
