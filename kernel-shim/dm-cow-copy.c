@@ -2,10 +2,11 @@
 /*
  * dm-cow: from an answered fault to placed runs.
  *
- * Chunks that the waiting writes cover are written by clones of those writes.
- * The others pass through buffers of at most 64 KiB: read the source, lay the
- * writes over it, write the place, so that each place is written once.  The
- * writes themselves complete when everything has succeeded and is numbered:
+ * Chunks that the waiting writes cover are written by clones of those writes, or
+ * where there is but one by itself.  The others pass through buffers of at most
+ * 64 KiB: read the source, lay the writes over it, write the place, so that each
+ * place is written once.  The writes complete when everything has succeeded and
+ * is numbered:
  *
  *   worker: start every copy of the fault     fault->pending counts them
  *   irq:    source read -> ctx->filled
@@ -424,11 +425,45 @@ static void write_clone(struct cow_ctx *ctx, struct cow_run *run,
 	submit_bio_noacct(clone);
 }
 
+static void itself_end(struct bio *bio)
+{
+	struct cow_io *io = dm_per_bio_data(bio, sizeof(*io));
+	struct cow_fault *fault = &io->fault;
+
+	run_error(list_first_entry(&fault->runs, struct cow_run, in_fault),
+		  bio->bi_status, true);
+	cow_bio_restore(io, bio);
+	fault_put(io->ctx, fault);
+}
+
+/*
+ * Is the leader's write all that goes to all of the fault's places?  What it
+ * still is when it comes back, a write that waits for a commit or is polled for,
+ * a clone must bear.
+ */
+static bool goes_itself(const struct cow_fault *fault,
+			const struct cow_run *run, u64 from, u64 to)
+{
+	struct cow_io *io = container_of(fault, struct cow_io, fault);
+
+	return list_is_singular(&fault->ios) &&
+	       list_is_singular(&fault->runs) && io->sector == from &&
+	       io_end(io) == to && from == run_start(io->ctx, run) &&
+	       !(cow_io_bio(io)->bi_opf & (REQ_FUA | REQ_POLLED));
+}
+
 static void write_direct(struct cow_ctx *ctx, struct cow_fault *fault,
 			 struct cow_run *run, u64 from, u64 to)
 {
 	struct cow_io *io;
 
+	if (goes_itself(fault, run, from, to)) {
+		io = list_first_entry(&fault->ios, struct cow_io, list);
+		cow_bio_redirect(io, cow_io_bio(io), &run->at, itself_end);
+		atomic_inc(&fault->pending);
+		submit_bio_noacct(cow_io_bio(io));
+		return;
+	}
 	list_for_each_entry(io, &fault->ios, list) {
 		if (io->sector < to && io_end(io) > from)
 			write_clone(ctx, run, io, from, to);

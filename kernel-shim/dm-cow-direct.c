@@ -35,6 +35,41 @@ static u64 covered_chunks(const struct cow_io *io, const struct bio *bio)
 	return (end - io->sector) >> ctx->chunk_shift;
 }
 
+/**
+ * cow_bio_redirect - a bio, and no clone of it, is to go to its places
+ * @io: the access
+ * @bio: its bio, which begins where the places do
+ * @at: the places
+ * @end: called at its end, which calls cow_bio_restore() or goes on with the
+ *	bio's own end
+ */
+void cow_bio_redirect(struct cow_io *io, struct bio *bio,
+		      const struct cow_span *at, bio_end_io_t *end)
+{
+	io->before.end_io = bio->bi_end_io;
+	io->before.iter = bio->bi_iter;
+	io->before.flags = bio->bi_flags;
+	bio->bi_end_io = end;
+	bio_set_dev(bio, io->ctx->devs[at->dev].bdev);
+	bio->bi_iter.bi_sector = at->sector;
+}
+
+/**
+ * cow_bio_restore - a bio that has been below may be sent, or ended, once more
+ * @io: the access
+ * @bio: its bio
+ */
+void cow_bio_restore(struct cow_io *io, struct bio *bio)
+{
+	bio->bi_end_io = io->before.end_io;
+	bio->bi_iter = io->before.iter;
+	bio->bi_flags = io->before.flags;
+	bio->bi_status = BLK_STS_OK;
+	/* The next one of a request that it was merged into. */
+	bio->bi_next = NULL;
+	atomic_set(&bio->__bi_remaining, 1);
+}
+
 static bool __may_begin(struct cow_io *io)
 {
 	struct cow_ctx *ctx = io->ctx;
@@ -120,7 +155,7 @@ static void direct_end(struct bio *bio)
 	struct cow_ctx *ctx = io->ctx;
 	unsigned long flags;
 
-	bio->bi_end_io = io->direct.end_io;
+	bio->bi_end_io = io->before.end_io;
 	spin_lock_irqsave(&ctx->lock, flags);
 	if (bio->bi_status) {
 		list_add_tail(&io->list, &ctx->broken);
@@ -156,15 +191,6 @@ static void __make_fault(struct cow_ctx *ctx, struct cow_io *io,
 	list_splice_tail(&io->direct.late, &fault->late);
 }
 
-/* A used bio is made as it was before: it may be sent once more. */
-static void restore_bio(struct cow_io *io, struct bio *bio)
-{
-	bio->bi_iter = io->direct.iter;
-	bio->bi_flags = io->direct.flags;
-	bio->bi_status = BLK_STS_OK;
-	atomic_set(&bio->__bi_remaining, 1);
-}
-
 /* False without memory. */
 static bool direct_failed(struct cow_ctx *ctx, struct cow_io *io)
 {
@@ -176,7 +202,7 @@ static bool direct_failed(struct cow_ctx *ctx, struct cow_io *io)
 		return false;
 	run->status = bio->bi_status;
 	run->write_side = true;
-	restore_bio(io, bio);
+	cow_bio_restore(io, bio);
 	spin_lock_irq(&ctx->lock);
 	__make_fault(ctx, io, run);
 	spin_unlock_irq(&ctx->lock);
@@ -219,12 +245,7 @@ static void direct_remap(struct cow_io *io, struct bio *bio)
 
 	if (bio_sectors(bio) > sectors)
 		dm_accept_partial_bio(bio, sectors);
-	direct->end_io = bio->bi_end_io;
-	direct->iter = bio->bi_iter;
-	direct->flags = bio->bi_flags;
-	bio->bi_end_io = direct_end;
-	bio_set_dev(bio, ctx->devs[direct->at.dev].bdev);
-	bio->bi_iter.bi_sector = direct->at.sector;
+	cow_bio_redirect(io, bio, &direct->at, direct_end);
 }
 
 /* Room in the map and in the journal; false without memory. */

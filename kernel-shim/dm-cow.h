@@ -426,11 +426,8 @@ struct cow_fault {
  * @peeked: that is on its way to the reader
  * @at: its chunks and places
  * @spot: its chunks in the map
- * @end_io: the bio's own end
- * @iter: where the bio began; one that has been below is used up
- * @flags: its bi_flags then
  *
- * Under ctx->lock, but for the last three.
+ * Under ctx->lock.
  */
 struct cow_direct {
 	struct hlist_node node;
@@ -439,6 +436,15 @@ struct cow_direct {
 	bool peeked;
 	struct cow_span at;
 	struct cow_spot spot;
+};
+
+/**
+ * struct cow_before - what a bio was before it was sent below, itself
+ * @end_io: its own end
+ * @iter: where it began; one that has been below is used up
+ * @flags: its bi_flags
+ */
+struct cow_before {
 	bio_end_io_t *end_io;
 	struct bvec_iter iter;
 	unsigned short flags;
@@ -455,6 +461,7 @@ struct cow_direct {
  * @number: flushes: the place number that it waits for
  * @fault: the fault that it leads, if it leads one
  * @direct: its places, while it goes there itself
+ * @before: what it was before it went there
  *
  * The per-bio data of both targets.
  */
@@ -468,6 +475,7 @@ struct cow_io {
 	u64 number;
 	struct cow_fault fault;
 	struct cow_direct direct;
+	struct cow_before before;
 };
 
 #define COW_FAULT_HASH_BITS	8
@@ -914,6 +922,9 @@ bool cow_direct_map(struct cow_io *io, struct bio *bio);
 struct cow_direct *__cow_direct_find(struct cow_ctx *ctx, u64 chunk);
 void __cow_direct_release(struct cow_ctx *ctx, struct list_head *ios);
 void cow_direct_work(struct cow_ctx *ctx);
+void cow_bio_redirect(struct cow_io *io, struct bio *bio,
+		      const struct cow_span *at, bio_end_io_t *end);
+void cow_bio_restore(struct cow_io *io, struct bio *bio);
 
 /* dm-cow-journal.c */
 void cow_journal_init(struct cow_journal *journal);

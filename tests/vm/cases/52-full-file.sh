@@ -29,3 +29,26 @@ cowctl remove x
 cowctl check /tmp/host/y.cow
 umount /tmp/host
 base_is_untouched
+
+# A file system that cannot promise blocks: it is the kernel that meets ENOSPC, in first writes that the loop device has merged into one request.
+mkfs.ext2 -q -m 0 "$EXTRA2" 64M
+mount "$EXTRA2" /tmp/host
+truncate -s 257M /tmp/host/z.cow
+cowctl create x "$BASE_DISK" /tmp/host/z.cow 8 --format bitmap
+put /tmp/again $again_at
+# Not a block: of a request that goes in by half the loop device says that it went in.
+dd if=/dev/zero of=/tmp/host/filler bs=4k conv=fsync status=none 2>/dev/null && fail "no promise: the file system does not become full"
+batches=(--offset=32M --size=16M --iodepth=16 --iodepth_batch_submit=16 --iodepth_batch_complete_min=16)
+stamp /dev/mapper/x 1 --rw=write "${batches[@]}" &
+writer=$!
+wait_for 60 is_held
+wait_for 60 says_waiting
+rest_goes_on "no promise"
+empty_host
+goes_on_by_itself() { ! kill -0 "$writer" 2>/dev/null; }
+wait_for 60 goes_on_by_itself
+wait "$writer" || fail "no promise: the writer failed: $(cowctl status x)"
+verify /dev/mapper/x 1 --rw=write "${batches[@]}" || fail "no promise: the writer's data is not there"
+cowctl remove x
+cowctl check /tmp/host/z.cow --base "$BASE_DISK"
+umount /tmp/host
