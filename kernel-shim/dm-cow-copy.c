@@ -14,7 +14,9 @@
  *   irq:    place written; the last one ends the fault
  *
  * Where the places were granted, map() does the worker's first step itself for a
- * single chunk that needs a copy (cow_copy_granted()).
+ * single chunk that needs a copy (cow_copy_granted()).  Where the source was read
+ * before its submission was over, as from memory, nobody waits for the worker's
+ * second one (buf_read()).
  *
  * The worker never sleeps for a buffer: the ones in use come back through the
  * worker.  It may sleep for a clone, which only devices below us hold.
@@ -32,6 +34,8 @@
  * @run: the run that it is a part of
  * @sector: first sector, from the start of the mapped device
  * @sectors: length
+ * @reader: who sent the read of the source
+ * @frame: its current->bio_list then; both are compared, never followed
  * @bio: the read of the source, then the write of the place
  * @vecs: whole pages, the same for ever; the bio tells how much of them it uses
  */
@@ -41,6 +45,8 @@ struct cow_buf {
 	struct cow_run *run;
 	u64 sector;
 	unsigned int sectors;
+	const struct task_struct *reader;
+	const struct bio_list *frame;
 	struct bio bio;
 	struct bio_vec vecs[COW_BUF_PAGES];
 };
@@ -495,12 +501,30 @@ static void buf_written(struct bio *bio)
 	fault_put(ctx, fault);
 }
 
+static void buf_filled(struct cow_buf *buf);
+
+/*
+ * Is this inside the call of submit_bio_noacct() that brought the user's write
+ * to map()?  There another one only puts its bio into a list and returns, and who
+ * has to wait for the place's device when that bio's turn comes is the user.
+ * Anybody else who happens to end the read may be needed by that device.
+ */
+static bool is_submitting(const struct cow_buf *buf)
+{
+	return buf->frame && current->bio_list == buf->frame &&
+	       current == buf->reader && preemptible() && !rcu_preempt_depth();
+}
+
 static void buf_read(struct bio *bio)
 {
 	struct cow_buf *buf = bio->bi_private;
 	struct cow_ctx *ctx = buf->ctx;
 	unsigned long flags;
 
+	if (is_submitting(buf)) {
+		buf_filled(buf);
+		return;
+	}
 	spin_lock_irqsave(&ctx->lock, flags);
 	list_add_tail(&buf->list, &ctx->filled);
 	cow_queue(ctx);
@@ -599,6 +623,8 @@ static void buf_fill(struct cow_buf *buf)
 		size = bdev_nr_sectors(ctx->devs[run->source_dev].bdev);
 	sectors = sector < size ? min_t(u64, size - sector, buf->sectors) : 0;
 	buf_zero(buf, sectors);
+	buf->reader = current;
+	buf->frame = current->bio_list;
 	if (sectors)
 		buf_submit(buf, run->source_dev, sector, sectors,
 			   REQ_OP_READ | REQ_SYNC, buf_read);
