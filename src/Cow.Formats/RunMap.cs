@@ -23,9 +23,9 @@ internal sealed class RunMap
     /// <summary>Finds the run that holds <paramref name="key"/> or, where none does, the first one behind it.</summary>
     public bool TryAtOrAfter(ulong key, out MapRun run)
     {
-        (int leaf, int slot) = Locate(key);
-        bool found = slot < _leaves[leaf].Count;
-        run = found ? _leaves[leaf].Runs[slot] : default;
+        Leaf leaf = Locate(key, out _, out int slot);
+        bool found = slot < leaf.Count;
+        run = found ? leaf.Runs[slot] : default;
         return found;
     }
 
@@ -73,8 +73,8 @@ internal sealed class RunMap
     /// <summary>Removes keys if they are all inside one run.</summary>
     public bool TryRemove(ulong key, ulong count)
     {
-        (int leaf, int slot) = Locate(key);
-        MapRun run = slot < _leaves[leaf].Count ? _leaves[leaf].Runs[slot] : default;
+        Leaf leaf = Locate(key, out int index, out int slot);
+        MapRun run = slot < leaf.Count ? leaf.Runs[slot] : default;
         if (key < run.Key || key + count > run.End)
         {
             return false;
@@ -85,20 +85,20 @@ internal sealed class RunMap
         uint after = (uint)(run.End - (key + count));
         if (before == 0 && after == 0)
         {
-            RemoveAt(leaf, slot);
+            RemoveAt(index, slot);
             return true;
         }
         MapRun rest = new(key + count, run.ValueOf(key) + count, after);
         if (before == 0)
         {
-            _leaves[leaf].Runs[slot] = rest;
-            BeginsAnew(leaf);
+            leaf.Runs[slot] = rest;
+            BeginsAnew(index);
             return true;
         }
-        _leaves[leaf].Runs[slot] = run with { Count = before };
+        leaf.Runs[slot] = run with { Count = before };
         if (after > 0)
         {
-            InsertAt(leaf, slot + 1, rest);
+            InsertAt(index, slot + 1, rest);
         }
         return true;
     }
@@ -124,10 +124,10 @@ internal sealed class RunMap
 
     private void AddRun(in MapRun run)
     {
-        (int leaf, int slot) = Locate(run.Key);
-        if (!_leaves[leaf].TryInsertApart(slot, run))
+        Leaf leaf = Locate(run.Key, out int index, out int slot);
+        if (!leaf.TryInsertApart(slot, run))
         {
-            AddBeside(leaf, slot, run);
+            AddBeside(index, slot, run);
         }
     }
 
@@ -176,12 +176,22 @@ internal sealed class RunMap
         !Unsafe.IsNullRef(in first) && !Unsafe.IsNullRef(in second)
         && first.End == second.Key && first.Value + first.Count == second.Value && (ulong)first.Count + second.Count <= uint.MaxValue;
 
-    /// <summary>The first run that ends behind <paramref name="key"/>; a slot equal to the leaf's count, in the last leaf, where none does.</summary>
-    private (int Leaf, int Slot) Locate(ulong key)
+    /// <summary>The first run that ends behind <paramref name="key"/>.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="index">Of the leaf that it is in.</param>
+    /// <param name="slot">In that leaf; equal to its count, in the last leaf, where there is no such run.</param>
+    /// <returns>The leaf.</returns>
+    private Leaf Locate(ulong key, out int index, out int slot)
     {
-        int leaf = LeafOf(key);
-        int slot = _leaves[leaf].FirstEndingBehind(key);
-        return slot == _leaves[leaf].Count && leaf + 1 < _leaves.Count ? (leaf + 1, 0) : (leaf, slot);
+        index = LeafOf(key);
+        Leaf leaf = _leaves[index];
+        slot = leaf.FirstEndingBehind(key);
+        if (slot < leaf.Count || index + 1 == _leaves.Count)
+        {
+            return leaf;
+        }
+        slot = 0;
+        return _leaves[++index];
     }
 
     /// <summary>The last leaf that begins at or before a key, or the first one. As <see cref="Leaf.FirstEndingBehind"/>, among the most frequent loops

@@ -31,7 +31,8 @@ internal sealed class Placer(ICowFormat format, ISpaceKeeper space, ChunkGeometr
                 return false;
             }
 
-            replies.Place(fault.Id, Filled(allocation));
+            FillOpaque(ref allocation);
+            replies.Place(fault.Id, allocation);
             chunk = allocation.Placed.Run.End;
         }
 
@@ -65,7 +66,7 @@ internal sealed class Placer(ICowFormat format, ISpaceKeeper space, ChunkGeometr
             return false;
         }
 
-        _ = Filled(allocation);
+        FillOpaque(ref allocation);
         Commit(allocation.Placed);
         replies.Map(allocation.Placed);
         return true;
@@ -87,19 +88,19 @@ internal sealed class Placer(ICowFormat format, ISpaceKeeper space, ChunkGeometr
     }
 #pragma warning restore CA1031
 
-    /// <summary>The allocation as the kernel can serve it: what it cannot copy from anywhere is at the place already.</summary>
-    private Allocation Filled(in Allocation allocation)
+    /// <summary>Makes an allocation one that the kernel can serve: what it cannot copy from anywhere is at the place already.</summary>
+    private void FillOpaque(ref Allocation allocation)
     {
         if (allocation.Fill != Fill.Copy || allocation.Source.Kind != ExtentKind.Opaque)
         {
-            return allocation;
+            return;
         }
 
         // One chunk: opaque ones never come in runs.
         Span<byte> data = Buffer(checked((int)geometry.SectorsOf(allocation.Placed.Run) * ChunkGeometry.SectorBytes));
         format.Read(allocation.Placed.Run.Chunk, data);
         space.Fill(allocation.Placed.Place, data);
-        return allocation with { Fill = Fill.None };
+        allocation = allocation with { Fill = Fill.None };
     }
 
     private Span<byte> Buffer(int bytes)

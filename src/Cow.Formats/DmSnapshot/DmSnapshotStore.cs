@@ -366,13 +366,13 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         Sort();
         while (chunk < placed.Run.End)
         {
-            bool known = _placed.TryAt(chunk, out MapRun run);
-            if ((!known && !_pending.TryAt(chunk, out run)) || run.ValueOf(chunk) != place)
+            bool pending = _pending.TryAt(chunk, out MapRun run);
+            if ((!pending && !_placed.TryAt(chunk, out run)) || run.ValueOf(chunk) != place)
             {
                 throw new InvalidOperationException($"chunk {chunk} was never given the place at sector {PlaceOf(place).Sector}");
             }
             ulong count = Math.Min(run.End, placed.Run.End) - chunk;
-            if (!known)
+            if (pending)
             {
                 _pending.Remove(chunk, count);
                 _placed.Add(chunk, place, count);

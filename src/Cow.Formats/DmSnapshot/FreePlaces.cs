@@ -8,6 +8,9 @@ internal sealed class FreePlaces(DmSnapshotGeometry geometry)
     // Runs may contain areas; whoever takes steps over them. Keeping them apart would cost an entry per area of an empty store.
     private readonly RunMap _free = new();
 
+    /// <summary>The lowest run, taken out of the map to be used up; or none.</summary>
+    private ChunkRun _lowest;
+
     /// <summary>Chunks of the store, metadata included.</summary>
     public ulong Capacity { get; private set; } = DmSnapshotGeometry.FirstDataChunk;
 
@@ -26,32 +29,50 @@ internal sealed class FreePlaces(DmSnapshotGeometry geometry)
     /// <returns>The first one and how many; a count of 0 where none is left.</returns>
     public (ulong Chunk, ulong Count) Take(ulong most)
     {
-        while (_free.TryAtOrAfter(0, out MapRun run))
+        while (_lowest.Count > 0 || TryLowest())
         {
-            if (geometry.IsMetadata(run.Key))
+            ulong chunk = _lowest.Chunk;
+            bool metadata = geometry.IsMetadata(chunk);
+            ulong count = metadata ? 1 : Math.Min(Math.Min(most, _lowest.Count), geometry.NextAreaChunk(chunk) - chunk);
+            _lowest = new ChunkRun(chunk + count, _lowest.Count - count);
+            if (!metadata)
             {
-                _free.Remove(run.Key, 1);
-                continue;
+                return (chunk, count);
             }
-            ulong count = Math.Min(Math.Min(most, run.Count), geometry.NextAreaChunk(run.Key) - run.Key);
-            _free.Remove(run.Key, count);
-            return (run.Key, count);
         }
         return (0, 0);
     }
 
     /// <summary>Puts back what was taken.</summary>
-    public void Give(ulong chunk, ulong count) => _free.Add(chunk, chunk, count);
+    public void Give(ulong chunk, ulong count)
+    {
+        PutBackLowest();
+        _free.Add(chunk, chunk, count);
+    }
 
     /// <summary>Takes just this chunk.</summary>
     /// <returns>False where it is not free, no data chunk, or outside the store.</returns>
     public bool TryTake(ulong chunk)
     {
-        if (geometry.IsMetadata(chunk) || !_free.TryAt(chunk, out _))
+        PutBackLowest();
+        return !geometry.IsMetadata(chunk) && _free.TryRemove(chunk, 1);
+    }
+
+    private bool TryLowest()
+    {
+        ChunkRun all = new(0, Capacity);
+        bool found = _free.TryTakeOut(ref all, out MapRun run);
+        _lowest = new ChunkRun(run.Key, run.Count);
+        return found;
+    }
+
+    /// <summary>Another one may be lower, or is asked for.</summary>
+    private void PutBackLowest()
+    {
+        if (_lowest.Count > 0)
         {
-            return false;
+            _free.Add(_lowest.Chunk, _lowest.Chunk, _lowest.Count);
+            _lowest = default;
         }
-        _free.Remove(chunk, 1);
-        return true;
     }
 }
