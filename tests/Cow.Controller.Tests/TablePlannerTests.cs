@@ -35,6 +35,19 @@ internal sealed class TablePlannerTests
         Assert.That(TablePlanner.Plan(Whole, [Run(3, 2, 1000)], 2), Has.Count.EqualTo(1));
 
     [Test]
+    public void ARunMustBeWorthEachLineThatItAdds()
+    {
+        PlacedRun[] runs = [Run(3, 3, 1000), Run(8, 2, 2000)];
+        Assert.Multiple(() =>
+        {
+            Assert.That(TablePlanner.Plan(Whole, runs, 64, worth: 1), Has.Count.EqualTo(4));
+            Assert.That(TablePlanner.Plan(Whole, runs, 64, worth: 2), Is.EqualTo(new PlannedLine[] { new(0, 64, false, 0, 0), new(64, 16, true, 0, 2000) }));
+            Assert.That(TablePlanner.Plan(Whole, runs, 64, worth: 3), Has.Count.EqualTo(1));
+            Assert.That(TablePlanner.Plan(Whole, [Run(0, 10, 1000)], 64, worth: 11), Has.Count.EqualTo(1).And.All.Matches<PlannedLine>(line => line.Linear));
+        });
+    }
+
+    [Test]
     public void TheLongestRunsComeFirst()
     {
         List<PlannedLine> lines = TablePlanner.Plan(Whole, [Run(1, 1, 1000), Run(4, 3, 2000), Run(8, 1, 3000)], 3);

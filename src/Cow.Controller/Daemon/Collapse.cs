@@ -10,7 +10,13 @@ namespace Cow.Controller.Daemon;
 /// Gives a device a table in which the longest committed runs are <c>linear</c> lines. Runs on a thread that answers no faults: the swap waits for
 /// copies, which may wait for answers.
 /// </summary>
-internal sealed class Collapse(DmControl dm, DmName name, DeviceTable table, ChunkGeometry geometry, int segments, bool readOnly)
+/// <param name="dm">The device-mapper.</param>
+/// <param name="name">The device.</param>
+/// <param name="table">Its lines, as the kernel has them.</param>
+/// <param name="geometry">Its size and chunk.</param>
+/// <param name="asked">Lines at most, if anybody asked for a number.</param>
+/// <param name="readOnly">So are its lines.</param>
+internal sealed class Collapse(DmControl dm, DmName name, DeviceTable table, ChunkGeometry geometry, int? asked, bool readOnly)
 {
     private const int ExtentsPerStep = 4096;
 
@@ -25,7 +31,7 @@ internal sealed class Collapse(DmControl dm, DmName name, DeviceTable table, Chu
 
     public int Lines => _lines.Count;
 
-    public int Segments => segments;
+    public int Segments { get; } = asked ?? TablePlanner.DefaultSegments;
 
     public ulong CollapsedChunks => TablePlanner.CollapsedChunks(geometry, _lines);
 
@@ -76,14 +82,15 @@ internal sealed class Collapse(DmControl dm, DmName name, DeviceTable table, Chu
 
     private (List<PlannedLine> Lines, ulong Placed) Plan(FaultLoop loop)
     {
-        var collector = new RunCollector(geometry, segments);
+        var collector = new RunCollector(geometry, Segments);
         // In slices, since the loop's thread answers no faults while it walks the store.
         while (loop.AskStore(format => collector.Step(format, ExtentsPerStep)).GetAwaiter().GetResult())
         {
         }
 
         ulong placed = loop.AskStore(format => format.Usage.PlacedChunks).GetAwaiter().GetResult();
-        return (TablePlanner.Plan(geometry, collector.Result(), segments), placed);
+        ulong worth = asked is null ? geometry.Chunks / TablePlanner.WorthPart : 0;
+        return (TablePlanner.Plan(geometry, collector.Result(), Segments, worth), placed);
     }
 
     private double Swap(FaultLoop loop, List<PlannedLine> next)

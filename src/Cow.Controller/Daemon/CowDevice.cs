@@ -31,8 +31,7 @@ internal sealed class CowDevice : IDisposable
         _runtime = runtime;
         _log = log;
         _name = new DmName(state.Spec.Name);
-        _collapse = new Collapse(
-            dm, _name, new DeviceTable(state), runtime.Geometry, state.Spec.Segments ?? TablePlanner.DefaultSegments, state.Spec.ReadOnly);
+        _collapse = new Collapse(dm, _name, new DeviceTable(state), runtime.Geometry, state.Spec.Segments, state.Spec.ReadOnly);
     }
 
     public string Name => _name.Value;

@@ -7,21 +7,25 @@ namespace Cow.Controller.Daemon;
 /// Which committed runs become <c>linear</c> lines. Pure: the same runs and budget give the same table.
 /// </summary>
 /// <remarks>
-/// A flush costs one bio for each line, so there is a budget of lines, and the longest runs are worth theirs most. Stretches that read from base or
-/// from a layer stay in <c>cow</c> lines, since a write to them has to fault. Every line starts on the chunk grid.
+/// A flush costs one bio for each line, so there is a budget of lines, and the longest runs are worth theirs most. Every access searches the table: with
+/// 64 lines that costs nearly what one that need not ask the map saves, so a short run is not worth a line. Stretches that read from base or from a layer stay in <c>cow</c> lines, since a write to them has to fault. Every line starts on the chunk grid.
 /// </remarks>
 internal static class TablePlanner
 {
     public const int DefaultSegments = 64;
 
+    /// <summary>Where nobody asked for a number of lines, a run becomes one only if it is at least this part of the device for each line that it adds.</summary>
+    public const ulong WorthPart = 100;
+
     /// <summary>Plans the table of a device.</summary>
     /// <param name="geometry">The device.</param>
     /// <param name="committed">Committed runs in ascending order, none overlapping.</param>
     /// <param name="segments">Lines at most.</param>
-    public static List<PlannedLine> Plan(ChunkGeometry geometry, IReadOnlyList<PlacedRun> committed, int segments)
+    /// <param name="worth">Chunks that a run must have for each line that it adds.</param>
+    public static List<PlannedLine> Plan(ChunkGeometry geometry, IReadOnlyList<PlacedRun> committed, int segments, ulong worth = 0)
     {
         List<PlacedRun> runs = Merge(geometry, committed);
-        bool[] chosen = Choose(geometry, runs, segments);
+        bool[] chosen = Choose(geometry, runs, segments, worth);
         return Lines(geometry, runs, chosen);
     }
 
@@ -62,7 +66,7 @@ internal static class TablePlanner
 
     /// <summary>Longest first. What a run costs depends on its neighbours: between two cow stretches it adds two lines, at the edge of one it adds
     /// one, and where it fills the last gap it adds none; so a run that was too dear may become cheap and is looked at again.</summary>
-    private static bool[] Choose(ChunkGeometry geometry, List<PlacedRun> runs, int segments)
+    private static bool[] Choose(ChunkGeometry geometry, List<PlacedRun> runs, int segments, ulong worth)
     {
         var chosen = new bool[runs.Count];
         int[] order = [.. Enumerable.Range(0, runs.Count)
@@ -75,7 +79,7 @@ internal static class TablePlanner
             foreach (int i in order)
             {
                 int cost = chosen[i] ? 0 : Cost(geometry, runs, chosen, i);
-                if (!chosen[i] && lines + cost <= Math.Max(segments, 1))
+                if (!chosen[i] && lines + cost <= Math.Max(segments, 1) && runs[i].Run.Count >= worth * (ulong)cost)
                 {
                     chosen[i] = true;
                     lines += cost;
