@@ -5,13 +5,15 @@
 #   RESULT round job target iops
 #   COST name value unit
 #
-# Jobs "pair-..." are for cowctl and qemu-nbd, each with the same qcow2 image. Jobs "one-..." and "four-..." are the same work done by one
-# process and by four. Rounds interleave all of it.
+# Jobs "pair-..." are for cowctl and qemu-nbd, each with the same qcow2 image, and for dm-linear, which says what the most is that anything in the
+# device-mapper can reach. Jobs "one-..." and "four-..." are the same work done by one process and by four. Rounds interleave all of it.
 # shellcheck shell=bash
 set -euo pipefail
 
-PARALLEL_ROUNDS=5 PARALLEL_TARGETS="linear cow-8 cow-128 bitmap-128" PARALLEL_MIB=32
+PARALLEL_ROUNDS=5 PARALLEL_TARGETS="linear cow-8 cow-128 bitmap-128" PARALLEL_MIB=256
 . /payload/bench.inc
+# TablePlanner.DefaultSegments.
+DEFAULT_LINES=64
 # The limit: this clock goes on while a busy machine lets the guest stand.
 # shellcheck disable=SC2034  # bench.inc reads them
 BENCH_MIB=$PARALLEL_MIB SECTORS=$((PARALLEL_MIB * 2048)) LIMIT=900
@@ -23,7 +25,9 @@ image() {
     qemu-img create -q -f qcow2 -F raw -b "$BASE" "$COW" "${BENCH_MIB}M"
 }
 
+# A quarter of the image, for qemu-nbd takes its time.
 pair_jobs() {
+    local mib=$((mib / 4))
     job pair-read-unaltered "$1" "$2" randread
     job pair-first-write-random-4k "$1" "$2" randwrite
     dd if=/dev/null of="$2" conv=fsync,notrunc status=none
@@ -43,6 +47,9 @@ pair() {
     step "detaching qemu-nbd"
     qemu-nbd --disconnect /dev/nbd0 >/dev/null
     while [ -e /sys/block/nbd0/pid ]; do sleep 0.1; done
+    up linear
+    pair_jobs linear /dev/mapper/b
+    down linear
 }
 
 # share NAME PROCESSES TARGET DIRECTION [fio options]: each does its part of the work.
@@ -99,7 +106,8 @@ compacted_and_swapped() { compacted && swapped; }
 
 # How long I/O stands still while a table is swapped: for one of the default number of lines, and for a single linear line.
 swaps() {
-    up cow-8
+    # Asked for: runs that are as short as these are not worth a line each.
+    up cow-8 --segments "$DEFAULT_LINES"
     # Every other chunk: more runs than there may be lines.
     fio --name=fill --filename=/dev/mapper/b --direct=1 --bs=4k --rw=write:4k --io_size=8M --eta=never --output=/dev/null
     settle

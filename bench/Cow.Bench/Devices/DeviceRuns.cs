@@ -5,8 +5,8 @@ namespace Cow.Bench.Devices;
 
 /// <summary>What tests/vm/bench.sh and tests/vm/parallel.sh measured on one kernel: lines "RESULT round job target iops".</summary>
 /// <remarks>
-/// A target is divided by dm-linear, but <c>chain-30</c> by <c>chain-1</c>, and <c>cowctl</c> by <c>qemu-nbd</c>. A job of four processes is first divided by
-/// the same job of one, on both sides: its ratio says how it scales.
+/// A target is divided by dm-linear, but <c>chain-30</c> by <c>chain-1</c>, and in jobs of pairs all by <c>qemu-nbd</c>. A job of four processes is first
+/// divided by the same job of one, on both sides: its ratio says how it scales.
 /// </remarks>
 internal sealed class DeviceRuns
 {
@@ -16,7 +16,7 @@ internal sealed class DeviceRuns
     /// <summary>What jobs of four processes begin with.</summary>
     public const string FourJobs = "four-";
 
-    /// <summary>What jobs begin with that cowctl and qemu-nbd did with the same image.</summary>
+    /// <summary>What jobs begin with that cowctl and qemu-nbd did with the same image, and dm-linear with the disk below it.</summary>
     public const string PairJob = "pair-";
 
     private readonly List<Measurement> _all = [];
@@ -49,10 +49,10 @@ internal sealed class DeviceRuns
         return ratios.Length == 0 ? null : new Ratio(ratios[ratios.Length / 2], ratios[0], ratios[^1], Where(job, target).Average(static m => m.Iops));
     }
 
-    private Measurement YardstickOf(Measurement m) => Single(m.Round, m.Job, m.Target switch
+    private Measurement YardstickOf(Measurement m) => Single(m.Round, m.Job, m switch
     {
-        "cowctl" or "qemu-nbd" => "qemu-nbd",
-        "chain-30" => "chain-1",
+        _ when m.Job.StartsWith(PairJob, StringComparison.Ordinal) => "qemu-nbd",
+        { Target: "chain-30" } => "chain-1",
         _ => "linear",
     });
 
