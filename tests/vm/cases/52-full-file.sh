@@ -35,7 +35,7 @@ mkfs.ext2 -q -m 0 "$EXTRA2" 64M
 mount "$EXTRA2" /tmp/host
 truncate -s 257M /tmp/host/z.cow
 cowctl create x "$BASE_DISK" /tmp/host/z.cow 8 --format bitmap
-put /tmp/again $again_at
+put /tmp/again "$again_at"
 # Not a block: of a request that goes in by half the loop device says that it went in.
 dd if=/dev/zero of=/tmp/host/filler bs=4k conv=fsync status=none 2>/dev/null && fail "no promise: the file system does not become full"
 batches=(--offset=32M --size=16M --iodepth=16 --iodepth_batch_submit=16 --iodepth_batch_complete_min=16)
