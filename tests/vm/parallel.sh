@@ -10,7 +10,7 @@
 # shellcheck shell=bash
 set -euo pipefail
 
-PARALLEL_ROUNDS=5 PARALLEL_TARGETS="linear cow-8 cow-128 bitmap-128" PARALLEL_MIB=256
+PARALLEL_ROUNDS=5 PARALLEL_TARGETS="linear cow-8 cow-128 bitmap-128" PARALLEL_MIB=128
 . /payload/bench.inc
 # TablePlanner.DefaultSegments.
 DEFAULT_LINES=64
