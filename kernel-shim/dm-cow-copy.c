@@ -443,9 +443,8 @@ static void itself_end(struct bio *bio)
 }
 
 /*
- * Is the leader's write all that goes to all of the fault's places?  What it
- * still is when it comes back, a write that waits for a commit or is polled for,
- * a clone must bear.
+ * Is the leader's write all that goes to the fault's places?  One that waits for
+ * a commit afterwards, or that somebody polls for, sends a clone.
  */
 static bool goes_itself(const struct cow_fault *fault,
 			const struct cow_run *run, u64 from, u64 to)
