@@ -723,7 +723,7 @@ bool __cow_place_insert(struct cow_ctx *ctx, struct cow_run *run)
 	struct rb_node **link, *parent;
 	bool first;
 
-	if (__cow_grant_holds(ctx, at->dev, at->sector, at->count))
+	if (__cow_grant_holds(ctx, at->dev, at->sector, at->count, NULL))
 		return false;
 	link = place_link(ctx, at, &parent, &first);
 	if (!link)
@@ -801,12 +801,14 @@ void cow_places_exit(struct cow_ctx *ctx)
  * @dev: the device
  * @sector: the first one
  * @count: places
+ * @but: not if it was taken from this grant; NULL for none
  */
-bool __cow_place_in_use(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count)
+bool __cow_place_in_use(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count,
+			const struct cow_grant *but)
 {
 	return place_find(ctx, dev, sector,
 			  sector + (count << ctx->chunk_shift)) ||
-	       __cow_grant_holds(ctx, dev, sector, count);
+	       __cow_grant_holds(ctx, dev, sector, count, but);
 }
 
 static struct cow_run *run_make(const struct dm_cow_reply *r, gfp_t gfp)

@@ -327,10 +327,12 @@ static void __holder_add(struct cow_ctx *ctx, struct cow_grant *grant)
  * @dev: device of the places
  * @sector: the first one
  * @count: places
+ * @but: not from this one, or NULL
  *
  * Return: true if one of them is being copied to or uncommitted.
  */
-bool __cow_grant_holds(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count)
+bool __cow_grant_holds(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count,
+		       const struct cow_grant *but)
 {
 	u64 end = sector + (count << ctx->chunk_shift);
 	struct cow_grant *grant;
@@ -345,7 +347,7 @@ bool __cow_grant_holds(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count)
 		u64 to = min(end, grant->first +
 				  (grant->places << ctx->chunk_shift));
 
-		if (grant->dev != dev || from >= to)
+		if (grant == but || grant->dev != dev || from >= to)
 			continue;
 		if (is_pool(grant) ? pool_holds(ctx, grant, from, to) :
 				     range_holds(ctx, grant, from, to))
@@ -354,12 +356,16 @@ bool __cow_grant_holds(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count)
 	return false;
 }
 
-/* Places of a range may be in use: they are not looked at when it is granted. */
+/*
+ * Places of a range may be in use: they are not looked at when it is granted.  It
+ * gives none twice itself, for these chunks have no place.
+ */
 static bool __may_take(struct cow_ctx *ctx, const struct cow_grant *grant,
 		       const struct cow_span *span)
 {
 	if (is_pool(grant) ||
-	    !__cow_place_in_use(ctx, span->dev, span->sector, span->count))
+	    !__cow_place_in_use(ctx, span->dev, span->sector, span->count,
+				grant))
 		return true;
 	DMWARN_LIMIT("%s: the place granted to chunk %llu is in use",
 		     ctx->ident, span->chunk);
@@ -548,7 +554,7 @@ static int __grant_refusal(struct cow_ctx *ctx, const struct cow_grant *grant)
 			   grant->dev, end))
 		return -EBUSY;
 	if (is_pool(grant) && __cow_place_in_use(ctx, grant->dev, grant->sector,
-						 grant->count))
+						 grant->count, NULL))
 		return -EBUSY;
 	if (ctx->nr_grants >= COW_MAX_GRANTS ||
 	    (!is_pool(grant) && __is_overgranted(ctx, grant)))

@@ -889,7 +889,8 @@ bool __cow_place_insert(struct cow_ctx *ctx, struct cow_run *run);
 void __cow_place_erase(struct cow_ctx *ctx, struct cow_run *run);
 void __cow_place_committed(struct cow_ctx *ctx, const struct cow_span *at);
 void cow_places_exit(struct cow_ctx *ctx);
-bool __cow_place_in_use(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count);
+bool __cow_place_in_use(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count,
+			const struct cow_grant *but);
 int cow_fault_init(void);
 void cow_fault_exit(void);
 
@@ -905,7 +906,8 @@ bool __cow_grant_claim(struct cow_ctx *ctx, struct cow_span *span);
 void __cow_grant_arrived(struct cow_ctx *ctx);
 void __cow_grant_failed(struct cow_ctx *ctx, const struct cow_span *span);
 void __cow_grant_release(struct cow_ctx *ctx, const struct cow_span *span);
-bool __cow_grant_holds(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count);
+bool __cow_grant_holds(struct cow_ctx *ctx, u32 dev, u64 sector, u64 count,
+		       const struct cow_grant *but);
 bool __cow_grant_collides(struct cow_ctx *ctx, u32 dev, u64 sector, u64 chunk,
 			  u64 count);
 int cow_grant(struct cow_ctx *ctx, const struct dm_cow_reply *r);
