@@ -298,9 +298,12 @@ static int direct_begin(struct cow_io *io, u64 count)
 bool cow_direct_map(struct cow_io *io, struct bio *bio)
 {
 	struct cow_ctx *ctx = io->ctx;
-	u64 count = covered_chunks(io, bio);
+	u64 count;
 
-	if (!count || (bio->bi_opf & REQ_FUA) || !cow_grant_any(ctx))
+	if ((bio->bi_opf & REQ_FUA) || !cow_grant_any(ctx))
+		return false;
+	count = covered_chunks(io, bio);
+	if (!count)
 		return false;
 	/* One chunk that had a place would have been sent there before. */
 	if (count > 1 &&

@@ -357,7 +357,8 @@ static int __hold(struct cow_io *io, struct cow_extent *ext,
 	if (ctx->mode != COW_MODE_RW && io_is_write(io))
 		return DM_MAPIO_KILL;
 	/* Nothing changes under the lock, so this answer holds. */
-	cow_map_lookup(ctx, io_chunk(io), io_chunks(io), ext);
+	cow_map_lookup(ctx, io_chunk(io),
+		       min_t(u64, io_chunks(io), COW_MAX_FAULT), ext);
 	if (is_direct(io, ext))
 		return COW_AGAIN;
 	if (ext->state == COW_PLACED)
@@ -366,7 +367,6 @@ static int __hold(struct cow_io *io, struct cow_extent *ext,
 	if (!fault && ext->state == COW_COPYING)
 		return hold_behind(io);
 	if (!fault) {
-		ext->count = min_t(u64, ext->count, COW_MAX_FAULT);
 		if (next)
 			ext->count = min(ext->count,
 					 next->chunk - io_chunk(io));
@@ -411,6 +411,28 @@ static int hold(struct cow_io *io, struct cow_extent *ext,
 	return r;
 }
 
+/*
+ * Is it enough to look under ctx->lock?  A write of one chunk that cow_map() has left
+ * over mostly has to wait, and where nothing is granted nothing is prepared for that.
+ */
+static bool just_waits(struct cow_io *io, bool in_map)
+{
+	return in_map && io_is_write(io) && io_chunks(io) == 1 &&
+	       !cow_grant_any(io->ctx);
+}
+
+/* Looks where an access belongs, without ctx->lock, and sends it; or COW_AGAIN. */
+static int look_and_send(struct cow_io *io, struct cow_extent *ext, bool in_map)
+{
+	cow_map_lookup(io->ctx, io_chunk(io), io_chunks(io), ext);
+	if (is_direct(io, ext))
+		return io_direct(io, ext);
+	if (in_map || ext->state != COW_PLACED)
+		return COW_AGAIN;
+	cow_fua_io(io, ext->dev, ext->sector);
+	return DM_MAPIO_SUBMITTED;
+}
+
 /**
  * cow_map_io - send an access where it belongs, or hold it
  * @io: the access, with ctx and sector set
@@ -421,11 +443,12 @@ static int hold(struct cow_io *io, struct cow_extent *ext,
 int cow_map_io(struct cow_io *io, bool in_map)
 {
 	struct cow_ctx *ctx = io->ctx;
+	struct cow_extent ext = { .state = COW_UNKNOWN };
+	bool look = !just_waits(io, in_map);
 	struct cow_spare spare = {};
-	struct cow_extent ext;
 	int r;
 
-	for (;;) {
+	for (;; look = true) {
 		enum cow_mode mode = READ_ONCE(ctx->mode);
 
 		if (mode == COW_MODE_FAIL ||
@@ -433,16 +456,9 @@ int cow_map_io(struct cow_io *io, bool in_map)
 			r = DM_MAPIO_KILL;
 			break;
 		}
-		cow_map_lookup(ctx, io_chunk(io), io_chunks(io), &ext);
-		if (is_direct(io, &ext)) {
-			r = io_direct(io, &ext);
+		r = look ? look_and_send(io, &ext, in_map) : COW_AGAIN;
+		if (r != COW_AGAIN)
 			break;
-		}
-		if (!in_map && ext.state == COW_PLACED) {
-			cow_fua_io(io, ext.dev, ext.sector);
-			r = DM_MAPIO_SUBMITTED;
-			break;
-		}
 		r = hold(io, &ext, &spare, in_map);
 		if (r == COW_COPY) {
 			cow_copy_granted(io);

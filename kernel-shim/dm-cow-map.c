@@ -440,7 +440,8 @@ void cow_map_lookup(struct cow_ctx *ctx, u64 chunk, u64 max,
 		ext->state = COW_NONE;
 		ext->dev = ext->source_dev;
 		ext->sector = ext->source_sector;
-		if (!ext->barred)
+		/* Without ctx->lock it may just have got a place. */
+		if (!ext->barred && max > 1)
 			ext->count = max(1ULL, map_gap(ctx, chunk, max));
 	}
 	rcu_read_unlock();
