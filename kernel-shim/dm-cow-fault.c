@@ -843,8 +843,17 @@ static struct cow_run *run_make(const struct dm_cow_reply *r, gfp_t gfp)
 	return run;
 }
 
+/* For the chunks of several groups it was reserved. */
+static bool __has_room(struct cow_ctx *ctx, const struct cow_span *at,
+		       struct cow_room **room)
+{
+	return at->count > cow_map_group_rest(at->chunk) ||
+	       cow_map_make_room(ctx, at->chunk, at->count, room);
+}
+
 static int __fault_answer(struct cow_ctx *ctx, struct cow_fault *fault,
-			  struct cow_run *run, struct cow_page **page)
+			  struct cow_run *run, struct cow_room **room,
+			  struct cow_page **page)
 {
 	struct cow_span *at = &run->at;
 
@@ -856,7 +865,7 @@ static int __fault_answer(struct cow_ctx *ctx, struct cow_fault *fault,
 	if (__cow_grant_collides(ctx, at->dev, at->sector, at->chunk,
 				 at->count))
 		return -EBUSY;
-	if (!__cow_journal_claim(ctx, page))
+	if (!__has_room(ctx, at, room) || !__cow_journal_claim(ctx, page))
 		return -EAGAIN;
 	if (!__cow_place_insert(ctx, run)) {
 		__cow_journal_unclaim(ctx);
@@ -875,6 +884,50 @@ static int __fault_answer(struct cow_ctx *ctx, struct cow_fault *fault,
 	return 0;
 }
 
+/* Room in the map and in the journal; some of it also without memory for all. */
+static int answer_prepare(struct cow_ctx *ctx, const struct dm_cow_reply *r,
+			  struct cow_room **room, struct cow_page **page,
+			  gfp_t gfp)
+{
+	int err = cow_journal_prepare(ctx, page, gfp);
+
+	if (!err && r->count <= cow_map_group_rest(r->chunk))
+		err = cow_map_prepare(ctx, r->chunk, r->count, room, gfp);
+	return err;
+}
+
+static int fault_answer(struct cow_ctx *ctx, const struct dm_cow_reply *r,
+			gfp_t gfp)
+{
+	struct cow_run *run = run_make(r, gfp);
+	struct cow_room *room = NULL;
+	struct cow_page *page = NULL;
+	struct cow_fault *fault;
+	int err = 0;
+
+	if (!run)
+		return -ENOMEM;
+	/* Most answers need no more room than there is. */
+	do {
+		if (err)
+			err = answer_prepare(ctx, r, &room, &page, gfp);
+		if (!err) {
+			spin_lock_irq(&ctx->lock);
+			fault = cow_fault_by_id(ctx, r->id);
+			err = fault ? __fault_answer(ctx, fault, run, &room,
+						     &page) : -ENOENT;
+			spin_unlock_irq(&ctx->lock);
+		}
+		cow_room_free(room);
+		cow_page_free(page);
+		room = NULL;
+		page = NULL;
+	} while (err == -EAGAIN);
+	if (err)
+		cow_run_free(run);
+	return err;
+}
+
 /**
  * cow_fault_place - PLACE: a fault, or the next part of it, has its place
  * @ctx: the context; its control mutex is held
@@ -887,32 +940,18 @@ static int __fault_answer(struct cow_ctx *ctx, struct cow_fault *fault,
 int cow_fault_place(struct cow_ctx *ctx, const struct dm_cow_reply *r,
 		    gfp_t gfp)
 {
-	struct cow_fault *fault;
-	struct cow_page *page;
-	struct cow_run *run;
-	int err;
+	bool several = r->count > cow_map_group_rest(r->chunk);
+	int err = 0;
 
 	/* Long before it is locked, and bounded: hostile counts cost nothing. */
 	if (r->count > COW_MAX_FAULT)
 		return -EINVAL;
-	err = cow_map_reserve(ctx, r->chunk, r->count, gfp);
-	if (err)
-		return err;
-	run = run_make(r, gfp);
-	if (!run)
-		return -ENOMEM;
-	do {
-		err = cow_journal_prepare(ctx, &page, gfp);
-		if (err)
-			break;
-		spin_lock_irq(&ctx->lock);
-		fault = cow_fault_by_id(ctx, r->id);
-		err = fault ? __fault_answer(ctx, fault, run, &page) : -ENOENT;
-		spin_unlock_irq(&ctx->lock);
-		cow_page_free(page);
-	} while (err == -EAGAIN);
-	if (err)
-		cow_run_free(run);
+	if (several)
+		err = cow_map_reserve(ctx, r->chunk, r->count, gfp);
+	if (!err)
+		err = fault_answer(ctx, r, gfp);
+	if (several)
+		cow_map_release(ctx);
 	return err;
 }
 

@@ -14,12 +14,13 @@
  * their groups, so readers look at the ranges first: who sees the range
  * then sees the places.
  *
- * Memory is allocated before a place is given: in the context of the controller
- * when it answers (cow_map_reserve()), in that of the writer when the place
- * comes from a grant (cow_map_prepare()).  Both allocate without a lock and
- * look again under ctx->lock.  What happens to the place later changes its entry
- * and needs no memory.  What the controller has reserved is promised to it:
- * a writer leaves it alone.
+ * Memory is allocated before a place is given, without a lock (cow_map_prepare()):
+ * in the context of the controller when it answers, in that of the writer when
+ * the place comes from a grant.  Both look under ctx->lock whether there is room
+ * then (cow_map_make_room()).  What happens to the place later changes its entry
+ * and needs no memory.  What is not set in the hold of the lock that makes room in
+ * one group, MAP and places in several groups, is reserved before
+ * (cow_map_reserve()) and promised: a writer leaves it alone.
  */
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -761,6 +762,14 @@ static int group_reserve(struct cow_ctx *ctx, u64 chunk, u64 count, gfp_t gfp)
 	return 0;
 }
 
+static void promise(struct cow_ctx *ctx, u64 chunk, u64 end)
+{
+	spin_lock_irq(&ctx->lock);
+	WRITE_ONCE(ctx->map.promise, chunk);
+	WRITE_ONCE(ctx->map.promise_end, end);
+	spin_unlock_irq(&ctx->lock);
+}
+
 /**
  * cow_map_reserve - make room for places, so that setting them cannot fail
  * @ctx: the context; its control mutex is held
@@ -768,7 +777,8 @@ static int group_reserve(struct cow_ctx *ctx, u64 chunk, u64 count, gfp_t gfp)
  * @count: chunks
  * @gfp: how to allocate
  *
- * The room is the caller's until the next call.
+ * The room is the caller's until it calls cow_map_release(), which it must also
+ * after an error.
  * Context: process; may sleep.
  * Return: 0, -ENOMEM or -EINTR; then some room may have been made, nothing
  * else.
@@ -777,10 +787,7 @@ int cow_map_reserve(struct cow_ctx *ctx, u64 chunk, u64 count, gfp_t gfp)
 {
 	u64 end = chunk + count;
 
-	spin_lock_irq(&ctx->lock);
-	WRITE_ONCE(ctx->map.promise, chunk);
-	WRITE_ONCE(ctx->map.promise_end, end);
-	spin_unlock_irq(&ctx->lock);
+	promise(ctx, chunk, end);
 	while (chunk < end) {
 		u64 group_end = min(end, (chunk | (COW_GROUP - 1)) + 1);
 		int r = group_reserve(ctx, chunk, group_end - chunk, gfp);
@@ -793,6 +800,15 @@ int cow_map_reserve(struct cow_ctx *ctx, u64 chunk, u64 count, gfp_t gfp)
 		chunk = group_end;
 	}
 	return 0;
+}
+
+/**
+ * cow_map_release - what was reserved is set, or will not be
+ * @ctx: the context; its control mutex is held
+ */
+void cow_map_release(struct cow_ctx *ctx)
+{
+	promise(ctx, 0, 0);
 }
 
 static inline void spot_find(struct cow_ctx *ctx, struct cow_spot *spot)

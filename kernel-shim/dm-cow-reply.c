@@ -113,6 +113,18 @@ static bool fill_valid(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 	       !r->source_device && !r->source_sector;
 }
 
+static int map_range(struct cow_ctx *ctx, const struct dm_cow_reply *r)
+{
+	int err = cow_map_reserve(ctx, r->chunk, r->count, COW_GFP_REPLY);
+
+	if (!err) {
+		cow_map_commit_range(ctx, r);
+		cow_fault_told(ctx, r->chunk, r->count, true);
+	}
+	cow_map_release(ctx);
+	return err;
+}
+
 static int reply_map(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 {
 	int err;
@@ -127,13 +139,7 @@ static int reply_map(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 		err = cow_map_may_map(ctx, r);
 	if (!err && cow_fault_forbids_map(ctx, r->chunk, r->count))
 		err = -EEXIST;
-	if (!err)
-		err = cow_map_reserve(ctx, r->chunk, r->count, COW_GFP_REPLY);
-	if (err)
-		return err;
-	cow_map_commit_range(ctx, r);
-	cow_fault_told(ctx, r->chunk, r->count, true);
-	return 0;
+	return err ? err : map_range(ctx, r);
 }
 
 static int reply_known(struct cow_ctx *ctx, const struct dm_cow_reply *r)

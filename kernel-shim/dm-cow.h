@@ -840,6 +840,7 @@ void cow_map_lookup(struct cow_ctx *ctx, u64 chunk, u64 max,
 		    struct cow_extent *ext);
 bool cow_map_has_place(struct cow_ctx *ctx, u64 chunk);
 int cow_map_reserve(struct cow_ctx *ctx, u64 chunk, u64 count, gfp_t gfp);
+void cow_map_release(struct cow_ctx *ctx);
 int cow_map_prepare(struct cow_ctx *ctx, u64 chunk, u64 count,
 		    struct cow_room **room, gfp_t gfp);
 bool cow_map_make_room(struct cow_ctx *ctx, u64 chunk, u64 count,
