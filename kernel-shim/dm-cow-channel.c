@@ -169,7 +169,7 @@ static void __ask_all_again(struct cow_ctx *ctx)
 static void __attach(struct cow_chan *chan, struct cow_ctx *ctx,
 		     struct dm_cow_attach *arg)
 {
-	ctx->chan = chan;
+	WRITE_ONCE(ctx->chan, chan);
 	ctx->epoch++;
 	ctx->expired = false;
 	arg->features &= DM_COW_F_OFFERED;
@@ -403,8 +403,8 @@ static void chan_detach(struct cow_chan *chan, struct cow_ctx *ctx)
 	spin_lock_irq(&ctx->lock);
 	left = ctx->chan == chan;
 	if (left) {
-		ctx->chan = NULL;
-		ctx->picture = false;
+		WRITE_ONCE(ctx->chan, NULL);
+		WRITE_ONCE(ctx->picture, false);
 		__cow_forget_notices(ctx);
 		__ask_all_again(ctx);
 		__cow_wake_idle(ctx);

@@ -419,7 +419,8 @@ static void __ctx_revive(struct cow_ctx *ctx)
 {
 	if (!ctx->gone)
 		return;
-	ctx->gone = false;
+	/* Behind the devices; pairs with the acquire in reply_with_devices(). */
+	smp_store_release(&ctx->gone, false);
 	ctx->left = false;
 	ctx->gone_told = false;
 	ctx->flush_wanted = 0;
@@ -560,7 +561,7 @@ static bool ctx_drained_or_revived(struct cow_ctx *ctx)
 static void ctx_drain(struct cow_ctx *ctx)
 {
 	spin_lock_irq(&ctx->lock);
-	ctx->gone = true;
+	WRITE_ONCE(ctx->gone, true);
 	ctx->gone_told = false;
 	spin_unlock_irq(&ctx->lock);
 	cow_release_held(ctx, BLK_STS_IOERR);

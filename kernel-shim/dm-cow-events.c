@@ -81,7 +81,7 @@ void __cow_make_picture(struct cow_ctx *ctx)
 		list_add_tail(&direct->news, &ctx->direct_news);
 	__cow_journal_retell(ctx);
 	ctx->picture_number = ctx->number;
-	ctx->picture = true;
+	WRITE_ONCE(ctx->picture, true);
 }
 
 /**
@@ -435,7 +435,7 @@ static void __peek_done(struct cow_chan *chan, bool told)
 	__cow_journal_told(ctx, chan->peeked_placed);
 	ctx->heard = max(ctx->heard, chan->peeked_heard);
 	if (chan->peeked_end)
-		ctx->picture = false;
+		WRITE_ONCE(ctx->picture, false);
 	if (chan->peeked_nudge)
 		ctx->nudge = false;
 	if (chan->peeked_gone)

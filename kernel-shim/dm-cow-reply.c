@@ -241,12 +241,8 @@ static bool errno_valid(u32 error)
 /* Devices are there until a last line has waited for ctx->control. */
 static int reply_with_devices(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 {
-	bool gone;
-
-	spin_lock_irq(&ctx->lock);
-	gone = ctx->gone;
-	spin_unlock_irq(&ctx->lock);
-	if (gone)
+	/* Pairs with the release in __ctx_revive(). */
+	if (smp_load_acquire(&ctx->gone))
 		return -ENODEV;
 	/* The others wait for memory. */
 	if (r->op != DM_COW_OP_PLACE)
@@ -303,17 +299,14 @@ static bool op_served(const struct cow_ctx *ctx, u32 op)
 static int reply_one(struct cow_chan *chan, const struct dm_cow_reply *r)
 {
 	struct cow_ctx *ctx = chan->ctx;
-	bool stale, picture;
 
-	spin_lock_irq(&ctx->lock);
-	stale = ctx->chan != chan;
-	picture = ctx->picture;
-	spin_unlock_irq(&ctx->lock);
-	if (stale || r->generation != ctx->generation)
+	/* Whoever takes over waits for ctx->control; who leaves is in no call. */
+	if (READ_ONCE(ctx->chan) != chan || r->generation != ctx->generation)
 		return -ESTALE;
 	if (!op_served(ctx, r->op) || !reply_is_clean(r))
 		return -EINVAL;
-	if (picture && r->op != DM_COW_OP_MAP && r->op != DM_COW_OP_KNOWN)
+	if (READ_ONCE(ctx->picture) && r->op != DM_COW_OP_MAP &&
+	    r->op != DM_COW_OP_KNOWN)
 		return -EBUSY;
 	return reply_dispatch(ctx, r);
 }

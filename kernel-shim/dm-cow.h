@@ -603,7 +603,7 @@ struct cow_ctx {
 	struct mutex control;
 	struct cow_map map;
 
-	/* All that follows. */
+	/* All that follows; some of it is read without. */
 	spinlock_t lock;
 	enum cow_mode mode;
 	bool waited;
