@@ -305,6 +305,8 @@ static void __fault_hold_again(struct cow_ctx *ctx, struct cow_fault *fault)
 		hash_add(ctx->fault_ids, &fault->by_id, fault->id);
 	fault->started = false;
 	fault->answered = 0;
+	fault->copies = 0;
+	fault->skipped = 0;
 	fault->cursor = fault->chunk << ctx->chunk_shift;
 	list_splice_tail_init(&fault->late, &ctx->redo);
 	list_move_tail(&fault->queue, &ctx->held);
@@ -345,14 +347,12 @@ void cow_fault_end(struct cow_ctx *ctx, struct cow_fault *fault)
 
 	spin_lock_irqsave(&ctx->lock, flags);
 	ctx->nr_started--;
-	ctx->stat.copies += fault->copies;
-	ctx->stat.skipped += fault->skipped;
-	fault->copies = 0;
-	fault->skipped = 0;
 	if (is_out_of_space(fault) && __may_hold(ctx, fault)) {
 		__fault_hold_again(ctx, fault);
 		goto out;
 	}
+	ctx->stat.copies += fault->copies;
+	ctx->stat.skipped += fault->skipped;
 	list_for_each_entry(io, &fault->ios, list)
 		io->status = io_status(ctx, fault, io);
 	list_for_each_entry_safe(run, next_run, &fault->runs, in_fault) {
