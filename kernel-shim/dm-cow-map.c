@@ -31,7 +31,7 @@
 #include "dm-cow-known.h"
 
 /* Entries of the largest thin group; a full one costs no more per chunk. */
-#define COW_THIN_MAX	31
+#define COW_THIN_MAX	31U
 
 /* An entry: index in the group, state, device, sector. */
 #define COW_E_INDEX_SHIFT	56
@@ -480,7 +480,10 @@ static size_t group_bytes(void *group)
 	return thin_bytes(thin->room);
 }
 
-/* A group with room for that many entries; the rooms fill kmalloc's sizes. */
+/*
+ * A group with room for that many entries: 3, 15 or all of a thin one, or the full
+ * one.  They fill kmalloc's sizes: 64 bytes a chunk when it just had to grow.
+ */
 static void *group_alloc(unsigned int entries, gfp_t gfp)
 {
 	struct cow_thin *thin;
@@ -492,7 +495,7 @@ static void *group_alloc(unsigned int entries, gfp_t gfp)
 		return full ? (void *)((unsigned long)full | COW_FULL) : NULL;
 	}
 	while (room < entries)
-		room = room * 2 + 1;
+		room = min(room * 4 + 3, COW_THIN_MAX);
 	thin = kzalloc(thin_bytes(room), gfp);
 	if (!thin)
 		return NULL;
