@@ -59,6 +59,10 @@ cmp <(chunks 2000 16) <(dd if="$BASE_DISK" bs=4k skip=2000 count=16 iflag=direct
 write /tmp/b 2000 16
 write /tmp/a 3000 16
 settle
+# Nobody waits for the commit of this one, and the kernel alone knows of it.
+committed() { [ "$(status_field x 2)" = 0 ]; }
+write /tmp/b 4000 16
+wait_for 30 committed
 before=$(content /dev/mapper/x)
 cowctl remove x
 cowctl check /dev/mapper/below
