@@ -17,6 +17,9 @@ internal sealed class RunMap
     /// <summary>Of each leaf the key of its first run; any of an empty leaf, which is the only one. Beside them, for a search to look at nothing else.</summary>
     private readonly List<ulong> _firsts = [0];
 
+    /// <summary>Every run that was ever in the map ends here or before: behind it nothing is searched for, as keys come in order more often than not.</summary>
+    private ulong _end;
+
     /// <summary>Keys in the map.</summary>
     public ulong Total { get; private set; }
 
@@ -125,7 +128,8 @@ internal sealed class RunMap
     private void AddRun(in MapRun run)
     {
         Leaf leaf = Locate(run.Key, out int index, out int slot);
-        if (!leaf.TryInsertApart(slot, run))
+        _end = Math.Max(_end, run.End);
+        if (!leaf.TryInsertApart(slot, run) && !leaf.TryExtendLast(slot, run))
         {
             AddBeside(index, slot, run);
         }
@@ -181,7 +185,18 @@ internal sealed class RunMap
     /// <param name="index">Of the leaf that it is in.</param>
     /// <param name="slot">In that leaf; equal to its count, in the last leaf, where there is no such run.</param>
     /// <returns>The leaf.</returns>
-    private Leaf Locate(ulong key, out int index, out int slot)
+    private Leaf Locate(ulong key, out int index, out int slot) =>
+        key >= _end ? BehindLast(out index, out slot) : Search(key, out index, out slot);
+
+    private Leaf BehindLast(out int index, out int slot)
+    {
+        index = _leaves.Count - 1;
+        Leaf last = _leaves[index];
+        slot = last.Count;
+        return last;
+    }
+
+    private Leaf Search(ulong key, out int index, out int slot)
     {
         index = LeafOf(key);
         Leaf leaf = _leaves[index];
@@ -278,6 +293,17 @@ internal sealed class RunMap
                 return false;
             }
             Insert(slot, run);
+            return true;
+        }
+
+        /// <summary>Adds a run to the last one of the leaf, where it continues that and lies behind all others of the map, as what comes in order does.</summary>
+        public bool TryExtendLast(int slot, in MapRun run)
+        {
+            if (slot == 0 || slot < Count || !Joins(Runs[slot - 1], run))
+            {
+                return false;
+            }
+            Runs[slot - 1].Count += run.Count;
             return true;
         }
 
