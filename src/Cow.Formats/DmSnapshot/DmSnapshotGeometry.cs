@@ -23,7 +23,7 @@ internal readonly record struct DmSnapshotGeometry(uint ChunkSectors)
     /// <summary>Whether a chunk of the store is header or area, and never data.</summary>
     public bool IsMetadata(ulong chunk) => chunk == 0 || chunk % Stride == 1;
 
-    /// <summary>The first area behind a data chunk.</summary>
+    /// <summary>The first area behind a chunk that is not the header.</summary>
     public ulong NextAreaChunk(ulong chunk) => AreaChunk(((chunk - 1) / Stride) + 1);
 
     /// <summary>Whole chunks in so many bytes.</summary>

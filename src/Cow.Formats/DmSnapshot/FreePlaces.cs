@@ -11,6 +11,9 @@ internal sealed class FreePlaces(DmSnapshotGeometry geometry)
     /// <summary>The lowest run, taken out of the map to be used up; or none.</summary>
     private ChunkRun _lowest;
 
+    /// <summary>The first area at or behind the start of <see cref="_lowest"/>.</summary>
+    private ulong _area;
+
     /// <summary>Chunks of the store, metadata included.</summary>
     public ulong Capacity { get; private set; } = DmSnapshotGeometry.FirstDataChunk;
 
@@ -32,13 +35,14 @@ internal sealed class FreePlaces(DmSnapshotGeometry geometry)
         while (_lowest.Count > 0 || TryLowest())
         {
             ulong chunk = _lowest.Chunk;
-            bool metadata = geometry.IsMetadata(chunk);
-            ulong count = metadata ? 1 : Math.Min(Math.Min(most, _lowest.Count), geometry.NextAreaChunk(chunk) - chunk);
+            bool area = chunk == _area;
+            ulong count = area ? 1 : Math.Min(Math.Min(most, _lowest.Count), _area - chunk);
             _lowest = new ChunkRun(chunk + count, _lowest.Count - count);
-            if (!metadata)
+            if (!area)
             {
                 return (chunk, count);
             }
+            _area = geometry.NextAreaChunk(chunk);
         }
         return (0, 0);
     }
@@ -63,6 +67,7 @@ internal sealed class FreePlaces(DmSnapshotGeometry geometry)
         ChunkRun all = new(0, Capacity);
         bool found = _free.TryTakeOut(ref all, out MapRun run);
         _lowest = new ChunkRun(run.Key, run.Count);
+        _area = found ? geometry.NextAreaChunk(run.Key - 1) : 0;
         return found;
     }
 
