@@ -22,8 +22,9 @@ internal readonly record struct DeviceIndices(int Layers, int BaseLayer = -1)
     private const uint FirstFeature = 2;
 
     /// <summary>Kernel index of a format's writable device.</summary>
-    public uint OfOverlay(int device) =>
-        device == 0 ? Cow : FirstFeature + checked((uint)(Layers + device - 1));
+    public uint OfOverlay(int device) => device == 0 ? Cow : OfFurther(device);
+
+    private uint OfFurther(int device) => FirstFeature + checked((uint)(Layers + device - 1));
 
     /// <summary>Kernel index of a layer.</summary>
     public uint OfLayer(int layer) => layer == BaseLayer
@@ -31,6 +32,7 @@ internal readonly record struct DeviceIndices(int Layers, int BaseLayer = -1)
         : FirstFeature + checked((uint)(BaseLayer >= 0 && layer > BaseLayer ? layer - 1 : layer));
 
     /// <summary>Kernel index of what an extent reads from.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public uint OfSource(in Extent extent) => extent.Kind switch
     {
         ExtentKind.Base => Base,

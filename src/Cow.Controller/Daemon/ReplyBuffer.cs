@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Runtime.CompilerServices;
 using Cow.DmIoctl;
 using Cow.Formats;
 
@@ -20,6 +21,8 @@ internal sealed class ReplyBuffer(ChunkGeometry geometry, DeviceIndices indices,
 
     public void Truncate(int count) => Count = count;
 
+    /// <summary>Inlined, as <see cref="CowReply.Place"/> is: then the reply that a first write waits for is made where it stays.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Add(in CowReply reply)
     {
         if (Count == _replies.Length)
@@ -42,7 +45,7 @@ internal sealed class ReplyBuffer(ChunkGeometry geometry, DeviceIndices indices,
     public void Place(ulong id, in Allocation allocation)
     {
         PlacedRun placed = allocation.Placed;
-        bool zeros = allocation.Fill == Fill.Copy && allocation.Source.Kind == ExtentKind.Zero;
+        Extent source = allocation.Source;
         Add(CowReply.Place(
             generation,
             id,
@@ -50,9 +53,9 @@ internal sealed class ReplyBuffer(ChunkGeometry geometry, DeviceIndices indices,
             placed.Run.Count,
             indices.OfOverlay(placed.Place.Device),
             new Sectors(placed.Place.Sector),
-            zeros ? CowFill.Zero : ToKernel(allocation.Fill),
-            indices.OfSource(allocation.Source),
-            SourceSector(allocation.Source)));
+            ToKernel(allocation.Fill, source.Kind),
+            indices.OfSource(source),
+            SourceSector(source)));
     }
 
     public void Error(ulong id, Errno error) => Add(CowReply.Error(generation, id, error));
@@ -84,6 +87,7 @@ internal sealed class ReplyBuffer(ChunkGeometry geometry, DeviceIndices indices,
     public ByteRange BytesOf(in PlacedRun run) => geometry.BytesOf(run);
 
     /// <summary>First sector that an extent reads from, on its own device. The base reads at the chunk's own offset.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private Sectors SourceSector(in Extent extent) => extent.Kind switch
     {
         ExtentKind.Base => new Sectors(geometry.SectorOf(extent.Run.Chunk)),
@@ -91,9 +95,9 @@ internal sealed class ReplyBuffer(ChunkGeometry geometry, DeviceIndices indices,
         _ => new Sectors(extent.Place.Sector),
     };
 
-    private static CowFill ToKernel(Fill fill) => fill switch
+    private static CowFill ToKernel(Fill fill, ExtentKind source) => fill switch
     {
-        Fill.Copy => CowFill.Copy,
+        Fill.Copy => source == ExtentKind.Zero ? CowFill.Zero : CowFill.Copy,
         Fill.Zero => CowFill.Zero,
         _ => CowFill.Nothing,
     };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Cow.DmIoctl.Abi;
 
@@ -83,6 +84,7 @@ public readonly record struct CowReply
     /// <param name="fill">What fills the part of the chunks that no write covers.</param>
     /// <param name="sourceDevice">Copy: device of the source; left out otherwise.</param>
     /// <param name="sourceSector">Copy: where the first chunk's data is; left out otherwise.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static CowReply Place(uint generation, ulong id, ulong chunk, ulong count, uint device, Sectors sector,
         CowFill fill, uint sourceDevice = 0, Sectors sourceSector = default) => new()
         {
