@@ -45,7 +45,7 @@ internal readonly record struct ChunkGeometry
     public ChunkRun Clip(ChunkRun run) => new(run.Chunk, Math.Min(run.Count, Chunks - run.Chunk));
 
     /// <summary>The bytes of the store that a run of places takes, the cut-off chunk in full.</summary>
-    public ByteRange BytesOf(PlacedRun run) => new(
+    public ByteRange BytesOf(in PlacedRun run) => new(
         checked((long)(run.Place.Sector * SectorBytes)),
         checked((long)(run.Run.Count * ChunkSectors * SectorBytes)));
 }

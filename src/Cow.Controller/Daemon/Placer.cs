@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Runtime.CompilerServices;
 using Cow.DmIoctl;
 using Cow.Formats;
 
@@ -89,14 +90,18 @@ internal sealed class Placer(ICowFormat format, ISpaceKeeper space, ChunkGeometr
 #pragma warning restore CA1031
 
     /// <summary>Makes an allocation one that the kernel can serve: what it cannot copy from anywhere is at the place already.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void FillOpaque(ref Allocation allocation)
     {
-        if (allocation.Fill != Fill.Copy || allocation.Source.Kind != ExtentKind.Opaque)
+        if (allocation is { Fill: Fill.Copy, Source.Kind: ExtentKind.Opaque })
         {
-            return;
+            Unpack(ref allocation);
         }
+    }
 
-        // One chunk: opaque ones never come in runs.
+    /// <summary>One chunk: opaque ones never come in runs.</summary>
+    private void Unpack(ref Allocation allocation)
+    {
         Span<byte> data = Buffer(checked((int)geometry.SectorsOf(allocation.Placed.Run) * ChunkGeometry.SectorBytes));
         format.Read(allocation.Placed.Run.Chunk, data);
         space.Fill(allocation.Placed.Place, data);
@@ -115,5 +120,5 @@ internal sealed class Placer(ICowFormat format, ISpaceKeeper space, ChunkGeometr
 
     private bool CanBeKept(in Allocation allocation, ReplyBuffer replies) =>
         space.Ensure(allocation.Placed.Place.Device, replies.BytesOf(allocation.Placed))
-        && space.Ensure(0, allocation.Metadata);
+        && (allocation.Metadata.Length == 0 || space.Ensure(0, allocation.Metadata));
 }
