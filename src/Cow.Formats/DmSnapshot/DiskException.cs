@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Runtime.CompilerServices;
 using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace Cow.Formats.DmSnapshot;
@@ -25,8 +26,11 @@ internal readonly record struct DiskException(ulong OldChunk, ulong NewChunk)
         new(ReadUInt64LittleEndian(bytes[OldChunkAt..]), ReadUInt64LittleEndian(bytes[NewChunkAt..]));
 
     /// <summary>Encodes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Write(Span<byte> bytes)
     {
+        // Here once, and not for each field: a commit writes nothing as often.
+        bytes = bytes[..Size];
         WriteUInt64LittleEndian(bytes[OldChunkAt..], OldChunk);
         WriteUInt64LittleEndian(bytes[NewChunkAt..], NewChunk);
     }

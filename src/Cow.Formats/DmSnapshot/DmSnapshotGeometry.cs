@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using System.Numerics;
+
 namespace Cow.Formats.DmSnapshot;
 
 /// <summary>Where things are in a store: chunk 0 is the header; then area, its data chunks, area, its data chunks, ...</summary>
@@ -25,6 +27,9 @@ internal readonly record struct DmSnapshotGeometry(uint ChunkSectors)
 
     /// <summary>The first area behind a chunk that is not the header.</summary>
     public ulong NextAreaChunk(ulong chunk) => AreaChunk(((chunk - 1) / Stride) + 1);
+
+    /// <summary>The chunk that a sector of the store lies in.</summary>
+    public ulong ChunkOf(ulong sector) => sector >> BitOperations.Log2(ChunkSectors);
 
     /// <summary>Whole chunks in so many bytes.</summary>
     public ulong Chunks(long bytes) => (ulong)(bytes / ChunkBytes);

@@ -115,7 +115,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
             throw Conflict(run.Run.Chunk, run.Place, "a run of whole chunks inside disk and store");
         }
         Sort();
-        ulong first = run.Place.Sector / _geometry.ChunkSectors;
+        ulong first = _geometry.ChunkOf(run.Place.Sector);
         for (ulong i = 0; i < run.Run.Count; i++)
         {
             AdoptChunk(run.Run.Chunk + i, first + i);
@@ -362,7 +362,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
     private void CommitRun(in PlacedRun placed)
     {
         ulong chunk = placed.Run.Chunk;
-        ulong place = placed.Place.Sector / _geometry.ChunkSectors;
+        ulong place = _geometry.ChunkOf(placed.Place.Sector);
         Sort();
         while (chunk < placed.Run.End)
         {
@@ -376,7 +376,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
             {
                 _pending.Remove(chunk, count);
                 _placed.Add(chunk, place, count);
-                _log.Append(chunk, place, count);
+                _ = _log.Append([new PlacedRun(new ChunkRun(chunk, count), PlaceOf(place))]);
             }
             chunk += count;
             place += count;
@@ -411,7 +411,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
 
     /// <summary>The chunk of the store that a place is.</summary>
     private ulong FirstOf(Place place) => place.Device == 0 && place.Sector % _geometry.ChunkSectors == 0
-        ? place.Sector / _geometry.ChunkSectors
+        ? _geometry.ChunkOf(place.Sector)
         : throw new ImageFormatException(_file.Name, 0, "a whole chunk of the store", $"sector {place.Sector} of device {place.Device}, granted");
 
     private Place PlaceOf(ulong storeChunk) => new(0, storeChunk * _geometry.ChunkSectors);

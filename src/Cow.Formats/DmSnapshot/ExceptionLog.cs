@@ -22,10 +22,11 @@ internal sealed class ExceptionLog
     private readonly IImageFile _file;
     private readonly DmSnapshotGeometry _geometry;
     private readonly byte[] _window;
-    private ulong _written;
 
-    /// <summary>The entry that fills the current area.</summary>
-    private ulong _lastOfArea;
+    // The first entry of the window; the bytes of it that have entries, and that are on disk.
+    private ulong _first;
+    private int _used;
+    private int _written;
 
     public ExceptionLog(IImageFile file, DmSnapshotGeometry geometry)
     {
@@ -35,7 +36,10 @@ internal sealed class ExceptionLog
     }
 
     /// <summary>Entries in the list, those appended but not written out included.</summary>
-    public ulong Count { get; private set; }
+    public ulong Count => _first + ((ulong)_used / DiskException.Size);
+
+    /// <summary>First entry of the next area.</summary>
+    public ulong AreaEnd { get; private set; }
 
     private ulong EntriesPerWindow => (ulong)_window.Length / DiskException.Size;
 
@@ -50,11 +54,11 @@ internal sealed class ExceptionLog
             {
                 throw new ImageFormatException(_file.Name, _geometry.EntryOffset(Count), "a further metadata area, as the last one is full", "the end of the store");
             }
-            _file.ReadAt(_window, _geometry.EntryOffset(Count));
+            _file.ReadAt(_window, _geometry.EntryOffset(_first));
         }
         while (LoadWindow(take));
-        _written = Count;
-        _lastOfArea = LastOf(Count / _geometry.EntriesPerArea);
+        _written = _used;
+        AreaEnd = EndOf(Count / _geometry.EntriesPerArea);
     }
 
     /// <summary>Whether the rest of the current area, behind the end of the list, is zero.</summary>
@@ -79,64 +83,67 @@ internal sealed class ExceptionLog
         }
     }
 
-    /// <summary>Appends entries for chunks of the disk at adjoining chunks of the store; on disk only after <see cref="WriteOut"/>, or earlier.</summary>
-    public void Append(ulong oldChunk, ulong newChunk, ulong count)
-    {
-        int slot = SlotAt(Count);
-        for (; count > 0; oldChunk++, newChunk++, count--)
-        {
-            if (Count == _lastOfArea)
-            {
-                MakeArea((Count / _geometry.EntriesPerArea) + 1);
-            }
-            new DiskException(oldChunk, newChunk).Write(_window.AsSpan(slot));
-            Count++;
-            slot += DiskException.Size;
-            if (slot == _window.Length)
-            {
-                WriteOut();
-                _window.AsSpan().Clear();
-                slot = 0;
-            }
-        }
-    }
-
-    /// <summary>As the other one.</summary>
+    /// <summary>Appends an entry for each chunk; on disk only after <see cref="WriteOut"/>, or earlier.</summary>
     /// <returns>How many entries these are.</returns>
     public ulong Append(ReadOnlySpan<PlacedRun> runs)
     {
         ulong before = Count;
+        Span<byte> room = _window.AsSpan(_used);
         foreach (ref readonly PlacedRun run in runs)
         {
-            Append(run.Run.Chunk, run.Place.Sector / _geometry.ChunkSectors, run.Run.Count);
+            ulong place = _geometry.ChunkOf(run.Place.Sector);
+            ulong end = run.Run.End;
+            for (ulong chunk = run.Run.Chunk; chunk < end; chunk++, place++)
+            {
+                new DiskException(chunk, place).Write(room);
+                room = room[DiskException.Size..];
+                if (room.IsEmpty)
+                {
+                    room = NextWindow();
+                }
+            }
         }
+        _used = _window.Length - room.Length;
         return Count - before;
     }
 
     /// <summary>Writes the sectors of the window that have new entries.</summary>
     public void WriteOut()
     {
-        if (_written == Count)
+        if (_written == _used)
         {
             return;
         }
-        ulong window = _written / EntriesPerWindow * EntriesPerWindow;
-        int from = (int)(_written - window) * DiskException.Size / SectorBytes * SectorBytes;
-        int to = (int)(Count - window) * DiskException.Size;
-        to = (to + SectorBytes - 1) / SectorBytes * SectorBytes;
-        _file.WriteAt(_window.AsSpan(from, to - from), _geometry.EntryOffset(window) + from);
-        _written = Count;
+        int from = _written & -SectorBytes;
+        int to = (_used + SectorBytes - 1) & -SectorBytes;
+        _file.WriteAt(_window.AsSpan(from, to - from), _geometry.EntryOffset(_first) + from);
+        _written = _used;
+    }
+
+    /// <summary>Writes out the window, which is full. Where that fills the area, too, readers will look into the next one.</summary>
+    private Span<byte> NextWindow()
+    {
+        _used = _window.Length;
+        if (Count == AreaEnd)
+        {
+            MakeArea(Count / _geometry.EntriesPerArea);
+        }
+        WriteOut();
+        _window.AsSpan().Clear();
+        _first += EntriesPerWindow;
+        _used = 0;
+        _written = 0;
+        return _window;
     }
 
     private bool WalkTail(bool clear)
     {
-        long windowAt = _geometry.EntryOffset(Count / EntriesPerWindow * EntriesPerWindow);
-        int used = SlotAt(Count);
-        bool wasClear = !_window.AsSpan(used).ContainsAnyExcept((byte)0);
+        long windowAt = _geometry.EntryOffset(_first);
+        bool wasClear = !_window.AsSpan(_used).ContainsAnyExcept((byte)0);
         if (!wasClear && clear)
         {
-            _window.AsSpan(used).Clear();
-            int from = used / SectorBytes * SectorBytes;
+            _window.AsSpan(_used).Clear();
+            int from = _used & -SectorBytes;
             _file.WriteAt(_window.AsSpan(from), windowAt + from);
         }
 
@@ -155,7 +162,7 @@ internal sealed class ExceptionLog
         return wasClear;
     }
 
-    /// <summary>Before the entry is written behind which readers look into it.</summary>
+    /// <summary>Before the entry is written out behind which readers look into it.</summary>
     private void MakeArea(ulong area)
     {
         ulong chunk = _geometry.AreaChunk(area);
@@ -165,26 +172,24 @@ internal sealed class ExceptionLog
         }
         ZeroChunk(chunk);
         _file.Flush();
-        _lastOfArea = LastOf(area);
+        AreaEnd = EndOf(area);
     }
 
-    private ulong LastOf(ulong area) => ((area + 1) * _geometry.EntriesPerArea) - 1;
+    private ulong EndOf(ulong area) => (area + 1) * _geometry.EntriesPerArea;
 
     private bool LoadWindow(Action<DiskException, long> take)
     {
-        ulong end = Count + EntriesPerWindow;
-        while (Count < end)
+        for (; _used < _window.Length; _used += DiskException.Size)
         {
-            DiskException entry = DiskException.Read(_window.AsSpan(SlotAt(Count)));
+            DiskException entry = DiskException.Read(_window.AsSpan(_used));
             if (entry.Ends)
             {
                 return false;
             }
             take(entry, _geometry.EntryOffset(Count));
-            Count++;
         }
+        _first += EntriesPerWindow;
+        _used = 0;
         return true;
     }
-
-    private int SlotAt(ulong entry) => (int)(entry % EntriesPerWindow) * DiskException.Size;
 }
