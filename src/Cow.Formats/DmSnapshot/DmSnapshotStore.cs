@@ -254,20 +254,34 @@ internal sealed class DmSnapshotStore : IGrantingFormat
     /// <returns>How many of <paramref name="runs"/>; with none of their <paramref name="chunks"/>, where the first was allocated places.</returns>
     private int Adjoining(ReadOnlySpan<PlacedRun> runs, out ulong chunks)
     {
-        Place next = runs[0].Place;
-        chunks = 0;
+        (int device, ulong next) = runs[0].Place;
         int adjoining = 0;
-        foreach (ref readonly PlacedRun run in runs)
+        while (adjoining < runs.Length && runs[adjoining].Place.Sector == next && runs[adjoining].Place.Device == device)
         {
-            if (run.Place != next || (_pending.Total > 0 && _pending.HasAny(run.Run.Chunk, run.Run.Count)))
-            {
-                break;
-            }
-            chunks += run.Run.Count;
-            next = next with { Sector = next.Sector + (run.Run.Count * _geometry.ChunkSectors) };
+            next += runs[adjoining].Run.Count * _geometry.ChunkSectors;
             adjoining++;
         }
+        if (_pending.Total > 0)
+        {
+            adjoining = Unallocated(runs[..adjoining]);
+        }
+        chunks = ChunksOf(runs[..adjoining]);
         return adjoining;
+    }
+
+    private ulong ChunksOf(ReadOnlySpan<PlacedRun> adjoining) => adjoining.IsEmpty
+        ? 0
+        : _geometry.ChunkOf(adjoining[^1].Place.Sector - adjoining[0].Place.Sector) + adjoining[^1].Run.Count;
+
+    /// <summary>How many runs from the first one on have no chunk that was allocated a place.</summary>
+    private int Unallocated(ReadOnlySpan<PlacedRun> runs)
+    {
+        int count = 0;
+        while (count < runs.Length && !_pending.HasAny(runs[count].Run.Chunk, runs[count].Run.Count))
+        {
+            count++;
+        }
+        return count;
     }
 
     private ulong TakeChunks(PlacedRun run)
