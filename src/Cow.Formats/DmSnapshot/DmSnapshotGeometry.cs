@@ -4,7 +4,7 @@ using System.Numerics;
 namespace Cow.Formats.DmSnapshot;
 
 /// <summary>Where things are in a store: chunk 0 is the header; then area, its data chunks, area, its data chunks, ...</summary>
-/// <param name="ChunkSectors">Sectors of 512 bytes in a chunk.</param>
+/// <param name="ChunkSectors">Sectors of 512 bytes in a chunk; a power of two.</param>
 internal readonly record struct DmSnapshotGeometry(uint ChunkSectors)
 {
     /// <summary>The first chunk that can hold data: behind the header and area 0.</summary>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Runtime.CompilerServices;
 using Cow.Formats.Io;
 
 namespace Cow.Formats.DmSnapshot;
@@ -36,6 +37,9 @@ internal sealed class DmSnapshotStore : IGrantingFormat
     private ulong _abandoned;
     private bool _failed;
 
+    /// <summary>Entries that the list can have in a store of this size.</summary>
+    private ulong _mostEntries;
+
     public DmSnapshotStore(IImageFile file, DmSnapshotGeometry geometry, OpenOptions options)
     {
         _file = file;
@@ -45,7 +49,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         _diskChunks = geometry.DiskChunks(options.VirtualSizeBytes);
         _readOnly = options.ReadOnly;
 
-        _free.GrowTo(geometry.Chunks(file.Length));
+        Grow();
         _log.Load(Load);
         if (!_readOnly)
         {
@@ -70,6 +74,9 @@ internal sealed class DmSnapshotStore : IGrantingFormat
 
     /// <summary>Entries that the list will have when all places that were given out are in it.</summary>
     private ulong Entries => _log.Count + _pending.Total + _takenChunks + _reserved.Total;
+
+    /// <summary>Places that can be given out: those that the list can name.</summary>
+    private ulong Room => _mostEntries - Entries;
 
     public Extent Lookup(ulong chunk, ulong limit)
     {
@@ -99,7 +106,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
             return Answer(chunk, run.ValueOf(chunk), count, Fill.Copy, AreasToCome());
         }
 
-        (ulong place, count) = _free.Take(Math.Min(count, _geometry.MaxEntries(_free.Capacity) - Entries));
+        (ulong place, count) = _free.Take(Math.Min(count, Room));
         if (count > 0)
         {
             _pending.Add(chunk, place, count);
@@ -134,7 +141,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
     public PlaceGrant Reserve(ulong count)
     {
         RefuseIfNotWritable();
-        (ulong place, count) = _free.Take(Math.Min(count, _geometry.MaxEntries(_free.Capacity) - Entries));
+        (ulong place, count) = _free.Take(Math.Min(count, Room));
         if (count > 0)
         {
             _reserved.Add(place, place, count);
@@ -146,7 +153,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
     {
         RefuseIfNotWritable();
         ulong first = FirstOf(grant.Place);
-        bool fits = grant.IsPool && grant.Count <= _geometry.MaxEntries(_free.Capacity) - Entries;
+        bool fits = grant.IsPool && grant.Count <= Room;
         for (ulong i = 0; i < grant.Count; i++)
         {
             if (!fits || !_free.TryTake(first + i))
@@ -208,7 +215,11 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         _failed = false;
     }
 
-    public void Grow() => _free.GrowTo(_geometry.Chunks(_file.Length));
+    public void Grow()
+    {
+        _free.GrowTo(_geometry.Chunks(_file.Length));
+        _mostEntries = _geometry.MaxEntries(_free.Capacity);
+    }
 
     public CheckReport Check() => DmSnapshotCheck.Run(_file, _geometry, _diskChunks, Lookup, _log.Count);
 
@@ -242,7 +253,7 @@ internal sealed class DmSnapshotStore : IGrantingFormat
             }
             return;
         }
-        if (Entries >= _geometry.MaxEntries(_free.Capacity) || !_free.TryTake(place))
+        if (Room == 0 || !_free.TryTake(place))
         {
             throw Conflict(chunk, PlaceOf(place), "a free place of the store");
         }
@@ -310,7 +321,16 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Sort()
+    {
+        if (_taken.Count > 0)
+        {
+            SortTaken();
+        }
+    }
+
+    private void SortTaken()
     {
         SortListed();
         while (_taken.Count > 0)
@@ -414,13 +434,13 @@ internal sealed class DmSnapshotStore : IGrantingFormat
 
     /// <summary>From the first to the last area that the list will enter to name all places that were given out; data chunks in between were given out,
     /// too. Told with every answer until the list is there: the first who was told may have found no room for it.</summary>
-    private ByteRange AreasToCome()
+    private ByteRange AreasToCome() => Entries < _log.AreaEnd ? default : AreasTo(Entries);
+
+    private ByteRange AreasTo(ulong entry)
     {
-        ulong next = (_log.Count / _geometry.EntriesPerArea) + 1;
-        ulong last = Entries / _geometry.EntriesPerArea;
-        return last < next
-            ? default
-            : new ByteRange((long)_geometry.AreaChunk(next) * _geometry.ChunkBytes, (long)(_geometry.AreaChunk(last) - _geometry.AreaChunk(next) + 1) * _geometry.ChunkBytes);
+        ulong next = _geometry.AreaChunk((_log.Count / _geometry.EntriesPerArea) + 1);
+        ulong last = _geometry.AreaChunk(entry / _geometry.EntriesPerArea);
+        return new ByteRange((long)next * _geometry.ChunkBytes, (long)(last - next + 1) * _geometry.ChunkBytes);
     }
 
     /// <summary>The chunk of the store that a place is.</summary>
@@ -439,15 +459,15 @@ internal sealed class DmSnapshotStore : IGrantingFormat
 
     private void RefuseIfNotWritable()
     {
-        if (_readOnly)
+        if (_readOnly || _failed)
         {
-            throw new InvalidOperationException($"{_file.Name} is open read-only");
-        }
-        if (_failed)
-        {
-            throw new IOException($"{_file.Name}: an earlier write failed; open the store again");
+            throw NotWritable();
         }
     }
+
+    private Exception NotWritable() => _readOnly
+        ? new InvalidOperationException($"{_file.Name} is open read-only")
+        : new IOException($"{_file.Name}: an earlier write failed; open the store again");
 
     private ImageFormatException Conflict(ulong chunk, Place place, string expected) =>
         new(_file.Name, 0, expected, $"sector {place.Sector} of device {place.Device}, adopted for chunk {chunk}");
