@@ -25,12 +25,27 @@ public sealed class PlacedRuns
     /// <summary>Adds runs behind the last one.</summary>
     public void Add(ReadOnlySpan<PlacedRun> runs)
     {
-        if (runs.Length > _runs.Length - _head - Count)
-        {
-            MakeRoom(Count + runs.Length);
-        }
-        runs.CopyTo(_runs.AsSpan(_head + Count));
+        runs.CopyTo(Room(runs.Length));
         Count += runs.Length;
+    }
+
+    /// <summary>What lies behind the last run, to write runs to that are kept then; until the next change.</summary>
+    /// <param name="most">How many at most.</param>
+    public Span<PlacedRun> Room(int most)
+    {
+        if (most > _runs.Length - _head - Count)
+        {
+            MakeRoom(Count + most);
+        }
+        return _runs.AsSpan(_head + Count, most);
+    }
+
+    /// <summary>Adds the first runs of what was written to <see cref="Room"/>.</summary>
+    /// <param name="count">How many.</param>
+    public void Keep(int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, _runs.Length - _head - Count);
+        Count += count;
     }
 
     /// <summary>Takes the oldest runs out.</summary>

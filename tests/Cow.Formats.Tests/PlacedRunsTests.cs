@@ -13,7 +13,7 @@ internal sealed class PlacedRunsTests
         for (int step = 0; step < 2000; step++)
         {
             PlacedRun[] added = [.. Enumerable.Range(0, random.Next(random.Next(2) * 300)).Select(_ => Draw(random))];
-            runs.Add(added);
+            Add(runs, added, inPlace: random.Next(2) == 0);
             Array.ForEach(added, model.Enqueue);
             int dropped = random.Next(4) == 0 ? model.Count : random.Next(model.Count + 1) / 2;
             runs.Drop(dropped);
@@ -31,6 +31,19 @@ internal sealed class PlacedRunsTests
         runs.Add([Draw(random)]);
         Assert.That(runs.Runs.Length, Is.EqualTo(1));
         Assert.That(() => runs.Drop(runs.Count + 1), Throws.InstanceOf<ArgumentOutOfRangeException>());
+    }
+
+    private static void Add(PlacedRuns runs, PlacedRun[] added, bool inPlace)
+    {
+        if (!inPlace)
+        {
+            runs.Add(added);
+            return;
+        }
+
+        // Room for more than comes.
+        added.CopyTo(runs.Room(added.Length + 5));
+        runs.Keep(added.Length);
     }
 
     private static PlacedRun Draw(Random random) =>

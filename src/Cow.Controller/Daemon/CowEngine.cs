@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Runtime.CompilerServices;
 using Cow.DmIoctl;
 using Cow.Formats;
 using Microsoft.Extensions.Logging;
@@ -30,7 +31,6 @@ internal sealed class CowEngine
     private readonly HeldFaults _held = new();
     private readonly PlacedQueue _placed = new();
     private readonly List<ChunkRun> _picture = [];
-    private PlacedRun[] _told = [];
 
     // Numbers: of the last place that TAKEN spoke of, and of the last one that is committed, or was told.
     private ulong _heard;
@@ -94,17 +94,17 @@ internal sealed class CowEngine
     {
         while (!events.IsEmpty)
         {
-            int placed = PlacedFirst(events);
-            if (placed > 1)
+            int handled = 1;
+            if (IsPlain(events[0]))
             {
-                HandlePlaced(events[..placed]);
+                handled = HandlePlain(events);
             }
             else
             {
                 Handle(events[0], replies);
             }
 
-            events = events[Math.Max(placed, 1)..];
+            events = events[handled..];
         }
     }
 
@@ -123,15 +123,18 @@ internal sealed class CowEngine
         }
     }
 
-    private void HandlePlaced(ReadOnlySpan<CowEvent> events)
+    /// <summary>A busy device tells of little else than places, so those that follow each other are taken together.</summary>
+    /// <returns>How many of the events these were.</returns>
+    private int HandlePlain(ReadOnlySpan<CowEvent> events)
     {
         try
         {
-            TakePlaced(events);
+            return TakePlain(events);
         }
         catch (Exception x)
         {
             Disagree(x);
+            return PlainFirst(events);
         }
     }
 
@@ -215,7 +218,8 @@ internal sealed class CowEngine
                 break;
             case CowEventType.Placed:
                 PlacedRun placed = Adopt(e);
-                _placed.Add(e.Number, new ReadOnlySpan<PlacedRun>(in placed));
+                _placed.Room(1)[0] = placed;
+                _placed.Add(e.Number, 1);
                 break;
             case CowEventType.Taken:
                 _heard = e.Number;
@@ -390,11 +394,16 @@ internal sealed class CowEngine
         }
     }
 
-    /// <summary>How many events from the first one on are PLACED, and not of the picture.</summary>
-    private static int PlacedFirst(ReadOnlySpan<CowEvent> events)
+    /// <summary>PLACED as nearly all are: not of the picture, and on the CoW device.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool IsPlain(in CowEvent e) =>
+        e is { Type: CowEventType.Placed, Flags: CowEventFlags.None, Device: DeviceIndices.Cow } && _geometry.Contains(e.Chunk, e.Count);
+
+    /// <summary>How many events from the first one on are such.</summary>
+    private int PlainFirst(ReadOnlySpan<CowEvent> events)
     {
         int count = 0;
-        while (count < events.Length && events[count] is { Type: CowEventType.Placed, Flags: CowEventFlags.None })
+        while (count < events.Length && IsPlain(events[count]))
         {
             count++;
         }
@@ -402,28 +411,33 @@ internal sealed class CowEngine
         return count;
     }
 
-    /// <summary>A busy device tells of nothing else, so these are taken together.</summary>
-    private void TakePlaced(ReadOnlySpan<CowEvent> events)
+    /// <summary>Takes the first events, as long as they are plain.</summary>
+    /// <returns>How many.</returns>
+    private int TakePlain(ReadOnlySpan<CowEvent> events)
     {
-        if (events[^1].Number != events[0].Number + (ulong)events.Length - 1)
+        // One pass, to where they stay: nothing else of the daemon is done as often.
+        Span<PlacedRun> runs = _placed.Room(events.Length);
+        int count = 0;
+        while (count < events.Length && IsPlain(events[count]))
         {
-            throw new InvalidDataException($"{events.Length} places from {events[0].Number} on end with {events[^1].Number}");
+            ref readonly CowEvent e = ref events[count];
+            runs[count++] = new PlacedRun(new ChunkRun(e.Chunk, e.Count), new Place(0, e.Sector.Value));
         }
 
-        if (events.Length > _told.Length)
+        ulong first = events[0].Number;
+        ulong last = events[count - 1].Number;
+        if (last != first + (ulong)count - 1)
         {
-            _told = new PlacedRun[events.Length];
+            throw NotInOrder(first, last, count);
         }
 
-        for (int i = 0; i < events.Length; i++)
-        {
-            _told[i] = _indices.ToRun(events[i], _geometry);
-        }
-
-        ReadOnlySpan<PlacedRun> runs = _told.AsSpan(0, events.Length);
-        TookFromGrants(runs);
-        _placed.Add(events[0].Number, runs);
+        TookFromGrants(runs[..count]);
+        _placed.Add(first, count);
+        return count;
     }
+
+    private static InvalidDataException NotInOrder(ulong first, ulong last, int count) =>
+        new($"{count} places from {first} on end with {last}");
 
     private void TakeFailed(in CowEvent e)
     {

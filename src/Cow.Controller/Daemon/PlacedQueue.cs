@@ -12,29 +12,41 @@ internal sealed class PlacedQueue
     /// <summary>Runs in it.</summary>
     public int Count => _runs.Count;
 
-    /// <summary>Chunks in it.</summary>
-    public ulong Chunks { get; private set; }
+    /// <summary>Chunks in it. Counts those of all runs: for questions of an operator, not for the fault path.</summary>
+    public ulong Chunks
+    {
+        get
+        {
+            ulong chunks = 0;
+            foreach (ref readonly PlacedRun run in _runs.Runs)
+            {
+                chunks += run.Run.Count;
+            }
+
+            return chunks;
+        }
+    }
 
     /// <summary>Number of the youngest run that was ever added; 0 before the first.</summary>
     public ulong Last { get; private set; }
 
-    /// <summary>Adds runs behind the last one.</summary>
+    /// <summary>Where to write runs that are to be added next.</summary>
+    /// <param name="most">How many at most.</param>
+    public Span<PlacedRun> Room(int most) => _runs.Room(most);
+
+    /// <summary>Adds runs behind the last one, the first ones that were written to <see cref="Room"/>.</summary>
     /// <param name="number">Of the first of them.</param>
-    /// <param name="runs">They.</param>
+    /// <param name="count">How many they are.</param>
     /// <exception cref="InvalidDataException">The number does not follow the last one: the kernel tells of all, in order.</exception>
-    public void Add(ulong number, ReadOnlySpan<PlacedRun> runs)
+    public void Add(ulong number, int count)
     {
         if (Count > 0 ? number != Last + 1 : number <= Last)
         {
-            throw new InvalidDataException($"place {number} was told after place {Last}");
+            throw Unordered(number);
         }
 
-        _runs.Add(runs);
-        Last = number + (ulong)runs.Length - 1;
-        foreach (ref readonly PlacedRun run in runs)
-        {
-            Chunks += run.Run.Count;
-        }
+        _runs.Keep(count);
+        Last = number + (ulong)count - 1;
     }
 
     /// <summary>Makes the metadata of the runs numbered up to <paramref name="number"/> durable, oldest first, and forgets them. They stay when the
@@ -49,20 +61,11 @@ internal sealed class PlacedQueue
         }
 
         format.Flush();
-        foreach (ref readonly PlacedRun run in runs)
-        {
-            Chunks -= run.Run.Count;
-        }
-
         _runs.Drop(runs.Length);
     }
 
     /// <summary>Forgets all runs, and gives their memory back: nothing is told any more.</summary>
-    public void Clear()
-    {
-        _runs.Clear();
-        Chunks = 0;
-    }
+    public void Clear() => _runs.Clear();
 
     /// <summary>Whether a chunk is in one of the runs. Walks them all: for questions of an operator, not for the fault path.</summary>
     public bool Find(ulong chunk, out PlacedRun found)
@@ -79,4 +82,6 @@ internal sealed class PlacedQueue
         found = default;
         return false;
     }
+
+    private InvalidDataException Unordered(ulong number) => new($"place {number} was told after place {Last}");
 }
