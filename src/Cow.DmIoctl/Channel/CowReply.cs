@@ -119,6 +119,7 @@ public readonly record struct CowReply
     /// <param name="generation">From the attach.</param>
     /// <param name="number">From FLUSH or GONE.</param>
     /// <param name="error">None, or why it failed: then the device becomes read-only.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static CowReply Flushed(uint generation, ulong number, Errno error = Errno.None) => new()
     {
         Op = CowOp.Flushed, Generation = generation, Number = number, ErrorNumber = error,
