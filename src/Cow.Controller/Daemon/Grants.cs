@@ -15,7 +15,11 @@ namespace Cow.Controller.Daemon;
 internal sealed class Grants
 {
     private const ulong MostPlaces = 1 << 16;
-    private const ulong FewestPlaces = 2048;
+
+    /// <summary>What a pool begins with at most. It should last as long as the daemon may have to wait for a processor: the kernel asks for more when a quarter
+    /// is left.</summary>
+    private const ulong MostFirstPlaces = 8192;
+
     private const ulong MostBytes = 1 << 30;
 
     /// <summary>Pieces that are handed out at once: an eighth of what the kernel takes, which counts them until what they served is committed.</summary>
@@ -54,7 +58,7 @@ internal sealed class Grants
         _space = space;
         _geometry = geometry;
         ulong bytes = geometry.ChunkSectors * ChunkGeometry.SectorBytes;
-        _first = Math.Clamp((space.HasAll ? FirstBytes : FirstBytesOfFile) / bytes, 1, FewestPlaces);
+        _first = Math.Clamp((space.HasAll ? FirstBytes : FirstBytesOfFile) / bytes, 1, MostFirstPlaces);
         _most = Math.Clamp(MostBytes / bytes, _first, MostPlaces);
         _target = _first;
     }

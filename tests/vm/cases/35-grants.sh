@@ -41,17 +41,17 @@ wait_for 10 gone "$daemon"
 left=$(status_field g 5)
 note granted_when_killed "$left"
 [ "$left" -gt 0 ] || fail "nothing was left to take over"
-stamp /dev/mapper/g 2 --offset=16M --size=16M --io_size=6M &
+stamp /dev/mapper/g 2 --offset=16M --size=28M &
 writer=$!
 restart
 wait $writer
 [ "$(status_field g 2)" -eq 0 ] || fail "the flush at its end committed nothing"
 verify /dev/mapper/g 1 --size=16M --io_size=6000k
-verify /dev/mapper/g 2 --offset=16M --size=16M --io_size=6M
+verify /dev/mapper/g 2 --offset=16M --size=28M
 
 # Killed again and again in the middle of first writes.
 for round in 3 4; do
-    stamp /dev/mapper/g $round --offset=$((round * 8 + 8))M --size=8M --io_size=3M --fsync=64 &
+    stamp /dev/mapper/g $round --offset=$((round * 8 + 20))M --size=8M --io_size=3M --fsync=64 &
     writer=$!
     sleep 0.$((round * 13))
     kill -9 "$(daemon_pid)"
@@ -59,7 +59,7 @@ for round in 3 4; do
     wait $writer
 done
 for round in 3 4; do
-    verify /dev/mapper/g $round --offset=$((round * 8 + 8))M --size=8M --io_size=3M
+    verify /dev/mapper/g $round --offset=$((round * 8 + 20))M --size=8M --io_size=3M
 done
 ours=$(content /dev/mapper/g)
 cowctl remove g
