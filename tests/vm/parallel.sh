@@ -6,11 +6,12 @@
 #   COST name value unit
 #
 # Jobs "pair-..." are for cowctl and qemu-nbd, each with the same qcow2 image, and for dm-linear, which says what the most is that anything in the
-# device-mapper can reach. Jobs "one-..." and "four-..." are the same work done by one process and by four. Rounds interleave all of it.
+# device-mapper can reach. Jobs "one-..." and "four-..." are the same work done by one process and by four; linear-again is linear once more, and shows
+# what the others' ratios are worth. Rounds interleave all of it.
 # shellcheck shell=bash
 set -euo pipefail
 
-PARALLEL_ROUNDS=5 PARALLEL_TARGETS="linear cow-8 cow-128 bitmap-128" PARALLEL_MIB=128
+PARALLEL_ROUNDS=5 PARALLEL_TARGETS="linear cow-8 cow-128 bitmap-128 linear-again" PARALLEL_MIB=256
 . /payload/bench.inc
 # TablePlanner.DefaultSegments.
 DEFAULT_LINES=64
@@ -25,9 +26,9 @@ image() {
     qemu-img create -q -f qcow2 -F raw -b "$BASE" "$COW" "${BENCH_MIB}M"
 }
 
-# A quarter of the image, for qemu-nbd takes its time.
+# An eighth of the image, for qemu-nbd takes its time.
 pair_jobs() {
-    local mib=$((mib / 4))
+    local mib=$((mib / 8))
     job pair-read-unaltered "$1" "$2" randread
     job pair-first-write-random-4k "$1" "$2" randwrite
     dd if=/dev/null of="$2" conv=fsync,notrunc status=none
