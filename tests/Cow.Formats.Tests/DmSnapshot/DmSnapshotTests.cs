@@ -69,6 +69,35 @@ internal sealed class DmSnapshotTests
     }
 
     [Test]
+    public void AListGoesOnBehindEachOfItsWindows([Values] bool reopened)
+    {
+        // Chunks of 32 KiB: an area of 2 048 entries is two windows of the log.
+        const uint sectors = 64;
+        const long bytes = 2200L * 512 * sectors;
+        MemoryFile file = new(bytes);
+        ICowFormat store = Driver.Create(new FormatFiles(file), new CreateOptions((ulong)bytes, sectors));
+        ulong placed = 0;
+        foreach (ulong count in (ulong[])[1023, 1, 1, 1022, 1, 1, 30])
+        {
+            for (ulong end = placed + count; placed < end;)
+            {
+                PlacedRun run = store.Allocate(new ChunkRun(placed, end - placed)).Placed;
+                store.Commit([run]);
+                placed = run.Run.End;
+            }
+            store.Flush();
+            Assert.That(new StockTarget(file.Bytes).Map, Has.Count.EqualTo((int)placed));
+            if (reopened)
+            {
+                store = Driver.Open(new FormatFiles(file), new OpenOptions((ulong)bytes, null, ReadOnly: false));
+                Assert.That(store.Usage.PlacedChunks, Is.EqualTo(placed));
+            }
+        }
+        store.Commit([store.Allocate(new ChunkRun(placed, 2)).Placed]);
+        Assert.That(new StockTarget(file.Bytes).Map.Keys, Is.EqualTo(Enumerable.Range(0, (int)placed + 2).Select(static chunk => (ulong)chunk)));
+    }
+
+    [Test]
     public void TheLastSlotOfTheLastAreaStaysFree([Values(258, 259, 260)] int chunks)
     {
         (MemoryFile file, ICowFormat store) = NewStore(chunks);

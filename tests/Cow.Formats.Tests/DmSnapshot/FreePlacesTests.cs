@@ -35,10 +35,29 @@ internal sealed class FreePlacesTests
         });
     }
 
-    private static FreePlaces NewPlaces()
+    [Test]
+    public void NoAreaIsAmongThem()
+    {
+        // Areas of 256 entries: chunks 1, 258 and 515.
+        FreePlaces free = NewPlaces(400);
+        Assert.Multiple(() =>
+        {
+            Assert.That(free.Take(250), Is.EqualTo((First, 250UL)));
+            Assert.That(free.Take(9), Is.EqualTo((252UL, 6UL)), "up to the area");
+            Assert.That(free.Take(1), Is.EqualTo((259UL, 1UL)), "behind it");
+            free.Give(256, 2);
+            free.Give(259, 1);
+            free.GrowTo(600);
+            Assert.That(free.Take(9), Is.EqualTo((256UL, 2UL)));
+            Assert.That(free.Take(300), Is.EqualTo((259UL, 256UL)), "what was added adjoins");
+            Assert.That(free.Take(300), Is.EqualTo((516UL, 84UL)));
+        });
+    }
+
+    private static FreePlaces NewPlaces(ulong chunks = 100)
     {
         FreePlaces free = new(new DmSnapshotGeometry(8));
-        free.GrowTo(100);
+        free.GrowTo(chunks);
         return free;
     }
 }
