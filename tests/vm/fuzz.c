@@ -483,6 +483,8 @@ static int make_wrong(struct dm_cow_reply *r)
 	/* A moment that is rare, the more so on a busy machine, is for what only it allows. */
 	if (nr_pending && below(2))
 		which = uncommitted ? 12 + below(5) : 12 + below(3);
+	else if (uncommitted && !below(4))
+		which = 16;
 	if ((which >= 12 && which <= 15 && !nr_pending) || (which >= 15 && !uncommitted))
 		which = below(12);
 	made[which]++;
