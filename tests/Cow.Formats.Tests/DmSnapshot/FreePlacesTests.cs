@@ -54,6 +54,30 @@ internal sealed class FreePlacesTests
         });
     }
 
+    [Test]
+    public void AreasAreSteppedOverOneAfterTheOther()
+    {
+        FreePlaces free = NewPlaces(600);
+        Assert.Multiple(() =>
+        {
+            Assert.That(free.Take(300), Is.EqualTo((First, 256UL)));
+            Assert.That(free.Take(300), Is.EqualTo((259UL, 256UL)));
+            Assert.That(free.Take(9), Is.EqualTo((516UL, 9UL)));
+        });
+    }
+
+    [Test]
+    public void WhatIsFreeMayBeginWithAnArea()
+    {
+        FreePlaces free = NewPlaces(600);
+        Assert.Multiple(() =>
+        {
+            Assert.That(free.Take(300), Is.EqualTo((First, 256UL)));
+            Assert.That(free.TryTake(300), Is.True);
+            Assert.That(free.Take(9), Is.EqualTo((259UL, 9UL)));
+        });
+    }
+
     private static FreePlaces NewPlaces(ulong chunks = 100)
     {
         FreePlaces free = new(new DmSnapshotGeometry(8));
