@@ -213,10 +213,10 @@ internal sealed class Grants
     }
 
     /// <summary>A range is all that the disk has: it is kept where all of it is there, and else asked for chunk by chunk.</summary>
-    private bool CanBeKept(in PlaceGrant grant) => grant.IsPool
-        ? _space.Ensure(grant.Place.Device, _geometry.BytesOf(new PlacedRun(new ChunkRun(0, grant.Count), grant.Place)))
-            && _space.Ensure(0, grant.Metadata)
-        : _space.HasAll;
+    private bool CanBeKept(in PlaceGrant grant) =>
+        (grant.IsPool || _space.HasAll)
+        && _space.Ensure(grant.Place.Device, _geometry.BytesOf(new PlacedRun(new ChunkRun(0, grant.Count), grant.Place)))
+        && _space.Ensure(0, grant.Metadata);
 
     private IGrantingFormat RequireFormat() =>
         _format ?? throw new InvalidDataException("the kernel holds places that this format cannot have given it");

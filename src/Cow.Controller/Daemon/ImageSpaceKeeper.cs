@@ -10,7 +10,7 @@ namespace Cow.Controller.Daemon;
 
 /// <summary>
 /// Room in the files of a disk image, which grow as it is written: blocks allocated, and the loop device on the file as large as the file, before a
-/// place is given out.
+/// place is given out. An image on a device has what the device has.
 /// </summary>
 internal sealed class ImageSpaceKeeper : ISpaceKeeper, IDisposable
 {
@@ -26,9 +26,10 @@ internal sealed class ImageSpaceKeeper : ISpaceKeeper, IDisposable
     public ImageSpaceKeeper(ImageInfo info, IReadOnlyList<string> devices, bool readOnly)
     {
         _parts = [.. info.Files.Select((file, i) => Part.Of(file, info.Paths[i], devices[i], readOnly))];
+        HasAll = info.Files.All(static file => !file.CanGrow);
     }
 
-    public bool HasAll => false;
+    public bool HasAll { get; }
 
     public bool Ensure(int device, ByteRange bytes) => bytes.Length == 0 || _parts[device].Ensure(bytes.Offset, bytes.Offset + bytes.Length);
 
