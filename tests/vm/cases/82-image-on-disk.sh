@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# A qcow2 on a block device, over a base that is one: opened in place, written while the daemon is killed, read by QEMU; and on a device
-# that is too small, where writers wait until it has grown.
+# A qcow2 on a block device, over a base that is one: opened in place, written while the daemon is stopped and killed, read by QEMU; and on a
+# device that is too small, where writers wait until it has grown.
 require_module
 require qemu-img jq
 random_base
@@ -8,6 +8,7 @@ blank "$COW_DISK"
 blank "$EXTRA1"
 
 attached() { dmsetup status "$1" | grep -q ' attached '; }
+granted() { [ "$(status_field "$1" 5)" -ge "$2" ]; }
 # same DEVICE: what QEMU reads in the image is what was read through the device.
 same() {
     qemu-img convert -f qcow2 -O raw "$1" /tmp/raw
@@ -29,6 +30,19 @@ for turn in 1 2 3; do
     wait $writer || fail "turn $turn: a write failed while nobody served"
     verify /dev/mapper/q "$turn" --size=32M --io_size=2M --fsync=32
 done
+
+# The device has all of its bytes: the kernel gets many more places than in a file, and needs nobody for the first writes of 24 MiB.
+wait_for 60 granted q 512
+daemon=$(daemon_pid)
+kill -STOP "$daemon"
+placed=$(status_field q 1) asked=$(status_field q 7)
+stamp /dev/mapper/q 4 --offset=40M --size=24M --bs=64k --end_fsync=0
+[ "$(status_field q 7)" = "$asked" ] || fail "the controller was asked"
+[ $((${placed%/*} + 384)) -eq "$(status_field q 1 | cut -d/ -f1)" ] || fail "not 384 first writes without the controller"
+kill -9 "$daemon"
+setsid cowctl daemon run >>/tmp/daemon.log 2>&1 &
+wait_for 60 attached q
+verify /dev/mapper/q 4 --offset=40M --size=24M --bs=64k
 after=$(content /dev/mapper/q)
 cowctl remove q
 qemu-img check -q -f qcow2 "$COW_DISK"
