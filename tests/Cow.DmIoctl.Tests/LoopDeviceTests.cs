@@ -40,6 +40,15 @@ internal sealed class LoopDeviceTests
     }
 
     [Test]
+    public void AListLeavesOutWhatTheCallerDoesNotWant()
+    {
+        using var wanted = new Attached(_file.Path, readOnly: true);
+        using var unwanted = new Attached(_file.Path, readOnly: true);
+        var listed = LoopDevice.List(index => index == unwanted.Device.Index).Select(entry => entry.Index).ToList();
+        Assert.That(listed, Does.Contain(wanted.Device.Index).And.Not.Contain(unwanted.Device.Index));
+    }
+
+    [Test]
     public void ADetachedFileIsNotFound()
     {
         LoopDevice.Attach(_file.Path, readOnly: false).DetachAndDispose();

@@ -140,7 +140,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         ulong bytes = SizeOf(parts, spec) * ChunkGeometry.SectorBytes;
         if (exists)
         {
-            UseChecks.Store(spec.Cow);
+            uses.Store(spec.Cow);
         }
         else
         {
@@ -149,7 +149,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
 
         Lock(locks, spec);
         parts.Cow(spec.Cow, spec.ReadOnly);
-        Bitmap(parts, spec, bytes);
+        Bitmap(parts, uses, spec, bytes);
         parts.Layers(spec.Layers);
     }
 
@@ -163,7 +163,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         parts.CreateFile(spec.Cow, checked((long)Room(spec, bytes).TotalBytes));
     }
 
-    private static void Bitmap(PartsBuilder parts, CreateSpec spec, ulong bytes)
+    private static void Bitmap(PartsBuilder parts, UseChecks uses, CreateSpec spec, ulong bytes)
     {
         if (spec.BitmapDevice is not { } bitmap)
         {
@@ -177,7 +177,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         }
         else
         {
-            UseChecks.Store(bitmap);
+            uses.Store(bitmap);
         }
 
         parts.Bitmap(bitmap, spec.ReadOnly);

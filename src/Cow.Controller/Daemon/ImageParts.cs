@@ -157,7 +157,7 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
         }
         else
         {
-            UseChecks.Store(path);
+            uses.Store(path);
         }
 
         Lock(locks, path, readOnly);

@@ -3,9 +3,11 @@ using Cow.DmIoctl;
 
 namespace Cow.Controller.Daemon;
 
-/// <summary>Who else uses what a device is to be made of.</summary>
+/// <summary>Who else uses what a device is to be made of. For one creation: the loop devices of others are listed once for all of its files.</summary>
 internal sealed class UseChecks(DmControl dm)
 {
+    private IReadOnlyList<LoopDeviceInfo>? _others;
+
     /// <summary>Readers are welcome at a base, writers are not.</summary>
     public void Base(string path)
     {
@@ -37,7 +39,7 @@ internal sealed class UseChecks(DmControl dm)
     }
 
     /// <summary>A store is ours alone.</summary>
-    public static void Store(string path)
+    public void Store(string path)
     {
         if (!BlockDevice.IsBlockDevice(path))
         {
@@ -57,17 +59,18 @@ internal sealed class UseChecks(DmControl dm)
         }
     }
 
-    private static void NotAttached(string path, bool forWriting)
+    private void NotAttached(string path, bool forWriting)
     {
         (DeviceNumber Device, ulong Inode) file = BlockDevice.IdentityOf(path);
-        foreach (LoopDeviceInfo loop in OwnLoops.List())
+        // Before our own: what becomes ours after this is found among them.
+        _others ??= OwnLoops.ListOthers();
+        if ((OwnLoops.Find(HasIt) ?? _others.FirstOrDefault(HasIt)) is { } loop)
         {
-            if ((loop.Device, loop.Inode) == file && !(forWriting && loop.IsReadOnly))
-            {
-                throw new RefusedException(
-                    ExitCode.InUse, path, $"is attached to {loop.Path}", $"detach it with \"losetup -d {loop.Path}\", or use another file");
-            }
+            throw new RefusedException(
+                ExitCode.InUse, path, $"is attached to {loop.Path}", $"detach it with \"losetup -d {loop.Path}\", or use another file");
         }
+
+        bool HasIt(LoopDeviceInfo loop) => (loop.Device, loop.Inode) == file && !(forWriting && loop.IsReadOnly);
     }
 
     private bool Writes(string holder, DeviceNumber device) => !DmName.TryParse(holder, out DmName? name)

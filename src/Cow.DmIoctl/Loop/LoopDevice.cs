@@ -76,13 +76,13 @@ public sealed class LoopDevice : IDisposable
     public static LoopDevice Open(int index) => OpenNode(index, write: false);
 
     /// <summary>All loop devices that have a file behind them. Those that go away meanwhile are left out.</summary>
-    /// <param name="known">What the caller knows of a device by its index, so that the kernel need not be asked; null for one that it does not.</param>
-    public static IReadOnlyList<LoopDeviceInfo> List(Func<int, LoopDeviceInfo?>? known = null)
+    /// <param name="except">Says of an index whether that one is left out: the kernel is asked about each of the others.</param>
+    public static IReadOnlyList<LoopDeviceInfo> List(Func<int, bool>? except = null)
     {
         var devices = new List<LoopDeviceInfo>();
-        foreach (int index in LoopSysfs.All())
+        foreach (int index in LoopSysfs.All(except))
         {
-            if ((known?.Invoke(index) ?? Describe(index)) is { } info)
+            if (Describe(index) is { } info)
             {
                 devices.Add(info);
             }

@@ -30,13 +30,15 @@ internal static class LoopSysfs
     }
 
     /// <summary>The devices that the kernel has, in order, with a file behind them or without.</summary>
-    public static IReadOnlyList<int> All()
+    /// <param name="except">Says of an index whether that one is left out.</param>
+    public static IReadOnlyList<int> All(Func<int, bool>? except)
     {
         var all = new List<int>();
         DirectoryNames.ForEach("/sys/block", name =>
         {
             if (name.StartsWith("loop"u8)
-                && int.TryParse(name["loop"u8.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out int index))
+                && int.TryParse(name["loop"u8.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out int index)
+                && except?.Invoke(index) != true)
             {
                 all.Add(index);
             }

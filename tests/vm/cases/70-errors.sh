@@ -4,6 +4,7 @@ require_module
 blank "$BASE_DISK"
 blank "$COW_DISK"
 cowctl daemon stop || true
+attached=
 
 # refused CODE WORDS COMMAND...: fails with that exit code, says those words on one line.
 refused() {
@@ -20,7 +21,7 @@ refused() {
 }
 nothing_left() {
     ! dmsetup ls | grep -q '^bad' || fail "a dm device is left"
-    [ -z "$(losetup -n -O NAME)" ] || fail "a loop device is left: $(losetup -n)"
+    [ "$(losetup -n -O NAME)" = "$attached" ] || fail "a loop device is left: $(losetup -n)"
     ! ls /run/dm-cow/bad*.json >/dev/null 2>&1 || fail "a state file is left"
     [ ! -e /tmp/new.cow ] || fail "a CoW file is left"
 }
@@ -35,6 +36,29 @@ refused 2 "" cowctl create bad/name /tmp/golden.img /tmp/new.cow
 refused 2 "" cowctl create bad /tmp/golden.img
 refused 2 "" cowctl create bad /tmp/golden.img /tmp/golden.img
 refused 2 "" cowctl frobnicate
+
+# Files that somebody else attached: a base may be read, a store may not.
+truncate -s 64M /tmp/good.cow
+for file in /tmp/golden.img /tmp/good.cow; do
+    loop=$(losetup -f --show $file)
+    attached=$(losetup -n -O NAME)
+    refused 6 "attached to $loop;" cowctl create bad $file /tmp/new.cow
+    losetup -d "$loop"
+done
+loop=$(losetup -r -f --show /tmp/good.cow)
+attached=$(losetup -n -O NAME)
+refused 6 "attached to $loop;" cowctl create bad /tmp/golden.img /tmp/good.cow
+losetup -d "$loop"
+loop=$(losetup -r -f --show /tmp/golden.img)
+cowctl create good /tmp/golden.img /tmp/good.cow
+losetup -d "$loop"
+# Files of a device of ours.
+attached=$(losetup -n -O NAME)
+refused 6 "attached" cowctl create bad /tmp/golden.img /tmp/good.cow
+refused 6 "attached" cowctl create bad /tmp/good.cow /tmp/new.cow
+refused 6 "attached" cowctl create bad "$COW_DISK" /tmp/golden.img
+cowctl remove good
+attached=
 
 mkfs.ext4 -q "$COW_DISK"
 refused 7 "ext2/3/4" cowctl create bad /tmp/golden.img "$COW_DISK"
