@@ -144,7 +144,8 @@ print((time.monotonic() - begun) * 1e6 / (last + 1 - first))
 P
 }
 
-# Small devices side by side, their files on a disk in memory: a wait for a disk would make the clock jump. Nothing of it is taken away again.
+# Small devices side by side, their files and what the daemon remembers of them on a disk in memory: a wait for a disk would make the clock jump. Nothing of
+# it is taken away again.
 many() {
     local count=$1 begun before
     step "the first devices of $count"
@@ -153,6 +154,8 @@ many() {
     mkfs.ext4 -qF /dev/ram0
     mkdir -p /mnt
     mount /dev/ram0 /mnt
+    mkdir -p /mnt/lib /var/lib/dm-cow
+    mount --bind /mnt/lib /var/lib/dm-cow
     truncate -s 16M /mnt/base
     cowctl daemon stop
     cowctl create d0 /mnt/base /mnt/d0 >/dev/null
