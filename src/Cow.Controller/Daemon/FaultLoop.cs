@@ -38,6 +38,7 @@ internal sealed class FaultLoop : IDisposable
     private bool _loaderMade;
     private bool _toldGone;
     private long _handled;
+    private int _nice;
     private volatile bool _stopping;
 
     public FaultLoop(IFaultChannel channel, CowEngine engine, ICowFormat format, FaultLoopOptions options, ILogger log)
@@ -65,7 +66,11 @@ internal sealed class FaultLoop : IDisposable
     /// <summary>Events that were handled: while it stays the same, nothing happened to the device. Any thread.</summary>
     public long Handled => Volatile.Read(ref _handled);
 
-    public void Start() => _thread.Start();
+    public void Start()
+    {
+        _nice = ThreadScheduling.Nice;
+        ThreadScheduling.Start(_thread);
+    }
 
     /// <summary>Has the loop's thread do something between two batches, once the picture is adopted. Ends when the kernel has what it replied.</summary>
     public Task<T> Ask<T>(Func<CowEngine, ReplyBuffer, T> job)
@@ -110,6 +115,7 @@ internal sealed class FaultLoop : IDisposable
     private void Run()
     {
         Exception? end = null;
+        _ = ThreadScheduling.TrySetNice(_nice);
         if (!_engine.Grants.Served)
         {
             // Each first write asks. Whoever has to share its processor with this thread asks for all that it wants to write before it is answered: twice

@@ -16,4 +16,7 @@ internal static class ResourceNumbers
 
     [CName("RLIMIT_NOFILE")]
     public const int OpenFiles = 7;
+
+    [CName("PRIO_PROCESS")]
+    public const int PriorityOfProcess = 0;
 }

@@ -86,6 +86,9 @@ wait $prober || fail "reads and writes of placed chunks: $(tail -n 1 /tmp/probe.
 note turns_of_load "$(cat /tmp/turns)"
 note placed_read_and_write_ms "$(tr '\n' ' ' </tmp/probe.out)"
 note serving_again_ms_max "$longest of $served"
+# The thread of the device was started as an ordinary one.
+others=$(ps -L -p "$daemon" -o ni=,comm= | awk '$1 != -10')
+[ -z "$others" ] || fail "threads with another priority than the daemon's: $others"
 cowctl remove x
 cowctl check "$COW_DISK"
 [ "$(content "$BASE_DISK")" = "$before" ] || fail "the base was written"
