@@ -17,6 +17,7 @@ internal sealed class FaultLoopTests
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(20);
 
     private ScriptedChannel _kernel = null!;
+    private KillSwitch _killSwitch = null!;
     private Task<int> _gone = null!;
 
     [Test]
@@ -120,6 +121,7 @@ internal sealed class FaultLoopTests
         Task<bool> said = Say(loop, 1);
         Assert.That(() => loop.Ended.Wait(Soon), Throws.InnerException.TypeOf<LinuxException>().With.InnerException.Property("Errno").EqualTo(Errno.ESTALE));
         Assert.That(() => said.Wait(Soon), Throws.InnerException.InstanceOf<OperationCanceledException>());
+        Assert.That(loop.Detached, Is.True, "nobody tells it of a removal");
     }
 
     [Test]
@@ -140,11 +142,57 @@ internal sealed class FaultLoopTests
     {
         using FaultLoop loop = Loop();
         loop.Turn();
-        _kernel.Tell(new CowEvent { Type = CowEventType.Gone, Number = 3 });
-        loop.Turn();
+        Told(loop, Gone(3));
         Assert.That(_gone.Wait(Soon), Is.True);
         Assert.That(_gone.Result, Is.EqualTo(1));
         Assert.That((_kernel.Accepted[0].Op, _kernel.Accepted[0].Number), Is.EqualTo((CowOp.Flushed, 3UL)));
+    }
+
+    [Test]
+    public void FromTheEndUntilSomethingComesADeviceMayGoWithoutAWord()
+    {
+        using FaultLoop loop = Loop();
+        loop.Turn();
+        Assert.That(loop.Detached, Is.False);
+        Told(loop, Gone(3));
+        Assert.That(loop.Detached, Is.True);
+        loop.Ask((engine, _) => engine.Status);
+        loop.Turn();
+        Assert.That(loop.Detached, Is.True, "being asked changes nothing");
+        Told(loop, Fault(1));
+        Assert.That(loop.Detached, Is.False, "it has a line again");
+    }
+
+    [Test]
+    public void AnEndIsNoticedAlsoWhereItIsNotToldAgain()
+    {
+        using FaultLoop loop = Loop();
+        loop.Turn();
+        Told(loop, Gone(3));
+        Told(loop, Fault(1), Gone(4));
+        Assert.That(loop.Detached, Is.True, "a line came and went within one round");
+    }
+
+    [Test]
+    public void ADeviceWhoseLastCommitFailsMayBeGone()
+    {
+        using FaultLoop loop = Loop();
+        loop.Turn();
+        _killSwitch.Kill();
+        Told(loop, Gone(3));
+        Assert.That(_kernel.Accepted[^1].ErrorNumber, Is.EqualTo(Errno.EIO));
+        Assert.That(loop.Detached, Is.True);
+    }
+
+    private static CowEvent Gone(ulong number) => new() { Type = CowEventType.Gone, Number = number };
+
+    private static CowEvent Fault(ulong id) => new() { Type = CowEventType.ReadFault, Id = id, Chunk = 1, Count = 1 };
+
+    /// <summary>In one round.</summary>
+    private void Told(FaultLoop loop, params CowEvent[] events)
+    {
+        Array.ForEach(events, _kernel.Tell);
+        loop.Turn();
     }
 
     /// <summary>Has the loop send a HOLD for each.</summary>
@@ -161,7 +209,8 @@ internal sealed class FaultLoopTests
     {
         _kernel = new ScriptedChannel();
         _kernel.Tell(new CowEvent { Type = CowEventType.PictureEnd });
-        var store = new KillableFile(new MemoryDisk("cow", 64L * (long)Chunk * MemoryDisk.SectorBytes), new KillSwitch());
+        _killSwitch = new KillSwitch();
+        var store = new KillableFile(new MemoryDisk("cow", 64L * (long)Chunk * MemoryDisk.SectorBytes), _killSwitch);
         ICowFormat format = FormatRegistry.Find("snapshot")!.Create(
             new FormatFiles(store), new CreateOptions(Sectors * MemoryDisk.SectorBytes, (uint)Chunk));
         var geometry = new ChunkGeometry(Sectors, Chunk);

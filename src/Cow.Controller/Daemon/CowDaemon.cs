@@ -64,15 +64,13 @@ internal sealed class CowDaemon : IDisposable
     public void Serve(CancellationToken stop)
     {
         WaitHandle[] ends = [_stop.WaitHandle, stop.WaitHandle];
-        var ticks = new Dictionary<string, Task>();
+        var ticker = new Ticker<CowDevice>(static device => device.TickDue, Tick);
         while (WaitHandle.WaitAny(ends, TickEvery) == WaitHandle.WaitTimeout)
         {
-            foreach (CowDevice device in _devices.Values)
+            // Not its Values, which are a copy.
+            foreach (KeyValuePair<string, CowDevice> entry in _devices)
             {
-                if (!ticks.TryGetValue(device.Name, out Task? last) || last.IsCompleted)
-                {
-                    ticks[device.Name] = Task.Run(() => Tick(device), CancellationToken.None);
-                }
+                ticker.Offer(entry.Value);
             }
         }
     }
@@ -198,7 +196,7 @@ internal sealed class CowDaemon : IDisposable
     {
         Failure? failure = Try(device.Name, () =>
         {
-            if (device.Orphaned)
+            if (device.MayBeOrphaned && device.Orphaned)
             {
                 OnGone(device.Name);
             }

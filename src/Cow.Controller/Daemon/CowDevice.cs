@@ -39,6 +39,20 @@ internal sealed class CowDevice : IDisposable
     /// <summary>Nothing of it is left in the kernel: its mapped device was removed by hand.</summary>
     public bool Orphaned => _dm.Find(_name) is null;
 
+    /// <summary>Whether a tick need look for that: else the kernel tells. Any thread.</summary>
+    public bool MayBeOrphaned => _runtime.Loop.Detached;
+
+    /// <summary>
+    /// Whether a tick may find anything to do. Any thread; it neither waits nor allocates, since each device is asked each second. What is read here
+    /// without the lock may be old by a moment, and the next second sees it.
+    /// </summary>
+    public bool TickDue => MayBeOrphaned || MayCollapse;
+
+    /// <summary>Something happened since it was judged last: where nothing did, the loop's thread is not woken.</summary>
+    private bool MayCollapse =>
+        _runtime.Loop.Handled != _judgedAt && !_runtime.Loop.Ended.IsCompleted && _state.Phase == DevicePhase.Active && !_state.Spec.ReadOnly
+        && _collapse.Due;
+
     /// <summary>Takes over the table of a device that is up already.</summary>
     public bool AdoptTable() => _collapse.Adopt();
 
@@ -80,13 +94,12 @@ internal sealed class CowDevice : IDisposable
         }
     }
 
-    /// <summary>Now and then: collapses when it pays. Where nothing happened since it did not, the loop's thread is not woken: there may be a thousand.</summary>
+    /// <summary>Now and then: collapses when it pays.</summary>
     public void Tick()
     {
         lock (_gate)
         {
-            if (_runtime.Loop.Ended.IsCompleted || _state.Phase != DevicePhase.Active || _state.Spec.ReadOnly
-                || !_collapse.Due || _runtime.Loop.Handled == _judgedAt)
+            if (!MayCollapse)
             {
                 return;
             }

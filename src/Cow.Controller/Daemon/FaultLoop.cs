@@ -36,9 +36,9 @@ internal sealed class FaultLoop : IDisposable
     private ReplyBuffer _instead;
     private BulkLoader? _loader;
     private bool _loaderMade;
-    private bool _toldGone;
     private long _handled;
     private int _nice;
+    private volatile bool _toldGone;
     private volatile bool _stopping;
 
     public FaultLoop(IFaultChannel channel, CowEngine engine, ICowFormat format, FaultLoopOptions options, ILogger log)
@@ -54,7 +54,7 @@ internal sealed class FaultLoop : IDisposable
         _thread = new Thread(Run, StackBytes) { IsBackground = true, Name = "cow " + options.Name };
     }
 
-    /// <summary>Called from the pool when the last line of the table is gone and all is committed.</summary>
+    /// <summary>Called from the pool when the last line of the table is gone and all is committed; once, whatever comes of it.</summary>
     public Action? OnGone { get; init; }
 
     /// <summary>Ends when the kernel knows all that the store knows.</summary>
@@ -62,6 +62,12 @@ internal sealed class FaultLoop : IDisposable
 
     /// <summary>Ends with the thread; faulted when the channel was lost.</summary>
     public Task Ended => _ended.Task;
+
+    /// <summary>
+    /// The kernel told that no line of the table is left, and nothing came since, or the loop has ended: only then may the mapped device go without
+    /// another word. It may be all linear, or have a table that somebody else made. Any thread.
+    /// </summary>
+    public bool Detached => _toldGone || _ended.Task.IsCompleted;
 
     /// <summary>Events that were handled: while it stays the same, nothing happened to the device. Any thread.</summary>
     public long Handled => Volatile.Read(ref _handled);
