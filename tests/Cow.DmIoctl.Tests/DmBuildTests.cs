@@ -61,16 +61,31 @@ internal sealed class DmBuildTests
     public void AUuidStandsBehindTheName()
     {
         using var buffer = new DmBuffer(0);
-        new DmRequest(DmCommand.Create, new DmName("a")) { Uuid = "COW-1" }.WriteTo(buffer);
+        new DmRequest(DmCommand.Create, new DmName("a")) { Uuid = new DmUuid("COW-1") }.WriteTo(buffer);
         Assert.That(buffer.All.Slice(176, 6).ToArray(), Is.EqualTo("COW-1\0"u8.ToArray()));
     }
 
     [Test]
-    public void AUuidThatIsTooLongIsRefused()
+    public void WhatIsFoundByItsUuidHasNoName()
     {
         using var buffer = new DmBuffer(0);
-        var request = new DmRequest(DmCommand.Create, new DmName("a")) { Uuid = new string('x', 129) };
-        Assert.That(() => request.WriteTo(buffer), Throws.ArgumentException);
+        new DmRequest(DmCommand.Remove, new DmUuid("COW-1")).WriteTo(buffer);
+        Assert.That(buffer.All.Slice(48, 128).ToArray(), Is.All.Zero);
+        Assert.That(buffer.All.Slice(176, 6).ToArray(), Is.EqualTo("COW-1\0"u8.ToArray()));
+    }
+
+    [TestCase("")]
+    [TestCase("nul\0")]
+    [TestCase("\u00e4")]
+    public void AUuidThatTheKernelWouldNotKeepIsRefused(string value) => Assert.That(() => new DmUuid(value), Throws.ArgumentException);
+
+    [Test]
+    public void AUuidThatIsTooLongIsRefused()
+    {
+        Assert.That(() => new DmUuid(new string('x', DmUuid.MaxLength + 1)), Throws.ArgumentException);
+        using var buffer = new DmBuffer(0);
+        new DmRequest(DmCommand.Create, new DmName("a")) { Uuid = new DmUuid(new string('x', DmUuid.MaxLength)) }.WriteTo(buffer);
+        Assert.That(buffer.All.Slice(176, 129).ToArray(), Has.Exactly(1).Zero);
     }
 
     [Test]

@@ -11,6 +11,7 @@ internal sealed class DmControlTests
     private const string Suffix = "_cowtest_delme";
     private const SuspendFlags Quick = SuspendFlags.Quick;
     private static readonly DmName Name = new("one" + Suffix);
+    private static readonly DmUuid Uuid = new("COWTEST-1");
     private static readonly TargetLine[] Error = [TargetLine.Parse("0 2048 error")];
     private DmControl _dm = null!;
 
@@ -50,13 +51,13 @@ internal sealed class DmControlTests
     [Test]
     public void ADeviceHasItsNodeAsLongAsItLives()
     {
-        var created = _dm.Create(Name, "COWTEST-1");
+        var created = _dm.Create(Name, Uuid);
         Assert.That(created.HasLiveTable, Is.False);
         _dm.Load(Name, Error, readOnly: false);
         Assert.That(_dm.Find(Name)!.HasInactiveTable, Is.True);
         var live = _dm.Resume(Name, Quick);
         Assert.That((live.Name, live.Uuid, live.HasLiveTable, live.HasInactiveTable, live.IsSuspended),
-            Is.EqualTo((Name.Value, "COWTEST-1", true, false, false)));
+            Is.EqualTo((Name.Value, Uuid.Value, true, false, false)));
         Assert.That(BlockDevice.NumberOf(Name.NodePath), Is.EqualTo(created.Number));
         Assert.That(BlockDevice.PathOf(created.Number), Is.EqualTo(Name.NodePath));
         _dm.Remove(Name);
@@ -67,10 +68,24 @@ internal sealed class DmControlTests
     [Test]
     public void TheListTellsNameNumberAndUuid()
     {
-        var created = _dm.Create(Name, "COWTEST-1");
+        var created = _dm.Create(Name, Uuid);
         _dm.Create(new DmName("two" + Suffix), null);
-        Assert.That(_dm.List(), Does.Contain(new DmListEntry(Name.Value, created.Number, 0, "COWTEST-1")));
+        Assert.That(_dm.List(), Does.Contain(new DmListEntry(Name.Value, created.Number, 0, Uuid.Value)));
         Assert.That(_dm.List().Single(entry => entry.Name == "two" + Suffix).Uuid, Is.Null);
+    }
+
+    [Test]
+    public void WhatAUuidFindsIsAllThatANameDoes()
+    {
+        _dm.Create(Name, Uuid);
+        Assert.That(() => _dm.Create(new DmName("two" + Suffix), Uuid), Throws.TypeOf<LinuxException>().With.Property("Errno").EqualTo(Errno.EBUSY));
+        _dm.Load(Uuid, Error, readOnly: false);
+        _dm.Resume(Uuid, Quick);
+        Assert.That(BlockDevice.NumberOf(Name.NodePath), Is.EqualTo(_dm.Find(Uuid)!.Number));
+        Assert.That((_dm.Table(Uuid), _dm.Find(Uuid)!.Name), Is.EqualTo((Error, Name.Value)));
+        _dm.Remove(Uuid);
+        Assert.That(_dm.Find(Uuid), Is.Null);
+        Assert.That(FileStatus.Find(Name.NodePath, follow: false), Is.Null);
     }
 
     [Test]

@@ -11,12 +11,12 @@ namespace Cow.Controller.Daemon;
 /// copies, which may wait for answers.
 /// </summary>
 /// <param name="dm">The device-mapper.</param>
-/// <param name="name">The device.</param>
+/// <param name="uuid">The device.</param>
 /// <param name="table">Its lines, as the kernel has them.</param>
 /// <param name="geometry">Its size and chunk.</param>
 /// <param name="asked">Lines at most, if anybody asked for a number.</param>
 /// <param name="readOnly">So are its lines.</param>
-internal sealed class Collapse(DmControl dm, DmName name, DeviceTable table, ChunkGeometry geometry, int? asked, bool readOnly)
+internal sealed class Collapse(DmControl dm, DmUuid uuid, DeviceTable table, ChunkGeometry geometry, int? asked, bool readOnly)
 {
     private const int ExtentsPerStep = 4096;
 
@@ -43,7 +43,7 @@ internal sealed class Collapse(DmControl dm, DmName name, DeviceTable table, Chu
     /// <returns>False when it is not one of ours.</returns>
     public bool Adopt()
     {
-        List<PlannedLine>? found = table.FromKernel(dm.Table(name));
+        List<PlannedLine>? found = table.FromKernel(dm.Table(uuid));
         _lines = found ?? _lines;
         return found is not null;
     }
@@ -95,13 +95,13 @@ internal sealed class Collapse(DmControl dm, DmName name, DeviceTable table, Chu
 
     private double Swap(FaultLoop loop, List<PlannedLine> next)
     {
-        dm.Load(name, table.ToKernel(next), readOnly);
+        dm.Load(uuid, table.ToKernel(next), readOnly);
         try
         {
             Return(loop, next);
             long start = Stopwatch.GetTimestamp();
             // Never suspend first: resume swaps, and pushes back what is held instead of waiting for it.
-            _ = dm.Resume(name, SuspendFlags.Quick, waitForNode: false);
+            _ = dm.Resume(uuid, SuspendFlags.Quick, waitForNode: false);
             double pause = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
             LongestPauseMilliseconds = Math.Max(LongestPauseMilliseconds, pause);
             _lines = next;
@@ -110,7 +110,7 @@ internal sealed class Collapse(DmControl dm, DmName name, DeviceTable table, Chu
         }
         catch (LinuxException)
         {
-            _ = dm.Clear(name);
+            _ = dm.Clear(uuid);
             throw;
         }
     }

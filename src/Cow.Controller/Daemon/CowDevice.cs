@@ -13,7 +13,7 @@ internal sealed class CowDevice : IDisposable
 
     private readonly Lock _gate = new();
     private readonly DmControl _dm;
-    private readonly DmName _name;
+    private readonly DmUuid _uuid;
     private readonly StateStore _states;
     private readonly DeviceRuntime _runtime;
     private readonly Collapse _collapse;
@@ -30,14 +30,14 @@ internal sealed class CowDevice : IDisposable
         _state = state;
         _runtime = runtime;
         _log = log;
-        _name = new DmName(state.Spec.Name);
-        _collapse = new Collapse(dm, _name, new DeviceTable(state), runtime.Geometry, state.Spec.Segments, state.Spec.ReadOnly);
+        _uuid = MappedDevice.UuidOf(state.Spec.Name);
+        _collapse = new Collapse(dm, _uuid, new DeviceTable(state), runtime.Geometry, state.Spec.Segments, state.Spec.ReadOnly);
     }
 
-    public string Name => _name.Value;
+    public string Name => _state.Spec.Name;
 
     /// <summary>Nothing of it is left in the kernel: its mapped device was removed by hand.</summary>
-    public bool Orphaned => _dm.Find(_name) is null;
+    public bool Orphaned => _dm.Find(_uuid) is null;
 
     /// <summary>Whether a tick need look for that: else the kernel tells. Any thread.</summary>
     public bool MayBeOrphaned => _runtime.Loop.Detached;
@@ -59,8 +59,8 @@ internal sealed class CowDevice : IDisposable
     public DeviceReport Report()
     {
         EngineStatus engine = Ask();
-        DmDeviceInfo? info = _dm.Find(_name);
-        KernelCounters kernel = info is null ? KernelCounters.Parse([]) : KernelCounters.Parse(_dm.Status(_name));
+        DmDeviceInfo? info = _dm.Find(_uuid);
+        KernelCounters kernel = info is null ? KernelCounters.Parse([]) : KernelCounters.Parse(_dm.Status(_uuid));
         bool lost = _runtime.Loop.Ended.IsCompleted;
         string? problem = info is null ? "the mapped device was removed by hand"
             : lost ? "no controller serves it (it was taken over, or the channel failed)"
@@ -135,7 +135,7 @@ internal sealed class CowDevice : IDisposable
     {
         lock (_gate)
         {
-            if (_dm.Find(_name) is not null)
+            if (_dm.Find(_uuid) is not null)
             {
                 NotOpen();
                 Committed(force);
@@ -300,7 +300,7 @@ internal sealed class CowDevice : IDisposable
     /// <summary>udev opens devices for a moment, so one look is not enough.</summary>
     private void NotOpen()
     {
-        for (int tries = 0; _dm.Find(_name) is { OpenCount: > 0 }; tries++)
+        for (int tries = 0; _dm.Find(_uuid) is { OpenCount: > 0 }; tries++)
         {
             if (tries == 10)
             {
@@ -315,7 +315,7 @@ internal sealed class CowDevice : IDisposable
     {
         try
         {
-            _dm.Remove(_name);
+            _dm.Remove(_uuid);
         }
         catch (LinuxException e) when (e.Errno == Errno.EBUSY)
         {

@@ -31,14 +31,15 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
             ? OpenStore(parts, undo, spec, locks)
             : OpenImage(parts, undo, spec, locks);
 
-        undo.Add($"create {name}", () => Unmap(name));
+        DmUuid uuid = MappedDevice.UuidOf(spec.Name);
+        undo.Add($"create {name}", () => Unmap(uuid));
         parts.Set(parts.State);
-        _ = dm.Create(name, "COWCTL-" + name.Value);
-        LoadCow(name, parts.State);
+        _ = dm.Create(name, uuid);
+        LoadCow(uuid, parts.State);
         // Attached, adopted and loaded before the first request can come in: nothing ever reads base where the store has a place.
         var runtime = new DeviceRuntime(parts.State, store, locks, CommitInterval, () => onGone(spec.Name), log);
         undo.Add("attach", runtime.Dispose);
-        _ = dm.Resume(name, SuspendFlags.None);
+        _ = dm.Resume(uuid, SuspendFlags.None);
         parts.Set(parts.State with { Phase = DevicePhase.Active });
         if (spec.AtBoot)
         {
@@ -56,12 +57,12 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         using var undo = new Unwinder(log);
         var locks = new ImageLocks();
         undo.Add("unlock the images", locks.Dispose);
-        var name = new DmName(state.Spec.Name);
+        DmUuid uuid = MappedDevice.UuidOf(state.Spec.Name);
         bool known = CowChannel.Find(state.Spec.Name) is not null;
         if (!known)
         {
             // All lines are linear, and nobody held the context: an inactive line brings it back, for as long as we hold it then.
-            LoadCow(name, state);
+            LoadCow(uuid, state);
         }
 
         ServedStore store = state.Spec.Image is null ? Reopen(state, locks) : ReopenImage(state, locks);
@@ -69,7 +70,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         var runtime = new DeviceRuntime(state, store, locks, CommitInterval, () => onGone(state.Spec.Name), log);
         if (!known)
         {
-            _ = dm.Clear(name);
+            _ = dm.Clear(uuid);
         }
 
         undo.Keep();
@@ -79,33 +80,38 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
     /// <summary>Takes back what a daemon that died had begun.</summary>
     public void Undo(DeviceState state)
     {
-        Unmap(new DmName(state.Spec.Name));
+        Unmap(MappedDevice.UuidOf(state.Spec.Name));
         PartsBuilder.Undo(state);
         states.Delete(state.Spec.Name);
     }
 
-    private void Unmap(DmName name)
+    private void Unmap(DmUuid uuid)
     {
-        if (dm.Find(name) is not null)
+        if (dm.Find(uuid) is not null)
         {
-            dm.Remove(name);
+            dm.Remove(uuid);
         }
     }
 
-    private void LoadCow(DmName name, DeviceState state) => dm.Load(
-        name, new DeviceTable(state).ToKernel([new PlannedLine(0, state.Sectors, Linear: false, 0, 0)]), state.Spec.ReadOnly);
+    private void LoadCow(DmUuid uuid, DeviceState state) => dm.Load(
+        uuid, new DeviceTable(state).ToKernel([new PlannedLine(0, state.Sectors, Linear: false, 0, 0)]), state.Spec.ReadOnly);
 
     private DmName Checked(CreateSpec spec)
     {
-        if (!DmName.TryParse(spec.Name, out DmName? name))
+        if (!DmName.TryParse(spec.Name, out DmName? name) || spec.Name.Length > MappedDevice.LongestName)
         {
             throw new RefusedException(
-                ExitCode.Usage, spec.Name, "is not a device name", "use 1 to 127 letters, digits and #+-.:=@_");
+                ExitCode.Usage, spec.Name, "is not a device name", $"use 1 to {MappedDevice.LongestName} letters, digits and #+-.:=@_");
         }
 
         if (dm.Find(name) is not null)
         {
             throw new RefusedException(ExitCode.InUse, spec.Name, "there is a mapped device of this name already", "choose another name, or remove that one");
+        }
+
+        if (dm.Find(MappedDevice.UuidOf(spec.Name)) is { } renamed)
+        {
+            throw new RefusedException(ExitCode.InUse, spec.Name, $"is the mapped device {renamed.Name} now", "choose another name, or remove that one");
         }
 
         if (!dm.Targets().Any(target => target.Name == "cow"))

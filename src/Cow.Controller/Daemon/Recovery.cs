@@ -82,7 +82,7 @@ internal sealed class Recovery(DmControl dm, StateStore states, DeviceFactory fa
 
     private CowDevice? Adopted(DeviceState state)
     {
-        bool mapped = dm.Find(new DmName(state.Spec.Name)) is not null;
+        bool mapped = dm.Find(MappedDevice.UuidOf(state.Spec.Name)) is not null;
         bool held = CowChannel.Find(state.Spec.Name) is not null;
         if (!mapped && !held)
         {

@@ -77,7 +77,7 @@ internal sealed class DmCaller : IDisposable
         if (result < 0)
         {
             var error = Syscall.LastError;
-            throw new LinuxException(error, request.Command.Name, request.Name?.Value, null,
+            throw new LinuxException(error, request.Command.Name, request.Device?.ToString(), null,
                 $"in: {sent.Describe()}\nout: {buffer.Header.Describe()}");
         }
     }

@@ -52,8 +52,8 @@ public sealed class DmControl : IDisposable
     /// <see cref="Resume"/> brings it, as udev makes no node for a device that has no table.
     /// </summary>
     /// <param name="name">Its name; EBUSY where it is taken.</param>
-    /// <param name="uuid">Its unique id, up to 128 bytes; null for none.</param>
-    public DmDeviceInfo Create(DmName name, string? uuid)
+    /// <param name="uuid">Its unique id; null for none. EBUSY where another device has it.</param>
+    public DmDeviceInfo Create(DmName name, DmUuid? uuid)
     {
         ArgumentNullException.ThrowIfNull(name);
         var info = _caller.Simple(new DmRequest(DmCommand.Create, name) { Uuid = uuid });
@@ -66,15 +66,15 @@ public sealed class DmControl : IDisposable
     }
 
     /// <summary>Loads a table into the inactive slot; <see cref="Resume"/> makes it live.</summary>
-    /// <param name="name">The device.</param>
+    /// <param name="device">The device.</param>
     /// <param name="lines">The table, without gaps, from sector 0.</param>
     /// <param name="readOnly">Load it read-only (the constructors open their devices read-only too).</param>
-    public void Load(DmName name, IReadOnlyList<TargetLine> lines, bool readOnly)
+    public void Load(DmKey device, IReadOnlyList<TargetLine> lines, bool readOnly)
     {
-        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(lines);
         using var buffer = DmTable.Build(lines);
-        _caller.Call(buffer, new DmRequest(DmCommand.Load, name)
+        _caller.Call(buffer, new DmRequest(DmCommand.Load, device)
         {
             TargetCount = (uint)lines.Count,
             Flags = readOnly ? DmFlags.ReadOnly : DmFlags.None,
@@ -82,37 +82,38 @@ public sealed class DmControl : IDisposable
     }
 
     /// <summary>Holds I/O back. Without NoFlush it waits for all I/O, also for what waits for a controller.</summary>
-    /// <param name="name">The device.</param>
+    /// <param name="device">The device.</param>
     /// <param name="flags">How.</param>
-    public DmDeviceInfo Suspend(DmName name, SuspendFlags flags)
+    public DmDeviceInfo Suspend(DmKey device, SuspendFlags flags)
     {
-        ArgumentNullException.ThrowIfNull(name);
-        return _caller.Simple(new DmRequest(DmCommand.Suspend, name) { Flags = DmFlags.Suspend | Flags(flags) });
+        ArgumentNullException.ThrowIfNull(device);
+        return _caller.Simple(new DmRequest(DmCommand.Suspend, device) { Flags = DmFlags.Suspend | Flags(flags) });
     }
 
     /// <summary>
     /// Makes the inactive table live, if there is one, and lets I/O go on. A device that is not suspended is
     /// suspended for the swap, with these flags.
     /// </summary>
-    /// <param name="name">The device.</param>
+    /// <param name="device">The device.</param>
     /// <param name="flags">How; a controller uses <see cref="SuspendFlags.Quick"/> for its devices.</param>
     /// <param name="waitForNode">
     /// Return when /dev/mapper/NAME exists, after up to 30 s of udev (which reads the device). Not needed, and slow,
     /// for a reload of a device that has its node.
     /// </param>
-    public DmDeviceInfo Resume(DmName name, SuspendFlags flags, bool waitForNode = true)
+    public DmDeviceInfo Resume(DmKey device, SuspendFlags flags, bool waitForNode = true)
     {
-        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(device);
         bool udev = UdevCookie.UdevRuns;
         using var cookie = udev && waitForNode ? UdevCookie.Arm() : UdevCookie.Unarmed();
-        var request = new DmRequest(DmCommand.Resume, name)
+        var request = new DmRequest(DmCommand.Resume, device)
         {
             Flags = Flags(flags),
             EventNr = udev ? cookie.EventNr : 0,
         };
         var info = _caller.Simple(request, out var answered);
-        if (!waitForNode)
+        if (!waitForNode || !DmName.TryParse(info.Name, out var name))
         {
+            // A name that somebody else gave has its node from them.
             return info;
         }
 
@@ -132,16 +133,16 @@ public sealed class DmControl : IDisposable
     }
 
     /// <summary>Removes a device; its node is gone on return. ENXIO where there is no such device.</summary>
-    /// <param name="name">The device.</param>
+    /// <param name="device">The device.</param>
     /// <param name="deferred">In use: remove it when its last user closes it, and return at once.</param>
     /// <param name="busyTries">In use: try so often, with 0.2 s between; udev opens devices for a moment.</param>
-    public void Remove(DmName name, bool deferred = false, int busyTries = 25)
+    public void Remove(DmKey device, bool deferred = false, int busyTries = 25)
     {
-        ArgumentNullException.ThrowIfNull(name);
-        var number = _caller.Simple(new DmRequest(DmCommand.Info, name)).Number;
+        ArgumentNullException.ThrowIfNull(device);
+        var found = _caller.Simple(new DmRequest(DmCommand.Info, device));
         bool udev = UdevCookie.UdevRuns;
         using var cookie = udev ? UdevCookie.Arm() : UdevCookie.Unarmed();
-        var request = new DmRequest(DmCommand.Remove, name)
+        var request = new DmRequest(DmCommand.Remove, device)
         {
             Flags = deferred ? DmFlags.DeferredRemove : DmFlags.None,
             EventNr = udev ? cookie.EventNr : 0,
@@ -152,28 +153,28 @@ public sealed class DmControl : IDisposable
             cookie.Wait(UdevCookie.Limit);
         }
 
-        if (!answered.HasFlag(DmFlags.DeferredRemove))
+        if (!answered.HasFlag(DmFlags.DeferredRemove) && DmName.TryParse(found.Name, out var name))
         {
-            _nodes.Remove(name, number);
+            _nodes.Remove(name, found.Number);
         }
     }
 
     /// <summary>Drops the inactive table, if there is one.</summary>
-    /// <param name="name">The device.</param>
-    public DmDeviceInfo Clear(DmName name)
+    /// <param name="device">The device.</param>
+    public DmDeviceInfo Clear(DmKey device)
     {
-        ArgumentNullException.ThrowIfNull(name);
-        return _caller.Simple(new DmRequest(DmCommand.Clear, name));
+        ArgumentNullException.ThrowIfNull(device);
+        return _caller.Simple(new DmRequest(DmCommand.Clear, device));
     }
 
-    /// <summary>What the kernel knows of a device; null where there is none of that name.</summary>
-    /// <param name="name">The device.</param>
-    public DmDeviceInfo? Find(DmName name)
+    /// <summary>What the kernel knows of a device; null where there is none.</summary>
+    /// <param name="device">The device.</param>
+    public DmDeviceInfo? Find(DmKey device)
     {
-        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(device);
         try
         {
-            return _caller.Simple(new DmRequest(DmCommand.Info, name));
+            return _caller.Simple(new DmRequest(DmCommand.Info, device));
         }
         catch (LinuxException e) when (e.Errno == Errno.ENXIO)
         {
@@ -182,33 +183,33 @@ public sealed class DmControl : IDisposable
     }
 
     /// <summary>The table that is loaded, as its targets print it; empty where there is none.</summary>
-    /// <param name="name">The device.</param>
+    /// <param name="device">The device.</param>
     /// <param name="inactive">The table that waits for resume in place of the live one.</param>
-    public IReadOnlyList<TargetLine> Table(DmName name, bool inactive = false)
+    public IReadOnlyList<TargetLine> Table(DmKey device, bool inactive = false)
     {
-        ArgumentNullException.ThrowIfNull(name);
-        return Lines(name, DmFlags.StatusTable | DmFlags.NoFlush | (inactive ? DmFlags.QueryInactive : DmFlags.None));
+        ArgumentNullException.ThrowIfNull(device);
+        return Lines(device, DmFlags.StatusTable | DmFlags.NoFlush | (inactive ? DmFlags.QueryInactive : DmFlags.None));
     }
 
     /// <summary>What the targets of the live table report, a line each; empty where there is no table.</summary>
-    /// <param name="name">The device.</param>
+    /// <param name="device">The device.</param>
     /// <param name="noFlush">Do not let targets commit first (thin does).</param>
-    public IReadOnlyList<TargetLine> Status(DmName name, bool noFlush = true)
+    public IReadOnlyList<TargetLine> Status(DmKey device, bool noFlush = true)
     {
-        ArgumentNullException.ThrowIfNull(name);
-        return Lines(name, noFlush ? DmFlags.NoFlush : DmFlags.None);
+        ArgumentNullException.ThrowIfNull(device);
+        return Lines(device, noFlush ? DmFlags.NoFlush : DmFlags.None);
     }
 
     /// <summary>Sends a message to the target that serves a sector.</summary>
-    /// <param name="name">The device.</param>
+    /// <param name="device">The device.</param>
     /// <param name="at">The sector.</param>
     /// <param name="message">Words separated by blanks.</param>
     /// <returns>What the target answers; null where it answers nothing.</returns>
-    public string? Message(DmName name, Sectors at, string message)
+    public string? Message(DmKey device, Sectors at, string message)
     {
-        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(message);
-        using var buffer = _caller.Run(new DmRequest(DmCommand.Message, name), MessageRoom, data =>
+        using var buffer = _caller.Run(new DmRequest(DmCommand.Message, device), MessageRoom, data =>
         {
             int text = Unsafe.SizeOf<DmTargetMsg>();
             MemoryMarshal.Write(data, new DmTargetMsg { Sector = at.Value });
@@ -218,11 +219,11 @@ public sealed class DmControl : IDisposable
     }
 
     /// <summary>The devices that the live table uses; empty where there is no table.</summary>
-    /// <param name="name">The device.</param>
-    public IReadOnlyList<DeviceNumber> Deps(DmName name)
+    /// <param name="device">The device.</param>
+    public IReadOnlyList<DeviceNumber> Deps(DmKey device)
     {
-        ArgumentNullException.ThrowIfNull(name);
-        using var buffer = _caller.Run(new DmRequest(DmCommand.Deps, name));
+        ArgumentNullException.ThrowIfNull(device);
+        using var buffer = _caller.Run(new DmRequest(DmCommand.Deps, device));
         return new DmAnswer(DmCommand.Deps.Name, buffer.All).Dependencies();
     }
 
@@ -230,13 +231,13 @@ public sealed class DmControl : IDisposable
     /// Blocks until the device has had more events than the caller knows of; its removal is one. Nothing else ends
     /// the call, so it belongs on a thread of its own.
     /// </summary>
-    /// <param name="name">The device.</param>
+    /// <param name="device">The device.</param>
     /// <param name="eventNr">Events that the caller knows of (<see cref="DmDeviceInfo.EventNr"/>).</param>
     /// <returns>Events there were.</returns>
-    public uint WaitEvent(DmName name, uint eventNr)
+    public uint WaitEvent(DmKey device, uint eventNr)
     {
-        ArgumentNullException.ThrowIfNull(name);
-        var request = new DmRequest(DmCommand.Wait, name) { EventNr = eventNr, Flags = DmFlags.NoFlush };
+        ArgumentNullException.ThrowIfNull(device);
+        var request = new DmRequest(DmCommand.Wait, device) { EventNr = eventNr, Flags = DmFlags.NoFlush };
         using var buffer = new DmBuffer(DmCaller.UsualRoom);
         _caller.Call(buffer, request);
         return buffer.Header.EventNr;
@@ -265,9 +266,9 @@ public sealed class DmControl : IDisposable
         }
     }
 
-    private List<TargetLine> Lines(DmName name, DmFlags flags)
+    private List<TargetLine> Lines(DmKey device, DmFlags flags)
     {
-        using var buffer = _caller.Run(new DmRequest(DmCommand.Status, name) { Flags = flags });
+        using var buffer = _caller.Run(new DmRequest(DmCommand.Status, device) { Flags = flags });
         var present = flags.HasFlag(DmFlags.QueryInactive) ? DmFlags.InactivePresent : DmFlags.ActivePresent;
         return buffer.Header.Flags.HasFlag(present)
             ? new DmAnswer(DmCommand.Status.Name, buffer.All).Lines()

@@ -9,7 +9,7 @@ namespace Cow.DmIoctl;
 /// ASCII letters, digits and <c>#+-.:=@_</c>. So there is no '/', no NUL and no blank in it; "." and ".." and
 /// "control", which names the control node, are refused.
 /// </summary>
-public sealed record DmName
+public sealed record DmName : DmKey
 {
     /// <summary>Bytes of the longest name (DM_NAME_LEN less the terminating zero).</summary>
     public const int MaxLength = 127;

@@ -5,11 +5,11 @@ namespace Cow.DmIoctl;
 
 /// <summary>What goes into the header of a call.</summary>
 /// <param name="Command">The call.</param>
-/// <param name="Name">The device; null where the call speaks of none.</param>
-internal readonly record struct DmRequest(DmCommand Command, DmName? Name)
+/// <param name="Device">The device; null where the call speaks of none.</param>
+internal readonly record struct DmRequest(DmCommand Command, DmKey? Device)
 {
     /// <summary>DM_DEV_CREATE: the unique id.</summary>
-    public string? Uuid { get; init; }
+    public DmUuid? Uuid { get; init; }
 
     /// <summary>How; masked to what the call takes.</summary>
     public DmFlags Flags { get; init; }
@@ -35,7 +35,7 @@ internal readonly record struct DmRequest(DmCommand Command, DmName? Name)
         header.TargetCount = TargetCount;
         header.Flags = Flags & Command.Allowed;
         header.EventNr = EventNr;
-        CText.Write(Name?.Value ?? "", header.Name);
-        CText.Write(Uuid ?? "", header.Uuid);
+        CText.Write((Device as DmName)?.Value ?? "", header.Name);
+        CText.Write((Uuid ?? Device as DmUuid)?.Value ?? "", header.Uuid);
     }
 }

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+using Cow.DmIoctl;
+
+namespace Cow.Controller.Daemon;
+
+/// <summary>
+/// How a device of ours is found among the mapped ones: by its unique id, not by its name. Who renames it has it served as before, and what somebody else
+/// makes of its old name is not ours to change.
+/// </summary>
+internal static class MappedDevice
+{
+    /// <summary>Characters of the longest name of a device: its unique id is longer, and has room for no more.</summary>
+    public const int LongestName = 121;
+
+    private const string Prefix = "COWCTL-";
+
+    /// <summary>The unique id of a device.</summary>
+    /// <param name="name">The name that it was created with, its ident.</param>
+    public static DmUuid UuidOf(string name) => new(Prefix + name);
+}
