@@ -48,6 +48,9 @@ internal sealed class Collapse(DmControl dm, DmUuid uuid, DeviceTable table, Chu
         return found is not null;
     }
 
+    /// <summary>Whether the kernel still has that table. Where somebody replaced it by hand, theirs stays.</summary>
+    public bool IsLive => table.FromKernel(dm.Table(uuid)) is { } live && live.SequenceEqual(_lines);
+
     /// <summary>The line that serves a sector.</summary>
     public PlannedLine LineOf(ulong sector) => _lines.Find(line => sector >= line.Start && sector < line.End);
 

@@ -9,6 +9,8 @@ namespace Cow.Controller.Daemon;
 /// <summary>A device that is up: its loop, its store, its table. Verbs come one at a time, from any thread but the loop's.</summary>
 internal sealed class CowDevice : IDisposable
 {
+    private const string Replaced = "its table was replaced by hand";
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     private readonly Lock _gate = new();
@@ -64,7 +66,7 @@ internal sealed class CowDevice : IDisposable
         bool lost = _runtime.Loop.Ended.IsCompleted;
         string? problem = info is null ? "the mapped device was removed by hand"
             : lost ? "no controller serves it (it was taken over, or the channel failed)"
-            : engine.Gone && !_collapse.AllLinear ? "its table was replaced by hand"
+            : engine.Gone && !_collapse.AllLinear ? Replaced
             : engine.Problem ?? (kernel.Mode == "rw" ? null : KernelProblem(kernel.Mode));
         return DeviceReports.Make(_state, _runtime, _collapse, engine, kernel, lost, problem);
     }
@@ -87,6 +89,11 @@ internal sealed class CowDevice : IDisposable
     {
         lock (_gate)
         {
+            if (!_collapse.IsLive)
+            {
+                throw new RefusedException(ExitCode.InUse, Name, Replaced, "remove it, and create it again with its store");
+            }
+
             ulong left = CommitAll();
             return left == 0
                 ? _collapse.Run(_runtime.Loop, force: true)
@@ -106,7 +113,8 @@ internal sealed class CowDevice : IDisposable
 
             _judgedAt = _runtime.Loop.Handled;
             EngineStatus engine = Ask();
-            if (engine.Mode == EngineMode.ReadWrite && _collapse.MayPay(engine.PlacedChunks - Math.Min(engine.PlacedChunks, engine.UncommittedChunks)))
+            if (engine.Mode == EngineMode.ReadWrite && _collapse.MayPay(engine.PlacedChunks - Math.Min(engine.PlacedChunks, engine.UncommittedChunks))
+                && _collapse.IsLive)
             {
                 CompactReport report = _collapse.Run(_runtime.Loop, force: false);
                 DaemonLog.Collapsed(_log, Name, report.LinesBefore, report.LinesAfter, report.PauseMilliseconds);

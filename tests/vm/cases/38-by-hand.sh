@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# What somebody does with dmsetup behind the daemon's back: a device is served whatever it is called, and what has its old name is left alone.
+# What somebody does with dmsetup behind the daemon's back: a device is served whatever it is called, what has its old name is left alone, and a table
+# that was loaded in place of ours stays.
 require_module
 random_base
 blank "$COW_DISK"
@@ -31,6 +32,21 @@ cowctl remove x
 [ ! -e /dev/mapper/y ] || fail "its node is still there"
 is_foreign x
 dmsetup remove x
+
+# Long enough that the daemon would collapse what the last write made.
+blank "$COW_DISK"
+cowctl create x "$BASE_DISK" "$COW_DISK" 128 --size 64M
+dd if=/payload/random of=/dev/mapper/x bs=1M count=32 oflag=direct status=none
+dmsetup reload x --table "$foreign"
+dmsetup resume x
+sleep 8
+is_foreign x
+cowctl status x | grep -q "replaced by hand" || fail "$(cowctl status x)"
+expect_fail cowctl compact x
+[[ $OUTPUT == *"replaced by hand"* ]] || fail "$OUTPUT"
+is_foreign x
+cowctl remove x
+cowctl check "$COW_DISK"
 
 # As long a name as there can be, and one more.
 name=$(printf '%0121d' 0)
