@@ -184,6 +184,36 @@ internal sealed class FaultLoopTests
         Assert.That(loop.Detached, Is.True);
     }
 
+    [Test]
+    public void AFaultThatIsTriedAgainSaysNothingOfALine()
+    {
+        using FaultLoop loop = Loop(storeChunks: 16);
+        loop.Turn();
+        int held = 0;
+        _kernel.Refuse = reply => reply.Op == CowOp.Hold && held++ == 0 ? Errno.EBUSY : Errno.None;
+        for (ulong chunk = 0; held == 0 && chunk < Sectors / Chunk; chunk++)
+        {
+            Told(loop, new CowEvent { Type = CowEventType.WriteFault, Id = chunk + 1, Chunk = chunk, Count = 1 });
+        }
+
+        Assert.That(held, Is.Positive, "the store is full, and the kernel keeps the fault as it is");
+        Told(loop, Gone(3));
+        held = 0;
+        _kernel.Refuse = reply =>
+        {
+            held += reply.Op == CowOp.Hold ? 1 : 0;
+            return Errno.None;
+        };
+        loop.Ask((engine, replies) =>
+        {
+            engine.Retry(replies);
+            return true;
+        });
+        loop.Turn();
+        Assert.That(held, Is.Positive, "it is tried again");
+        Assert.That(loop.Detached, Is.True);
+    }
+
     private static CowEvent Gone(ulong number) => new() { Type = CowEventType.Gone, Number = number };
 
     private static CowEvent Fault(ulong id) => new() { Type = CowEventType.ReadFault, Id = id, Chunk = 1, Count = 1 };
@@ -205,12 +235,12 @@ internal sealed class FaultLoopTests
     private IEnumerable<ulong> Ids() => _kernel.Accepted.Where(reply => reply.Op is CowOp.Hold or CowOp.Place).Select(reply => reply.Id);
 
     /// <summary>Over an empty store, with its picture on the way.</summary>
-    private FaultLoop Loop()
+    private FaultLoop Loop(long storeChunks = 64)
     {
         _kernel = new ScriptedChannel();
         _kernel.Tell(new CowEvent { Type = CowEventType.PictureEnd });
         _killSwitch = new KillSwitch();
-        var store = new KillableFile(new MemoryDisk("cow", 64L * (long)Chunk * MemoryDisk.SectorBytes), _killSwitch);
+        var store = new KillableFile(new MemoryDisk("cow", storeChunks * (long)Chunk * MemoryDisk.SectorBytes), _killSwitch);
         ICowFormat format = FormatRegistry.Find("snapshot")!.Create(
             new FormatFiles(store), new CreateOptions(Sectors * MemoryDisk.SectorBytes, (uint)Chunk));
         var geometry = new ChunkGeometry(Sectors, Chunk);

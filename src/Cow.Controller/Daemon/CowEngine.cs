@@ -101,6 +101,8 @@ internal sealed class CowEngine
             }
             else
             {
+                // Not where a fault is tried again: the line that it came from may have gone since.
+                Gone &= events[0].Type is not (CowEventType.WriteFault or CowEventType.ReadFault);
                 Handle(events[0], replies);
             }
 
@@ -256,7 +258,6 @@ internal sealed class CowEngine
     private void AnswerWrite(in CowEvent e, ReplyBuffer replies)
     {
         _faults++;
-        Gone = false;
         if (!_geometry.Contains(e.Chunk, e.Count) || Mode != EngineMode.ReadWrite)
         {
             AnswerUnwritable(e, replies);
@@ -326,7 +327,6 @@ internal sealed class CowEngine
     private void AnswerRead(in CowEvent e, ReplyBuffer replies)
     {
         _faults++;
-        Gone = false;
         if (!_geometry.Contains(e.Chunk, e.Count) || Mode == EngineMode.Failed)
         {
             replies.Error(e.Id, Errno.EIO);
