@@ -8,8 +8,8 @@ namespace Cow.Controller.Daemon;
 /// </summary>
 internal interface ISpaceKeeper
 {
-    /// <summary>To ensure bytes takes nothing from anybody: the store is on devices alone, which have all of theirs. What lies behind the end of one is
-    /// refused all the same.</summary>
+    /// <summary>To ensure bytes takes nothing from anybody: the store is on devices alone, which have all of theirs. What lies behind the end of
+    /// one is for the format and the kernel to refuse.</summary>
     bool HasAll { get; }
 
     /// <summary>On a true return the bytes of the store can be written whatever else fills the host's file system.</summary>
