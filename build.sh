@@ -191,7 +191,7 @@ bench() {
 # Settings of the guests' scripts that come from the environment.
 bench_settings() {
     local name value
-    for name in BENCH_ROUNDS BENCH_MIB BENCH_TARGETS PARALLEL_ROUNDS PARALLEL_MIB PARALLEL_TARGETS COSTS_CHUNKS COSTS_DEVICES; do
+    for name in BENCH_ROUNDS BENCH_MIB BENCH_TARGETS PARALLEL_ROUNDS PARALLEL_MIB SHARED_ROUNDS SHARED_TARGETS COSTS_CHUNKS COSTS_DEVICES; do
         value=COW_$name
         [ -z "${!value:-}" ] || echo "$name='${!value}'"
     done
@@ -225,7 +225,7 @@ bench_devices() {
     done
     for guest in "${guests[@]}"; do wait "$guest" || status=$?; done
     for kernel in "${KERNELS[@]}"; do
-        tests/vm/script "$kernel" tests/vm/parallel.sh tests/vm/bench.inc "$out/bench.conf" | tee -a "$out/$kernel.txt" || status=$?
+        COW_MEMORY=6G tests/vm/script "$kernel" tests/vm/parallel.sh tests/vm/bench.inc "$out/bench.conf" | tee -a "$out/$kernel.txt" || status=$?
     done
     "$ARTIFACTS/bin/Cow.Bench/release/Cow.Bench" devices bench/results.json docs/performance-tables.md "$out" "${KERNELS[@]}" || status=$?
     for table in "$out"/*.dat; do

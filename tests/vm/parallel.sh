@@ -6,18 +6,23 @@
 #   COST name value unit
 #
 # Jobs "pair-..." are for cowctl and qemu-nbd, each with the same qcow2 image, and for dm-linear, which says what the most is that anything in the
-# device-mapper can reach. Jobs "one-..." and "four-..." are the same work done by one process and by four; linear-again is linear once more, and shows
-# what the others' ratios are worth. Rounds interleave all of it.
+# device-mapper can reach. Jobs "one-..." and "four-..." are the same work done by one process and by four, each of them also on a dm-linear of its own
+# right before or after, for the machine is not as fast all the time; linear-again is linear once more, and shows what the others' ratios are worth.
+# Needs three and a half times PARALLEL_MIB of memory, and 512 MiB for the rest: COW_MEMORY=6G for what is set here.
 # shellcheck shell=bash
 set -euo pipefail
 
-PARALLEL_ROUNDS=5 PARALLEL_TARGETS="linear cow-8 cow-128 bitmap-128 linear-again" PARALLEL_MIB=256
+PARALLEL_ROUNDS=5 SHARED_ROUNDS=7 SHARED_TARGETS="cow-8 cow-128 bitmap-128 linear-again" PARALLEL_MIB=1024
 . /payload/bench.inc
 # TablePlanner.DefaultSegments.
 DEFAULT_LINES=64
+# The disk of the dm-linear that stays.
+LINEAR=/dev/ram$FIRST_LAYER
 # The limit: this clock goes on while a busy machine lets the guest stand.
 # shellcheck disable=SC2034  # bench.inc reads them
 BENCH_MIB=$PARALLEL_MIB SECTORS=$((PARALLEL_MIB * 2048)) LIMIT=900
+[ "$PARALLEL_MIB" -ge 128 ] || die "PARALLEL_MIB is $PARALLEL_MIB, too little for an eighth of a part of it to be a job: use 128 or more"
+[[ " $SHARED_TARGETS " != *" linear "* ]] || die "linear runs with each of SHARED_TARGETS: leave it out, or name linear-again"
 
 # An image on the CoW disk, whose other contents nobody reads.
 image() {
@@ -26,7 +31,7 @@ image() {
     qemu-img create -q -f qcow2 -F raw -b "$BASE" "$COW" "${BENCH_MIB}M"
 }
 
-# An eighth of the image, for qemu-nbd takes its time.
+# An eighth of what others do, for qemu-nbd takes its time.
 pair_jobs() {
     local mib=$((mib / 8))
     job pair-read-unaltered "$1" "$2" randread
@@ -53,24 +58,38 @@ pair() {
     down linear
 }
 
-# share NAME PROCESSES TARGET DIRECTION [fio options]: each does its part of the work.
+# share NAME PROCESSES TARGET DEVICE DIRECTION [fio options]: each does its part of the work.
 share() {
-    local name=$1 processes=$2 target=$3 direction=$4 part=$((mib * 1024 / $2))
-    shift 4
-    job "$name" "$target" /dev/mapper/b "$direction" --numjobs="$processes" --size="${part}k" --offset_increment="${part}k" --group_reporting "$@"
+    local name=$1 processes=$2 target=$3 device=$4 direction=$5 part=$((mib * 1024 / $2))
+    shift 5
+    job "$name" "$target" "$device" "$direction" --numjobs="$processes" --size="${part}k" --offset_increment="${part}k" --group_reporting "$@"
+}
+
+# share_both NAME PROCESSES TARGET DIRECTION [fio options]: the target and dm-linear, first one and then, in the next round, the other; neither while the
+# daemon still commits what the target wrote.
+share_both() {
+    local name=$1 processes=$2 target=$3
+    shift 3
+    [ $((turn % 2)) = 0 ] || share "$name" "$processes" linear /dev/mapper/l "$@"
+    share "$name" "$processes" "$target" /dev/mapper/b "$@"
+    settle
+    [ $((turn % 2)) = 1 ] || share "$name" "$processes" linear /dev/mapper/l "$@"
 }
 
 shared_jobs() {
-    local name=$1 processes=$2 target=$3
-    up "$target"
-    share "$name-read-unaltered" "$processes" "$target" randread
-    share "$name-first-write-random-4k" "$processes" "$target" randwrite
-    settle
-    share "$name-rewrite-random-4k" "$processes" "$target" randwrite
-    share "$name-read-remapped" "$processes" "$target" randread
+    local name=$1 processes=$2 target=$3 options=()
+    # As in bench.sh: what is measured is the map, and nothing is to be collapsed meanwhile.
+    ! ours "$target" || options=(--segments 1)
+    up "$target" "${options[@]}"
+    share_both "$name-read-unaltered" "$processes" "$target" randread
+    share_both "$name-first-write-random-4k" "$processes" "$target" randwrite
+    ! ours "$target" || cowctl compact b >/dev/null
+    share_both "$name-rewrite-random-4k" "$processes" "$target" randwrite
+    share_both "$name-read-remapped" "$processes" "$target" randread
     down "$target"
-    up "$target"
-    share "$name-first-write-sequential-64k" "$processes" "$target" write --bs=64k
+    up "$target" "${options[@]}"
+    # Over all of the disk: four processes write a quarter of it in a tenth of a second.
+    mib=$BENCH_MIB share_both "$name-first-write-sequential-64k" "$processes" "$target" write --bs=64k
     down "$target"
 }
 
@@ -128,26 +147,32 @@ median() { printf '%s\n' "$@" | sort -g | awk '{ all[NR] = $1 } END { print all[
 modprobe dm-cow
 modprobe nbd nbds_max=1
 disks
+step "filling a disk for dm-linear"
+dd if=/dev/zero of="$LINEAR" bs=1M count="$BENCH_MIB" oflag=direct status=none
+dmsetup create l --table "0 $SECTORS linear $LINEAR 0"
 # Warm, as in bench.sh.
-round=warm mib=$((PARALLEL_MIB / 4))
-for target in $PARALLEL_TARGETS; do
+round=warm turn=0 mib=$((PARALLEL_MIB / 16))
+for target in $SHARED_TARGETS; do
     echo "parallel: warming up with $target"
     shared_jobs one 1 "$target" >/dev/null
 done
 echo "parallel: warming up with cowctl and qemu-nbd"
 pair >/dev/null
-mib=$PARALLEL_MIB
+mib=$((PARALLEL_MIB / 4))
 ours=() theirs=() lines=0
 for round in $(seq 1 "$PARALLEL_ROUNDS"); do
     echo "parallel: round $round of $PARALLEL_ROUNDS, cowctl and qemu-nbd"
     pair
-    for target in $PARALLEL_TARGETS; do
-        echo "parallel: round $round of $PARALLEL_ROUNDS, $target"
+    echo "parallel: round $round of $PARALLEL_ROUNDS, swaps"
+    swaps
+done
+for turn in $(seq 1 "$SHARED_ROUNDS"); do
+    for target in $SHARED_TARGETS; do
+        echo "parallel: round $turn of $SHARED_ROUNDS, $target"
+        round=$turn-$target
         shared_jobs one 1 "$target"
         shared_jobs four 4 "$target"
     done
-    echo "parallel: round $round of $PARALLEL_ROUNDS, swaps"
-    swaps
 done
 end_step
 echo "COST reload-pause-$lines-lines $(median "${ours[@]}") us"

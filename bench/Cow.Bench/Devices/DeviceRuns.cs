@@ -42,25 +42,29 @@ internal sealed class DeviceRuns
     /// <summary>Those of some jobs, in the order in which they ran.</summary>
     public IEnumerable<string> Targets(IReadOnlyCollection<string> jobs) => _all.Where(m => jobs.Contains(m.Job)).Select(static m => m.Target).Distinct();
 
-    /// <summary>The median of all rounds; null where the target has no such job.</summary>
+    /// <summary>The median of all rounds; null where the target has no such job, or nothing that it could be divided by.</summary>
     public Ratio? Of(string job, string target)
     {
-        double[] ratios = [.. Where(job, target).Select(m => Gain(m) / Gain(YardstickOf(m))).Order()];
-        return ratios.Length == 0 ? null : new Ratio(ratios[ratios.Length / 2], ratios[0], ratios[^1], Where(job, target).Average(static m => m.Iops));
+        double[] ratios = [.. Where(job, target).Select(m => Gain(m) / Gain(YardstickOf(m))).OfType<double>().Order()];
+        return ratios.Length == 0
+            ? null
+            : new Ratio(
+                (ratios[(ratios.Length - 1) / 2] + ratios[ratios.Length / 2]) / 2, ratios[0], ratios[^1], Where(job, target).Average(static m => m.Iops));
     }
 
-    private Measurement YardstickOf(Measurement m) => Single(m.Round, m.Job, m switch
+    private Measurement? YardstickOf(Measurement m) => Find(m.Round, m.Job, m switch
     {
         _ when m.Job.StartsWith(PairJob, StringComparison.Ordinal) => "qemu-nbd",
         { Target: "chain-30" } => "chain-1",
         _ => "linear",
     });
 
-    private double Gain(Measurement m) => m.Job.StartsWith(FourJobs, StringComparison.Ordinal)
-        ? m.Iops / Single(m.Round, OneJob + m.Job[FourJobs.Length..], m.Target).Iops
-        : m.Iops;
+    private double? Gain(Measurement? m) => m is not null && m.Job.StartsWith(FourJobs, StringComparison.Ordinal)
+        ? m.Iops / Find(m.Round, OneJob + m.Job[FourJobs.Length..], m.Target)?.Iops
+        : m?.Iops;
 
-    private Measurement Single(string round, string job, string target) => Where(job, target).Single(m => m.Round == round);
+    /// <summary>Null where the guest ended before.</summary>
+    private Measurement? Find(string round, string job, string target) => Where(job, target).SingleOrDefault(m => m.Round == round);
 
     private IEnumerable<Measurement> Where(string job, string target) => _all.Where(m => m.Job == job && m.Target == target);
 
