@@ -23,11 +23,11 @@ internal sealed class Collapse(DmControl dm, DmUuid uuid, DeviceTable table, Chu
     /// <summary>An automatic reload must turn at least this part of the device into lines.</summary>
     private const ulong WorthPart = 32;
 
-    private static readonly TimeSpan Apart = TimeSpan.FromSeconds(5);
+    private const long ApartMilliseconds = 5_000;
 
     private List<PlannedLine> _lines = [new(0, geometry.Sectors, Linear: false, 0, 0)];
     private ulong _placedAtPlan;
-    private DateTime _last = DateTime.UtcNow;
+    private long _last = Environment.TickCount64;
 
     public int Lines => _lines.Count;
 
@@ -39,23 +39,35 @@ internal sealed class Collapse(DmControl dm, DmUuid uuid, DeviceTable table, Chu
 
     public double LongestPauseMilliseconds { get; private set; }
 
-    /// <summary>Takes over the table that a former daemon left.</summary>
+    /// <summary>Takes over the table that a former daemon left; one that it had loaded, and not made live, is dropped.</summary>
     /// <returns>False when it is not one of ours.</returns>
     public bool Adopt()
     {
+        if (table.FromKernel(dm.Table(uuid, inactive: true)) is not null)
+        {
+            _ = dm.Clear(uuid);
+        }
+
         List<PlannedLine>? found = table.FromKernel(dm.Table(uuid));
         _lines = found ?? _lines;
         return found is not null;
     }
 
-    /// <summary>Whether the kernel still has that table. Where somebody replaced it by hand, theirs stays.</summary>
-    public bool IsLive => table.FromKernel(dm.Table(uuid)) is { } live && live.SequenceEqual(_lines);
+    /// <summary>What somebody does with the device by hand, which a swap would undo; null where it would not.</summary>
+    public string? Obstacle => dm.Find(uuid) switch
+    {
+        null => "the mapped device was removed by hand",
+        { IsSuspended: true } => "it was suspended by hand",
+        { HasInactiveTable: true } => "another table was loaded by hand, and waits to be resumed",
+        _ when table.FromKernel(dm.Table(uuid)) is not { } live || !live.SequenceEqual(_lines) => "its table was replaced by hand",
+        _ => null,
+    };
 
     /// <summary>The line that serves a sector.</summary>
     public PlannedLine LineOf(ulong sector) => _lines.Find(line => sector >= line.Start && sector < line.End);
 
     /// <summary>Whether an automatic reload is possible: the last one is long enough ago, and there is something left to turn into lines.</summary>
-    public bool Due => DateTime.UtcNow - _last >= Apart && !AllLinear;
+    public bool Due => Environment.TickCount64 - _last >= ApartMilliseconds && !AllLinear;
 
     /// <summary>Whether one may pay: enough was placed since the last plan.</summary>
     public bool MayPay(ulong placedChunks) =>
@@ -67,7 +79,7 @@ internal sealed class Collapse(DmControl dm, DmUuid uuid, DeviceTable table, Chu
     /// <param name="force">Also for a small gain.</param>
     public CompactReport Run(FaultLoop loop, bool force)
     {
-        _last = DateTime.UtcNow;
+        _last = Environment.TickCount64;
         int before = _lines.Count;
         (List<PlannedLine> next, ulong placed) = Plan(loop);
         _placedAtPlan = placed;
@@ -108,7 +120,7 @@ internal sealed class Collapse(DmControl dm, DmUuid uuid, DeviceTable table, Chu
             double pause = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
             LongestPauseMilliseconds = Math.Max(LongestPauseMilliseconds, pause);
             _lines = next;
-            _last = DateTime.UtcNow;
+            _last = Environment.TickCount64;
             return pause;
         }
         catch (LinuxException)

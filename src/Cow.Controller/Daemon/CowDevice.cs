@@ -9,8 +9,6 @@ namespace Cow.Controller.Daemon;
 /// <summary>A device that is up: its loop, its store, its table. Verbs come one at a time, from any thread but the loop's.</summary>
 internal sealed class CowDevice : IDisposable
 {
-    private const string Replaced = "its table was replaced by hand";
-
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     private readonly Lock _gate = new();
@@ -66,7 +64,7 @@ internal sealed class CowDevice : IDisposable
         bool lost = _runtime.Loop.Ended.IsCompleted;
         string? problem = info is null ? "the mapped device was removed by hand"
             : lost ? "no controller serves it (it was taken over, or the channel failed)"
-            : engine.Gone && !_collapse.AllLinear ? Replaced
+            : engine.Gone && !_collapse.AllLinear ? "its table was replaced by hand"
             : engine.Problem ?? (kernel.Mode == "rw" ? null : KernelProblem(kernel.Mode));
         return DeviceReports.Make(_state, _runtime, _collapse, engine, kernel, lost, problem);
     }
@@ -89,9 +87,9 @@ internal sealed class CowDevice : IDisposable
     {
         lock (_gate)
         {
-            if (!_collapse.IsLive)
+            if (_collapse.Obstacle is { } obstacle)
             {
-                throw new RefusedException(ExitCode.InUse, Name, Replaced, "remove it, and create it again with its store");
+                throw new RefusedException(ExitCode.InUse, Name, obstacle, "finish that, or remove the device and create it again with its store");
             }
 
             ulong left = CommitAll();
@@ -114,7 +112,7 @@ internal sealed class CowDevice : IDisposable
             _judgedAt = _runtime.Loop.Handled;
             EngineStatus engine = Ask();
             if (engine.Mode == EngineMode.ReadWrite && _collapse.MayPay(engine.PlacedChunks - Math.Min(engine.PlacedChunks, engine.UncommittedChunks))
-                && _collapse.IsLive)
+                && _collapse.Obstacle is null)
             {
                 CompactReport report = _collapse.Run(_runtime.Loop, force: false);
                 DaemonLog.Collapsed(_log, Name, report.LinesBefore, report.LinesAfter, report.PauseMilliseconds);

@@ -37,14 +37,24 @@ dmsetup remove x
 blank "$COW_DISK"
 cowctl create x "$BASE_DISK" "$COW_DISK" 128 --size 64M
 dd if=/payload/random of=/dev/mapper/x bs=1M count=32 oflag=direct status=none
-dmsetup reload x --table "$foreign"
+# Held back, and then with that table waiting.
+in_hand() {
+    sleep 8
+    expect_fail cowctl compact x
+    [[ $OUTPUT == *"$1"* ]] || fail "$OUTPUT"
+}
+dmsetup suspend x
+in_hand "suspended by hand"
+[ "$(dmsetup info -c --noheadings -o suspended x)" = Suspended ] || fail "the device that was suspended goes on"
 dmsetup resume x
-sleep 8
+dd if=/payload/random of=/dev/mapper/x bs=1M count=8 skip=32 seek=32 oflag=direct status=none
+dmsetup reload x --table "$foreign"
+in_hand "waits to be resumed"
+dmsetup resume x
+is_foreign x
+in_hand "replaced by hand"
 is_foreign x
 cowctl status x | grep -q "replaced by hand" || fail "$(cowctl status x)"
-expect_fail cowctl compact x
-[[ $OUTPUT == *"replaced by hand"* ]] || fail "$OUTPUT"
-is_foreign x
 cowctl remove x
 cowctl check "$COW_DISK"
 
