@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using System.Text;
+using Cow.Formats.Io;
 using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace Cow.Formats.Images.Qcow2;
@@ -43,7 +44,7 @@ internal static class Qcow2Creation
         source.File.Flush();
     }
 
-    /// <summary>Gives every cluster of the disk a place. The file is as long as they reach, and zeros.</summary>
+    /// <summary>Gives every cluster of the disk a place. The file is as long as they reach, and they read as zeros.</summary>
     public static void Preallocate(IDiskImage image)
     {
         ImageInfo info = image.Info;
@@ -51,13 +52,18 @@ internal static class Qcow2Creation
         for (ulong chunk = 0; chunk < chunks;)
         {
             PlacedRun run = image.Reserve(new ChunkRun(chunk, chunks - chunk), out ByteRange _);
-            Io.IImageFile file = info.Files[run.Place.Device];
-            long end = (long)(run.Place.Sector + (run.Run.Count * info.ChunkSectors)) * 512;
+            IImageFile file = info.Files[run.Place.Device];
+            long start = (long)run.Place.Sector * 512;
+            long end = start + ((long)(run.Run.Count * info.ChunkSectors) * 512);
             if (run.Run.Count == 0 || (!file.CanGrow && end > file.Length))
             {
                 throw new IOException($"{file.Name}: no room for all of the disk");
             }
-            if (file.Length < end)
+            if (!file.CanGrow)
+            {
+                Zeros.Write(file, start, end);
+            }
+            else if (file.Length < end)
             {
                 file.SetLength(end);
             }

@@ -41,6 +41,11 @@ internal static class VhdMaker
         {
             throw new IOException($"{file.Name}: no room for a disk of {bytes} bytes and a footer");
         }
+        if (!file.CanGrow)
+        {
+            Zeros.Write(file, 0, (long)bytes);
+            file.Flush();
+        }
         Guid id = Guid.NewGuid();
         WriteFooter(file, VhdFooter.Make(VhdType.Fixed, bytes, ulong.MaxValue, DateTime.UtcNow, id), end);
     }

@@ -65,11 +65,7 @@ internal static class VhdxMaker
         {
             throw new IOException($"{file.Name}: no room for {end} bytes");
         }
-        byte[] zeros = new byte[VhdxFormat.Megabyte];
-        for (long at = 0; at < end; at += zeros.Length)
-        {
-            file.WriteAt(zeros, at);
-        }
+        Zeros.Write(file, 0, end);
     }
 
     private static void WriteFixedTable(CachedFile file, VhdxRange bat, uint blockBytes, ulong blocks)
