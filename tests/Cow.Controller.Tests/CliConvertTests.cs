@@ -279,6 +279,43 @@ internal sealed class CliConvertTests : IDisposable
         Assert.That(File.ReadAllText(_world.In("image-flat.vmdk")), Is.EqualTo("mine"));
     }
 
+    [TestCase("disk")]
+    [TestCase("data")]
+    [TestCase("inner/data")]
+    public void ADataFileThatIsThereIsNotWritten(string name)
+    {
+        byte[] disk = File.ReadAllBytes(_world.Raw("disk"));
+        Directory.CreateDirectory(_world.In("inner"));
+        File.WriteAllText(_world.In("data"), "mine");
+        File.WriteAllText(_world.In("inner/data"), "mine");
+        Assert.That(_world.Run([.. Words("image", "qcow2"), "-o", $"data_file={name}"]), Is.EqualTo(ExitCode.InUse), _world.Error);
+        Assert.That(File.ReadAllBytes(_world.In("disk")), Is.EqualTo(disk));
+        Assert.That(File.ReadAllText(_world.In("data")), Is.EqualTo("mine"));
+        Assert.That(File.ReadAllText(_world.In("inner/data")), Is.EqualTo("mine"));
+        Assert.That(_world.Files, Has.Length.EqualTo(2));
+    }
+
+    [Test]
+    public void ADataFileInAnotherDirectoryIsRefused()
+    {
+        _world.Raw("disk");
+        Assert.That(_world.Run([.. Words("image", "qcow2"), "-o", "data_file=inner/data"]), Is.EqualTo(ExitCode.Usage), _world.Error);
+        Assert.That(_world.Files, Is.EqualTo(Source));
+    }
+
+    [TestCase("off")]
+    [TestCase("metadata")]
+    public void ARawDataFileIsTheDisk(string preallocation)
+    {
+        using (FileStream end = new(_world.Raw("disk"), FileMode.Open))
+        {
+            end.SetLength(end.Length + (1 << 20));
+        }
+
+        _world.Done([.. Words("image", "qcow2"), "-o", $"data_file=data,data_file_raw=on,preallocation={preallocation}"]);
+        Assert.That(File.ReadAllBytes(_world.In("data")), Is.EqualTo(File.ReadAllBytes(_world.In("disk"))));
+    }
+
     [Test]
     public void ADamagedClusterEndsAConversionWithNothingLeft()
     {

@@ -6,16 +6,20 @@ using Cow.Formats.Io;
 
 namespace Cow.Controller.Cli.Convert;
 
-/// <summary>Makes the files that a new image consists of besides its own, and opens those that its settings name. What it made is deleted again
-/// unless it is published. Not thread-safe.</summary>
+/// <summary>Makes the files that a new image consists of besides its own, and opens none that is there: it may be what somebody needs, or what is read.
+/// What it made is deleted again unless it is published. Not thread-safe.</summary>
 internal sealed class DestinationOpener(MetadataCache cache) : IImageOpener, IDisposable
 {
-    private readonly DirectoryOpener _existing = new(cache, [], PlainFile.OpenResolved, FileIdentity.Of);
     private readonly List<PlainFile> _made = [];
     private bool _published;
 
-    public OpenedFile OpenNamed(string name, string imagePath, long nameOffset, bool writable) =>
-        _existing.OpenNamed(name, imagePath, nameOffset, writable);
+    public OpenedFile OpenNamed(string name, string imagePath, long nameOffset, bool writable)
+    {
+        string path = Path.GetFullPath(name, Path.GetDirectoryName(imagePath)!);
+        throw Path.Exists(path)
+            ? Present(path)
+            : new CliException(ExitCode.Usage, path, "is not beside the new image, where its files are made", "give a name without a directory");
+    }
 
     [SuppressMessage("Reliability", "CA2000", Justification = "What was made is closed here, the file below the cached one.")]
     public OpenedFile CreateNamed(string name, string imagePath)
@@ -23,7 +27,7 @@ internal sealed class DestinationOpener(MetadataCache cache) : IImageOpener, IDi
         string path = Path.Combine(Path.GetDirectoryName(imagePath)!, Path.GetFileName(name));
         if (Path.Exists(path))
         {
-            throw new CliException(ExitCode.InUse, path, "is there already, and the new image needs it", "remove it, or take another destination");
+            throw Present(path);
         }
 
         PlainFile file = PlainFile.CreateNew(path, path);
@@ -40,7 +44,6 @@ internal sealed class DestinationOpener(MetadataCache cache) : IImageOpener, IDi
 
     public void Dispose()
     {
-        _existing.Dispose();
         foreach (PlainFile file in _made)
         {
             file.Dispose();
@@ -50,4 +53,7 @@ internal sealed class DestinationOpener(MetadataCache cache) : IImageOpener, IDi
             }
         }
     }
+
+    private static CliException Present(string path) =>
+        new(ExitCode.InUse, path, "is there already, and the new image would write it", "remove it, or take another name");
 }

@@ -53,7 +53,8 @@ public sealed class Qcow2Driver : IRepairingDriver
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(options);
         Qcow2Settings settings = Qcow2Settings.Parse(options);
-        OpenedFile? dataFile = settings.DataFile is { } name ? DataFileOf(source, name) : null;
+        OpenedFile? made = null;
+        OpenedFile? dataFile = settings.DataFile is { } name ? DataFileOf(source, name, out made) : null;
         Qcow2Creation.Write(source, options, settings);
         Qcow2Image image = OpenNew(source, dataFile);
         if (settings.Preallocated)
@@ -62,6 +63,12 @@ public sealed class Qcow2Driver : IRepairingDriver
             Qcow2Creation.Preallocate(image);
             image.Close();
             image = OpenNew(source, dataFile);
+        }
+        if (settings.RawDataFile && made is { } raw)
+        {
+            // It is the disk at all times, also where the last cluster reaches further.
+            raw.File.SetLength(checked((long)options.VirtualBytes));
+            raw.File.Flush();
         }
         return image;
     }
@@ -112,12 +119,14 @@ public sealed class Qcow2Driver : IRepairingDriver
     }
 
     /// <summary>A new file beside the image; or one that is there already, which a raw data file may well be.</summary>
-    private static OpenedFile DataFileOf(ImageSource source, string name)
+    /// <param name="source">The image.</param>
+    /// <param name="name">As the settings have it.</param>
+    /// <param name="made">The new one; null where there is one.</param>
+    private static OpenedFile DataFileOf(ImageSource source, string name, out OpenedFile? made)
     {
         string path = Path.Combine(Path.GetDirectoryName(source.Path) ?? "", name);
-        return name != Path.GetFileName(name) || File.Exists(path)
-            ? source.Opener.OpenNamed(name, source.Path, 0, writable: true)
-            : source.Opener.CreateNamed(name, source.Path);
+        made = name == Path.GetFileName(name) && !File.Exists(path) ? source.Opener.CreateNamed(name, source.Path) : null;
+        return made ?? source.Opener.OpenNamed(name, source.Path, 0, writable: true);
     }
 
     private static bool OnlyMarked(CheckReport report, Qcow2Store store) =>
