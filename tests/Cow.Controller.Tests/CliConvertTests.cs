@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Net.Sockets;
 using Cow.Controller.Cli.Convert;
 using Cow.Controller.Cli.Images;
 using Cow.Controller.Daemon;
@@ -68,6 +69,25 @@ internal sealed class CliConvertTests : IDisposable
         Assert.That(File.ReadAllBytes(_world.In("copy")), Is.EqualTo(File.ReadAllBytes(raw)));
         Assert.That(File.GetUnixFileMode(_world.In("copy")), Is.EqualTo(UnixFileMode.UserRead | UnixFileMode.UserWrite));
         Assert.That(_world.Files, Has.Length.EqualTo(2));
+    }
+
+    [Test]
+    public void WhatIsNeitherFileNorBlockDeviceIsLeftAlone()
+    {
+        _world.Raw("disk");
+        using (System.Diagnostics.Process mkfifo = System.Diagnostics.Process.Start("mkfifo", [_world.In("pipe")]))
+        {
+            mkfifo.WaitForExit();
+        }
+
+        // Not /dev/null, which root would replace where this fails.
+        using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        socket.Bind(new UnixDomainSocketEndPoint(_world.In("socket")));
+        Assert.That(_world.Run([.. Words("socket", "raw"), "--force"]), Is.EqualTo(ExitCode.Usage), _world.Error);
+        Assert.That(_world.Error, Does.Contain("neither a regular file nor a block device"));
+        Assert.That(_world.Run([.. Words("pipe", "raw"), "--force"]), Is.EqualTo(ExitCode.Usage), _world.Error);
+        Assert.That(_world.Run("convert", _world.In("pipe"), _world.In("copy"), "--format", "raw"), Is.EqualTo(ExitCode.BadStore), _world.Error);
+        Assert.That(_world.Run("info", _world.In("pipe")), Is.Not.EqualTo(ExitCode.Done));
     }
 
     [Test]

@@ -104,6 +104,12 @@ internal sealed class Destination : IDisposable
             throw new CliException(ExitCode.NotFound, path, "there is no such directory", "make it first");
         }
 
+        // Before it is locked: opening a pipe waits for somebody.
+        if (present && !BlockDevice.IsFileOrBlockDevice(path))
+        {
+            throw new CliException(ExitCode.Usage, path, "is neither a regular file nor a block device", "name another destination");
+        }
+
         if (present && !force)
         {
             throw new CliException(ExitCode.InUse, path, "is there already", "take another name, or --force to overwrite it");
