@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using System.Net.Sockets;
+using Cow.Controller.Cli;
 using Cow.Controller.Cli.Convert;
 using Cow.Controller.Cli.Images;
 using Cow.Controller.Daemon;
@@ -127,6 +128,19 @@ internal sealed class CliConvertTests : IDisposable
             new ImageSpec(_world.Raw("disk"), "raw"), _world.In("copy"), "raw", false, new Dictionary<string, string>(), false, 2);
         Assert.That(() => new Converter(_world.Paths, spec).Run(static (_, _) => { }, stop.Token), Throws.InstanceOf<OperationCanceledException>());
         Assert.That(_world.Files, Is.EqualTo(Source));
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public void WhatCameDuringAConversionIsNotReplaced(bool force)
+    {
+        ConvertSpec spec = new(
+            new ImageSpec(_world.Raw("disk"), "raw"), _world.In("copy"), "qcow2", false, new Dictionary<string, string> { ["data_file"] = "data" }, force, 2);
+        Assert.That(
+            () => new Converter(_world.Paths, spec).Run((_, _) => File.WriteAllText(_world.In("copy"), "mine"), CancellationToken.None),
+            Throws.InstanceOf<CliException>().With.Property("Failure").Property("Code").EqualTo(ExitCode.InUse));
+        Assert.That(File.ReadAllText(_world.In("copy")), Is.EqualTo("mine"));
+        Assert.That(_world.Files, Has.Length.EqualTo(2));
     }
 
     [Test]

@@ -32,8 +32,10 @@ internal sealed class Converter(DaemonPaths paths, ConvertSpec spec)
             target.Complete();
         }
 
-        opener.Publish();
+        opener.Flush();
         destination.Publish();
+        opener.Keep();
+        destination.FlushName();
     }
 
     private void Copy(ImageChain chain, IConvertTarget target, Action<ulong> progress, CancellationToken stop)

@@ -14,6 +14,7 @@ internal sealed class Destination : IDisposable
 {
     private readonly ImageLocks _locks = new();
     private readonly string? _temporary;
+    private readonly bool _replaces;
     private bool _published;
 
     /// <summary>Opens it.</summary>
@@ -25,6 +26,7 @@ internal sealed class Destination : IDisposable
     {
         Path = RealPath(path);
         bool present = System.IO.File.Exists(Path);
+        _replaces = present;
         try
         {
             RefuseUnfit(path, present, force);
@@ -69,14 +71,33 @@ internal sealed class Destination : IDisposable
     public static string RealPath(string path) =>
         System.IO.File.Exists(path) ? System.IO.File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path;
 
-    /// <summary>Makes all that was written durable and gives it its name.</summary>
+    /// <summary>Makes all that was written durable and gives it its name. What came there since the look at the start is not replaced.</summary>
+    /// <exception cref="CliException">Something came there.</exception>
     public void Publish()
     {
         File.FlushNow();
-        if (_temporary is not null)
+        if (_temporary is null)
+        {
+            return;
+        }
+
+        if (_replaces)
         {
             System.IO.File.Move(_temporary, Path, overwrite: true);
-            _published = true;
+        }
+        else if (!FileName.TryMove(_temporary, Path))
+        {
+            throw new CliException(ExitCode.InUse, Path, "was made by somebody during the conversion", "take another name, or --force to overwrite it");
+        }
+
+        _published = true;
+    }
+
+    /// <summary>After <see cref="Publish"/>: makes the name durable.</summary>
+    public void FlushName()
+    {
+        if (_temporary is not null)
+        {
             SparseFile.FlushDirectory(System.IO.Path.GetDirectoryName(Path)!);
         }
     }

@@ -7,11 +7,11 @@ using Cow.Formats.Io;
 namespace Cow.Controller.Cli.Convert;
 
 /// <summary>Makes the files that a new image consists of besides its own, and opens none that is there: it may be what somebody needs, or what is read.
-/// What it made is deleted again unless it is published. Not thread-safe.</summary>
+/// What it made is deleted again unless it is kept. Not thread-safe.</summary>
 internal sealed class DestinationOpener(MetadataCache cache) : IImageOpener, IDisposable
 {
     private readonly List<PlainFile> _made = [];
-    private bool _published;
+    private bool _kept;
 
     public OpenedFile OpenNamed(string name, string imagePath, long nameOffset, bool writable)
     {
@@ -35,19 +35,18 @@ internal sealed class DestinationOpener(MetadataCache cache) : IImageOpener, IDi
         return new OpenedFile(new CachedFile(file, cache), path);
     }
 
-    /// <summary>Makes what was made durable, and keeps it.</summary>
-    public void Publish()
-    {
-        _made.ForEach(static file => file.FlushNow());
-        _published = true;
-    }
+    /// <summary>Makes what was made durable.</summary>
+    public void Flush() => _made.ForEach(static file => file.FlushNow());
+
+    /// <summary>Keeps it, once the image that needs it has its name.</summary>
+    public void Keep() => _kept = true;
 
     public void Dispose()
     {
         foreach (PlainFile file in _made)
         {
             file.Dispose();
-            if (!_published)
+            if (!_kept)
             {
                 File.Delete(file.Name);
             }
