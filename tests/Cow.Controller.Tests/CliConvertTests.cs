@@ -4,6 +4,7 @@ using Cow.Controller.Cli;
 using Cow.Controller.Cli.Convert;
 using Cow.Controller.Cli.Images;
 using Cow.Controller.Daemon;
+using Cow.Controller.Ipc;
 using Cow.Controller.Tests.Fakes;
 using Cow.DmIoctl;
 using Cow.Formats.Images;
@@ -141,6 +142,39 @@ internal sealed class CliConvertTests : IDisposable
             Throws.InstanceOf<CliException>().With.Property("Failure").Property("Code").EqualTo(ExitCode.InUse));
         Assert.That(File.ReadAllText(_world.In("copy")), Is.EqualTo("mine"));
         Assert.That(_world.Files, Has.Length.EqualTo(2));
+    }
+
+    [Test]
+    public void ADeviceThatIsHalfWrittenIsSaidToBe()
+    {
+        Failure interrupted = Converter.HalfWritten("/dev/sdx", new OperationCanceledException()).Failure;
+        Assert.That((interrupted.Code, interrupted.Object), Is.EqualTo((ExitCode.Interrupted, "/dev/sdx")));
+        Assert.That(interrupted.Cure, Does.Contain("/dev/sdx is half written, convert again before it is used"));
+        Failure failed = Converter.HalfWritten("/dev/sdx", new CliException(ExitCode.NoSpace, "a", "is too small", "take a larger one")).Failure;
+        Assert.That(failed, Is.EqualTo(new Failure(ExitCode.NoSpace, "a", "is too small", "take a larger one: /dev/sdx is half written, convert again before it is used")));
+    }
+
+    /// <summary>The same on a device, as an operator sees it.</summary>
+    [Test]
+    [Category("Root")]
+    public void AnInterruptedConversionOntoADeviceDoesNotSayThatNothingIsLeft()
+    {
+        string file = _world.In("file");
+        File.WriteAllBytes(file, new byte[8 << 20]);
+        using LoopDevice loop = LoopDevice.Attach(file, readOnly: false, directIo: false);
+        ConvertSpec spec = new(new ImageSpec(_world.Raw("disk"), "raw"), loop.Path, "raw", false, new Dictionary<string, string>(), true, 2);
+        using CancellationTokenSource stop = new();
+        stop.Cancel();
+        try
+        {
+            Assert.That(
+                () => new Converter(_world.Paths, spec).Run(static (_, _) => { }, stop.Token),
+                Throws.InstanceOf<CliException>().With.Message.Contains("half written"));
+        }
+        finally
+        {
+            loop.Detach();
+        }
     }
 
     [Test]

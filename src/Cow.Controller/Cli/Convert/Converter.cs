@@ -2,12 +2,13 @@
 using System.Diagnostics.CodeAnalysis;
 using Cow.Controller.Cli.Images;
 using Cow.Controller.Daemon;
+using Cow.Controller.Ipc;
 using Cow.Formats.Images;
 using Cow.Formats.Io;
 
 namespace Cow.Controller.Cli.Convert;
 
-/// <summary>Copies the disk of an image into a new image. Where that fails, nothing is left behind.</summary>
+/// <summary>Copies the disk of an image into a new image. Where that fails, nothing is left behind, but for a device that is half written.</summary>
 internal sealed class Converter(DaemonPaths paths, ConvertSpec spec)
 {
     private const string Raw = "raw";
@@ -15,7 +16,7 @@ internal sealed class Converter(DaemonPaths paths, ConvertSpec spec)
     /// <summary>Runs; what was made is durable on return.</summary>
     /// <param name="progress">Told several times a second how many bytes of how many are done.</param>
     /// <param name="stop">Ends it early.</param>
-    /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped, and nothing was left behind.</exception>
     public void Run(Action<ulong, ulong> progress, CancellationToken stop)
     {
         RefuseSettings();
@@ -26,16 +27,33 @@ internal sealed class Converter(DaemonPaths paths, ConvertSpec spec)
         using Destination destination = new(paths, spec.Destination, spec.Force);
         MetadataCache cache = new();
         using DestinationOpener opener = new(cache);
-        using (IConvertTarget target = Target(destination, bytes, cache, opener))
+        IConvertTarget made = Target(destination, bytes, cache, opener);
+        try
         {
-            Copy(chain, target, done => progress(done, bytes), stop);
-            target.Complete();
-        }
+            using (IConvertTarget target = made)
+            {
+                Copy(chain, target, done => progress(done, bytes), stop);
+                target.Complete();
+            }
 
-        opener.Flush();
-        destination.Publish();
-        opener.Keep();
-        destination.FlushName();
+            opener.Flush();
+            destination.Publish();
+            opener.Keep();
+            destination.FlushName();
+        }
+        catch (Exception e) when (destination.IsDevice)
+        {
+            throw HalfWritten(destination.Path, e);
+        }
+    }
+
+    /// <summary>What an operator is told of a device on which a conversion ended early.</summary>
+    internal static CliException HalfWritten(string device, Exception e)
+    {
+        Failure failure = e is OperationCanceledException
+            ? new Failure(ExitCode.Interrupted, device, "the conversion was interrupted", "start it again")
+            : Failures.Of(e);
+        return new CliException(failure with { Cure = $"{failure.Cure}: {device} is half written, convert again before it is used" });
     }
 
     private void Copy(ImageChain chain, IConvertTarget target, Action<ulong> progress, CancellationToken stop)

@@ -64,6 +64,9 @@ internal sealed class Destination : IDisposable
     /// <summary>Its full path, links resolved.</summary>
     public string Path { get; }
 
+    /// <summary>It is written in place: who fails leaves it half written.</summary>
+    public bool IsDevice => _temporary is null;
+
     /// <summary>The file; what is written is not durable before <see cref="Publish"/>.</summary>
     public PlainFile File { get; }
 
