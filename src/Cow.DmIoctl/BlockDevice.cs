@@ -19,6 +19,25 @@ public static class BlockDevice
         return FileOpen.Open(path, (write ? FileNumbers.ReadWrite : FileNumbers.ReadOnly) | FileNumbers.Direct);
     }
 
+    /// <summary>
+    /// Claims a block device (O_EXCL) until the handle is closed. To mount it, to swap to it and to build another device
+    /// upon it each need such a claim, and so do these for a partition of it.
+    /// </summary>
+    /// <param name="path">A block device.</param>
+    /// <returns>Open for reading; null where somebody else has claimed it, or a partition of it.</returns>
+    public static SafeFileHandle? TryClaim(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        try
+        {
+            return FileOpen.Open(path, FileNumbers.ReadOnly | FileNumbers.Exclusive);
+        }
+        catch (LinuxException e) when (e.Errno == Errno.EBUSY)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Bytes of a block device or file.</summary>
     /// <param name="handle">Open.</param>
     public static unsafe ulong SizeBytes(SafeFileHandle handle)

@@ -140,7 +140,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
             throw new RefusedException(ExitCode.Usage, spec.Cow, "is the base itself", "give another device or file for the changes");
         }
 
-        var uses = new UseChecks(dm);
+        var uses = new UseChecks(() => dm);
         uses.Base(basePath);
         parts.Base(basePath);
         ulong bytes = SizeOf(parts, spec) * ChunkGeometry.SectorBytes;
@@ -258,7 +258,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
 
     private ImageStore OpenImage(PartsBuilder parts, Unwinder undo, CreateSpec spec, ImageLocks locks)
     {
-        ImageStore store = new ImageParts(parts, undo, new UseChecks(dm), locks).Open(spec, asked => ImageStore.Open(asked, _cache));
+        ImageStore store = new ImageParts(parts, undo, new UseChecks(() => dm), locks).Open(spec, asked => ImageStore.Open(asked, _cache));
         if (store.Chain.LayerPaths is [.., string bottom])
         {
             fingerprints.CheckBacking(spec.Cow, bottom, parts.State.BaseDevice!, spec.Force);

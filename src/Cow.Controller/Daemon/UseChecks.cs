@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 using Cow.DmIoctl;
+using Microsoft.Win32.SafeHandles;
 
 namespace Cow.Controller.Daemon;
 
-/// <summary>Who else uses what a device is to be made of. For one creation: the loop devices of others are listed once for all of its files.</summary>
-internal sealed class UseChecks(DmControl dm)
+/// <summary>Who else uses what a device is to be made of, or a verb works on. For one creation: the loop devices of others are listed once for all of its
+/// files.</summary>
+/// <param name="dm">Says what lies on a base; asked for only where something does.</param>
+internal sealed class UseChecks(Func<DmControl> dm)
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
     private IReadOnlyList<LoopDeviceInfo>? _others;
 
     /// <summary>Readers are welcome at a base, writers are not.</summary>
@@ -26,7 +31,7 @@ internal sealed class UseChecks(DmControl dm)
 
         // Once for all holders: a golden image may have a thousand.
         IReadOnlyList<DeviceNumber> holders = BlockDevice.Holders(number);
-        Dictionary<DeviceNumber, string> mapped = holders.Count == 0 ? [] : dm.List().ToDictionary(entry => entry.Number, entry => entry.Name);
+        Dictionary<DeviceNumber, string> mapped = holders.Count == 0 ? [] : dm().List().ToDictionary(entry => entry.Number, entry => entry.Name);
         foreach (DeviceNumber holder in holders)
         {
             // One that is not mapped (RAID, bcache): nobody knows.
@@ -57,6 +62,23 @@ internal sealed class UseChecks(DmControl dm)
         {
             throw new RefusedException(ExitCode.InUse, path, $"is in use by {BlockDevice.PathOf(holder)}", "remove that device, or use another one");
         }
+
+        RequireUnclaimed(path);
+    }
+
+    /// <summary>The kernel knows of more users than we can look for: swap, and all that may be on a partition of a disk.</summary>
+    private static void RequireUnclaimed(string path)
+    {
+        SafeFileHandle? claim = null;
+        // Who removed a mapped device a moment ago has the device under it closed a little later.
+        if (!SpinWait.SpinUntil(() => (claim = BlockDevice.TryClaim(path)) is not null, Patience))
+        {
+            throw new RefusedException(
+                ExitCode.InUse, path, "it or a partition of it is mounted, swap, or part of another device",
+                $"see \"lsblk {path}\", and free it or use another device");
+        }
+
+        claim!.Dispose();
     }
 
     private void NotAttached(string path, bool forWriting)
@@ -74,7 +96,7 @@ internal sealed class UseChecks(DmControl dm)
     }
 
     private bool Writes(string holder, DeviceNumber device) => !DmName.TryParse(holder, out DmName? name)
-        || (dm.Find(name) is not { IsReadOnly: true } && dm.Table(name).Any(line => LineWrites(line, device.ToString())));
+        || (dm().Find(name) is not { IsReadOnly: true } && dm().Table(name).Any(line => LineWrites(line, device.ToString())));
 
     private static bool LineWrites(in TargetLine line, string device)
     {

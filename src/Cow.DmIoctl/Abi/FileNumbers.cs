@@ -13,6 +13,8 @@ internal static class FileNumbers
     public const int WriteOnly = 1;
     [CName("O_RDWR")]
     public const int ReadWrite = 2;
+    [CName("O_EXCL")]
+    public const int Exclusive = 0x80;
     [CName("O_CLOEXEC")]
     public const int CloseOnExec = 0x8_0000;
     [CName("O_PATH")]

@@ -7,41 +7,21 @@ namespace Cow.Controller.Cli.Real;
 /// <summary>Who uses a store: what is read of one in use may be torn, and what is written to one destroys it.</summary>
 internal static class StoreUsers
 {
-    /// <summary>Throws when a device of ours, another mapped device, a mount or a loop device has it.</summary>
+    /// <summary>Throws when a device of ours, or anybody else has it.</summary>
     public static void RequireNone(DaemonPaths paths, string path)
     {
         if (OurDevice(paths, path) is { } ours)
         {
-            throw InUse(path, $"device {ours} writes to it", $"run \"cowctl remove {ours}\" first");
+            throw new CliException(ExitCode.InUse, path, $"device {ours} writes to it", $"run \"cowctl remove {ours}\" first");
         }
 
-        if (BlockDevice.IsBlockDevice(path))
+        try
         {
-            RequireFree(path, BlockDevice.NumberOf(path));
-            return;
+            new UseChecks(DmControl.Open).Store(path);
         }
-
-        (DeviceNumber Device, ulong Inode) file = BlockDevice.IdentityOf(path);
-        foreach (LoopDeviceInfo loop in LoopDevice.List())
+        catch (RefusedException e)
         {
-            if ((loop.Device, loop.Inode) == file)
-            {
-                RequireFree(path, BlockDevice.NumberOf(loop.Path));
-                throw InUse(path, $"it is attached to {loop.Path}", $"run \"losetup -d {loop.Path}\" first");
-            }
-        }
-    }
-
-    private static void RequireFree(string path, DeviceNumber number)
-    {
-        if (BlockDevice.Holders(number) is [DeviceNumber holder, ..])
-        {
-            throw InUse(path, $"{BlockDevice.PathOf(holder)} lies on it", "remove that first");
-        }
-
-        if (BlockDevice.MountedAt(number, out _) is { } where)
-        {
-            throw InUse(path, $"it is mounted at {where}", $"run \"umount {where}\" first");
+            throw new CliException(e.Failure);
         }
     }
 
@@ -55,6 +35,4 @@ internal static class StoreUsers
 
     private static bool Same(string used, string path) =>
         used == path || (File.Exists(used) && BlockDevice.IdentityOf(used) == BlockDevice.IdentityOf(path));
-
-    private static CliException InUse(string path, string reason, string cure) => new(ExitCode.InUse, path, reason, cure);
 }

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+using Cow.Controller.Daemon;
+using Cow.DmIoctl;
+using Microsoft.Win32.SafeHandles;
+using NUnit.Framework;
+
+namespace Cow.Controller.Tests;
+
+/// <summary>Devices and files that somebody else uses, with loop devices.</summary>
+[TestFixture]
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+[Category("Root")]
+internal sealed class UseTests : IDisposable
+{
+    private readonly CliImageWorld _world = new();
+    private LoopDevice? _loop;
+
+    public void Dispose()
+    {
+        using (_loop)
+        {
+            _loop?.Detach();
+        }
+
+        _world.Dispose();
+    }
+
+    [Test]
+    public void ADeviceThatTheKernelGaveToSomebodyIsNotOverwritten()
+    {
+        string source = _world.Raw("source");
+        string device = Attach(_world.Raw("disk"), readOnly: false);
+        string[] format = ["format", device, "--size", "1M", "--force"];
+        string[] convert = ["convert", source, device, "--source-format", "raw", "--format", "raw", "--force"];
+        // As swapon does, and mount: of the device or of a partition.
+        using (SafeFileHandle? claim = BlockDevice.TryClaim(device))
+        {
+            Assert.That(claim, Is.Not.Null);
+            foreach (string[] verb in new[] { format, convert })
+            {
+                Assert.That(_world.Run(verb), Is.EqualTo(ExitCode.InUse), _world.Error);
+                Assert.That(_world.Error, Does.Contain("it or a partition of it is mounted, swap, or part of another device; see \"lsblk"));
+            }
+
+            Assert.That(
+                () => new UseChecks(NoDeviceMapper).Store(device),
+                Throws.TypeOf<RefusedException>().With.Property("Failure").Property("Code").EqualTo(ExitCode.InUse));
+        }
+
+        _world.Done(convert);
+        _world.Done(format);
+        new UseChecks(NoDeviceMapper).Store(device);
+    }
+
+    private static DmControl NoDeviceMapper() => throw new InvalidOperationException("nothing lies on it");
+
+    private string Attach(string path, bool readOnly)
+    {
+        try
+        {
+            _loop = LoopDevice.Attach(path, readOnly);
+        }
+        catch (IOException e)
+        {
+            Assert.Ignore($"no loop devices here: {e.Message}");
+        }
+
+        return _loop!.Path;
+    }
+}
