@@ -52,6 +52,36 @@ internal sealed class UseTests : IDisposable
         new UseChecks(NoDeviceMapper).Store(device);
     }
 
+    [Test]
+    public void AnOrdinaryUserReadsHisOwnFilesWhateverOthersHaveAttached()
+    {
+        string mine = _world.Raw("mine");
+        string device = Attach(_world.Raw("other"), readOnly: false);
+        UnixFileMode before = File.GetUnixFileMode(device);
+        Directory.CreateDirectory(_world.Paths.Run, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        ShowToOthers(Path.GetDirectoryName(mine)!);
+        File.SetUnixFileMode(device, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        try
+        {
+            using (new OrdinaryUser())
+            {
+                Assert.That(() => File.OpenHandle(device).Dispose(), Throws.TypeOf<UnauthorizedAccessException>());
+                _world.Done("info", mine, "--format", "raw");
+                _world.Done("map", mine, "--format", "raw");
+                Assert.That(_world.Run("info", _world.In("other"), "--format", "raw"), Is.EqualTo(ExitCode.InUse), _world.Error);
+                Assert.That(_world.Error, Does.Contain(device));
+            }
+        }
+        finally
+        {
+            File.SetUnixFileMode(device, before);
+        }
+    }
+
+    // A scratch directory is its owner's alone.
+    private static void ShowToOthers(string directory) =>
+        File.SetUnixFileMode(directory, File.GetUnixFileMode(directory) | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
+
     private static DmControl NoDeviceMapper() => throw new InvalidOperationException("nothing lies on it");
 
     private string Attach(string path, bool readOnly)

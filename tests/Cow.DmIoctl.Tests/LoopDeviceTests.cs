@@ -76,6 +76,16 @@ internal sealed class LoopDeviceTests
         Assert.That(BlockDevice.LogicalBlockSize(file), Is.EqualTo(512));
     }
 
+    [TestCase(false)]
+    [TestCase(true)]
+    public void WhoMayNotOpenADeviceKnowsTheSameOfIt(bool readOnly)
+    {
+        using var loop = new Attached(_file.Path, readOnly);
+        var known = LoopDevice.List().Single(entry => entry.Index == loop.Device.Index);
+        Assert.That(LoopSysfs.Describe(loop.Device.Index, _file.Path), Is.EqualTo(known));
+        Assert.That(LoopSysfs.Describe(loop.Device.Index, "/nowhere/at/all (deleted)"), Is.Null);
+    }
+
     [Test]
     public void AMissingFileIsNamed() => Assert.That(() => LoopDevice.Attach("/nowhere/at/all", true),
         Throws.TypeOf<LinuxException>().With.Message.StartsWith("/nowhere/at/all: open: "));

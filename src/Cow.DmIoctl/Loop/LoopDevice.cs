@@ -149,6 +149,10 @@ public sealed class LoopDevice : IDisposable
                 index, file, DeviceNumber.Decode(info.Device), info.Inode, info.Offset, info.SizeLimit,
                 info.Flags.HasFlag(LoopFlags.ReadOnly));
         }
+        catch (LinuxException e) when (e.Errno is Errno.EACCES or Errno.EPERM)
+        {
+            return LoopSysfs.Describe(index, file);
+        }
         catch (LinuxException e) when (e.Errno is Errno.ENXIO or Errno.ENOENT or Errno.ENODEV)
         {
             return null;

@@ -29,6 +29,23 @@ internal static class LoopSysfs
         }
     }
 
+    /// <summary>An attached device as far as one knows it who may not open it; null where its file cannot be told, or is not there any more.</summary>
+    /// <param name="index">The N of /dev/loopN.</param>
+    /// <param name="file">The file behind it.</param>
+    public static LoopDeviceInfo? Describe(int index, string file)
+    {
+        try
+        {
+            return FileStatus.Find(file, follow: true) is { } status
+                ? new LoopDeviceInfo(index, file, status.Device, status.Inode, Number(index, "offset"), Number(index, "sizelimit"), IsReadOnly(index))
+                : null;
+        }
+        catch (LinuxException e) when (e.Errno is Errno.EACCES or Errno.EPERM)
+        {
+            return null; // who may not see the file has no business with it either
+        }
+    }
+
     /// <summary>The devices that the kernel has, in order, with a file behind them or without.</summary>
     /// <param name="except">Says of an index whether that one is left out.</param>
     public static IReadOnlyList<int> All(Func<int, bool>? except)
@@ -65,6 +82,11 @@ internal static class LoopSysfs
             throw new LinuxException(Syscall.LastError, "mknod", path);
         }
     }
+
+    private static ulong Number(int index, string name) =>
+        ulong.TryParse(Attribute(index, name), NumberStyles.None, CultureInfo.InvariantCulture, out ulong number) ? number : 0;
+
+    private static bool IsReadOnly(int index) => Attribute(index, "../ro") == "1";
 
     /// <summary>Writes the name that losetup shows where sysfs is missing: as much as has room.</summary>
     /// <param name="path">The file.</param>

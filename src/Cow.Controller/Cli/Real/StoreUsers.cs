@@ -25,10 +25,23 @@ internal static class StoreUsers
         }
     }
 
-    private static string? OurDevice(DaemonPaths paths, string path) => new StateStore(paths).ReadAll()
+    private static string? OurDevice(DaemonPaths paths, string path) => KnownStates(paths)
         .Where(state => Stores(state).Any(used => Same(used, path)))
         .Select(static state => state.Spec.Name)
         .FirstOrDefault();
+
+    // Only root may look. Others are kept from the files of a device by the locks that its daemon holds on them.
+    private static List<DeviceState> KnownStates(DaemonPaths paths)
+    {
+        try
+        {
+            return new StateStore(paths).ReadAll();
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
 
     private static IEnumerable<string> Stores(DeviceState state) =>
         new[] { state.Spec.Cow, state.CowDevice, state.Spec.BitmapDevice, state.BitmapDevice }.OfType<string>();
