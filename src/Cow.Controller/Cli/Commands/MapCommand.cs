@@ -54,9 +54,11 @@ internal sealed class MapCommand : Command
         DeviceState? device = File.Exists(image) ? null : new StateStore(host.Paths).ReadAll().FirstOrDefault(state => state.Spec.Name == image);
         ImageSpec spec = new(device?.Spec.Cow ?? DevicePath.Absolute("image", image), parsed.GetValue(_format) ?? device?.Format)
         {
-            BackingFormat = parsed.GetValue(_backingFormat),
-            BackingDirectories = Symbols.Paths(parsed, _directories),
-            Snapshot = parsed.GetValue(_snapshot),
+            // What a device was made with holds for its map.
+            BackingFormat = parsed.GetValue(_backingFormat) ?? device?.Spec.Image?.BackingFormat,
+            BackingDirectories = [.. Symbols.Paths(parsed, _directories), .. device?.Spec.Image?.BackingDirectories ?? []],
+            Base = device?.Spec.Base,
+            Snapshot = parsed.GetValue(_snapshot) ?? device?.Spec.Image?.Snapshot,
             ForceShare = parsed.GetValue(_share) || device is not null,
         };
         if (device is not null)

@@ -36,6 +36,10 @@ internal sealed class ImageSession : IDisposable
 
         Opener = new DirectoryOpener(new MetadataCache(CacheBytes), spec.BackingDirectories, OpenFile, FileIdentity.Of);
         _opened.Add(Opener);
+        if (spec.Base is { } lower)
+        {
+            Opener.Allow(lower);
+        }
     }
 
     /// <summary>Opens the files that images name.</summary>

@@ -12,6 +12,9 @@ internal sealed record ImageSpec(string Path, string? Format)
     /// <summary>Where files that images name may lie besides the image's own directory.</summary>
     public IReadOnlyList<string> BackingDirectories { get; init; } = [];
 
+    /// <summary>A file that images may name wherever it lies; null for none.</summary>
+    public string? Base { get; init; }
+
     /// <summary>Format of backing images of which their child does not say it.</summary>
     public string? BackingFormat { get; init; }
 
