@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using Cow.Controller.Daemon;
+using Cow.Controller.Ipc;
 using Cow.DmIoctl;
 using Microsoft.Win32.SafeHandles;
 using NUnit.Framework;
@@ -76,6 +77,35 @@ internal sealed class UseTests : IDisposable
         {
             File.SetUnixFileMode(device, before);
         }
+    }
+
+    [TestCase(true, ExitCode.Done)]
+    [TestCase(false, ExitCode.InUse)]
+    public void WhatOthersOnlyReadMayBeRead(bool readOnly, ExitCode expected)
+    {
+        string golden = _world.Raw("golden");
+        Attach(golden, readOnly);
+        Assert.Multiple(() =>
+        {
+            Assert.That(_world.Run("info", golden, "--format", "raw"), Is.EqualTo(expected), _world.Error);
+            Assert.That(_world.Run("map", golden, "--format", "raw"), Is.EqualTo(expected), _world.Error);
+            Assert.That(
+                _world.Run("convert", golden, _world.In("copy"), "--source-format", "raw", "--format", "raw"), Is.EqualTo(expected), _world.Error);
+            // Whoever writes it is one too many.
+            Assert.That(
+                _world.Run("convert", _world.Raw("source"), golden, "--source-format", "raw", "--format", "raw", "--force"),
+                Is.EqualTo(ExitCode.InUse), _world.Error);
+        });
+    }
+
+    [TestCase(true, ExitCode.Done)]
+    [TestCase(false, ExitCode.InUse)]
+    public void TheImageOfAReadOnlyDeviceMayBeRead(bool readOnly, ExitCode expected)
+    {
+        string image = _world.Raw("disk");
+        CreateSpec spec = new("vm1", null, image, null, null, null, [], null, null, NoSpacePolicy.Wait, false, readOnly, false);
+        new StateStore(_world.Paths).Write(DeviceState.Of(spec) with { Phase = DevicePhase.Active });
+        Assert.That(_world.Run("info", image, "--format", "raw"), Is.EqualTo(expected), _world.Error);
     }
 
     // A scratch directory is its owner's alone.

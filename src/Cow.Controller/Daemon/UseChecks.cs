@@ -26,7 +26,7 @@ internal sealed class UseChecks(Func<DmControl> dm)
         if (BlockDevice.MountedAt(number, out bool readWrite) is { } where && readWrite)
         {
             throw new RefusedException(
-                ExitCode.InUse, path, $"is mounted read-write at {where}", "unmount it, or mount it read-only: a base must not change");
+                ExitCode.InUse, path, $"is mounted read-write at {where}", "unmount it, or mount it read-only: what is read must not change");
         }
 
         // Once for all holders: a golden image may have a thousand.
@@ -38,7 +38,7 @@ internal sealed class UseChecks(Func<DmControl> dm)
             if (!mapped.TryGetValue(holder, out string? name) || Writes(name, number))
             {
                 throw new RefusedException(
-                    ExitCode.InUse, path, $"is in use for writing by {BlockDevice.PathOf(holder)}", "remove that device first: a base must not change");
+                    ExitCode.InUse, path, $"is in use for writing by {BlockDevice.PathOf(holder)}", "remove that device first: what is read must not change");
             }
         }
     }

@@ -55,9 +55,13 @@ internal sealed class ImageSession : IDisposable
             throw new CliException(ExitCode.NotFound, _spec.Path, "there is no such device or file", "check the path");
         }
 
-        if (_locks)
+        if (_locks && writable)
         {
             StoreUsers.RequireNone(_paths, _spec.Path);
+        }
+        else if (_locks)
+        {
+            StoreUsers.RequireNoWriter(_paths, _spec.Path);
         }
 
         try

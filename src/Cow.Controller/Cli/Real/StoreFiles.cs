@@ -30,7 +30,7 @@ internal sealed class StoreFiles(DaemonPaths paths) : IStoreFiles
     public IImageFile OpenForReading(string path)
     {
         RequirePresent(path);
-        StoreUsers.RequireNone(paths, path);
+        StoreUsers.RequireNoWriter(paths, path);
         return Open(path, write: false);
     }
 

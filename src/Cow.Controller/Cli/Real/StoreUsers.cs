@@ -7,28 +7,36 @@ namespace Cow.Controller.Cli.Real;
 /// <summary>Who uses a store: what is read of one in use may be torn, and what is written to one destroys it.</summary>
 internal static class StoreUsers
 {
-    /// <summary>Throws when a device of ours, or anybody else has it.</summary>
-    public static void RequireNone(DaemonPaths paths, string path)
+    /// <summary>For what is to be written: throws when a device of ours, or anybody else has it.</summary>
+    public static void RequireNone(DaemonPaths paths, string path) =>
+        Require(paths, path, static _ => true, static (uses, path) => uses.Store(path));
+
+    /// <summary>For what is only read: throws when a device of ours, or anybody else may write it.</summary>
+    public static void RequireNoWriter(DaemonPaths paths, string path) =>
+        Require(paths, path, static state => !state.Spec.ReadOnly, static (uses, path) => uses.Base(path));
+
+    private static void Require(DaemonPaths paths, string path, Func<DeviceState, bool> counts, Action<UseChecks, string> check)
     {
-        if (OurDevice(paths, path) is { } ours)
+        if (KnownStates(paths).FirstOrDefault(state => counts(state) && Stores(state).Any(used => Same(used, path))) is { } ours)
         {
-            throw new CliException(ExitCode.InUse, path, $"device {ours} writes to it", $"run \"cowctl remove {ours}\" first");
+            string name = ours.Spec.Name;
+            throw new CliException(ExitCode.InUse, path, $"device {name} writes to it", $"run \"cowctl remove {name}\" first");
         }
 
+        DmControl? dm = null;
         try
         {
-            new UseChecks(DmControl.Open).Store(path);
+            check(new UseChecks(() => dm ??= DmControl.Open()), path);
         }
         catch (RefusedException e)
         {
             throw new CliException(e.Failure);
         }
+        finally
+        {
+            dm?.Dispose();
+        }
     }
-
-    private static string? OurDevice(DaemonPaths paths, string path) => KnownStates(paths)
-        .Where(state => Stores(state).Any(used => Same(used, path)))
-        .Select(static state => state.Spec.Name)
-        .FirstOrDefault();
 
     // Only root may look. Others are kept from the files of a device by the locks that its daemon holds on them.
     private static List<DeviceState> KnownStates(DaemonPaths paths)
