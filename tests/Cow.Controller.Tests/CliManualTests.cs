@@ -22,6 +22,21 @@ internal sealed class CliManualTests
         Assert.That(Manual(), Does.Contain(entry));
     }
 
+    [TestCase("--backing-dir")]
+    [TestCase("--backing-format")]
+    [TestCase("--force-share")]
+    public void ASharedOptionIsSaidOfTheVerbsThatHaveIt(string option)
+    {
+        CliFakeWorld world = new();
+        RootCommand root = CommandTree.Build(new CliHost(new Screen(world.Out, world.Error, false, false), world, world, world, world));
+        string entry = Manual().Split("have:\n")[^1].Split('\n').First(line => line.StartsWith($"\t*{option}*", StringComparison.Ordinal));
+        foreach (string verb in (string[])["info", "map", "check", "convert"])
+        {
+            bool has = root.Subcommands.Single(command => command.Name == verb).Options.Any(known => known.Name == option);
+            Assert.That(entry.Contains($"*{verb}*", StringComparison.Ordinal), Is.EqualTo(has), verb);
+        }
+    }
+
     [Test]
     public void EveryVerbAndOptionIsInTheManual()
     {
