@@ -103,4 +103,18 @@ internal sealed class StateStoreTests
         store.DeleteConfiguration("vm1");
         Assert.That(store.ReadConfigurations(), Is.Empty);
     }
+
+    [Test]
+    public void AForceIsNotKeptInAConfiguration()
+    {
+        new StateStore(Paths).WriteConfiguration(Spec with { Force = true });
+        Assert.That(JsonFile.Read(Paths.ConfigurationOf("vm1"), JsonContext.Default.CreateSpec)!.Force, Is.False);
+    }
+
+    [Test]
+    public void AForceThatAFormerVersionKeptIsIgnored()
+    {
+        JsonFile.Write(Paths.ConfigurationOf("vm1"), Spec with { Force = true }, JsonContext.Default.CreateSpec);
+        Assert.That(new StateStore(Paths).ReadConfigurations().Single().Force, Is.False);
+    }
 }

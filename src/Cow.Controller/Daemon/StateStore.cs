@@ -20,11 +20,13 @@ internal sealed class StateStore(DaemonPaths paths)
     public List<DeviceState> ReadAll() =>
         [.. Names(paths.Run).Select(Read).OfType<DeviceState>()];
 
+    /// <summary>Without its force, which was meant for what lay there at that moment.</summary>
     public void WriteConfiguration(CreateSpec spec) =>
-        JsonFile.Write(paths.ConfigurationOf(spec.Name), spec, JsonContext.Default.CreateSpec);
+        JsonFile.Write(paths.ConfigurationOf(spec.Name), spec with { Force = false }, JsonContext.Default.CreateSpec);
 
+    /// <summary>Former versions wrote a force, which means nothing here.</summary>
     public CreateSpec? ReadConfiguration(string name) =>
-        JsonFile.Read(paths.ConfigurationOf(name), JsonContext.Default.CreateSpec);
+        JsonFile.Read(paths.ConfigurationOf(name), JsonContext.Default.CreateSpec) is { } spec ? spec with { Force = false } : null;
 
     public void DeleteConfiguration(string name) => Delete(paths.Configuration, paths.ConfigurationOf(name));
 

@@ -22,7 +22,7 @@ internal enum NoSpacePolicy
 /// <param name="BitmapDevice"><c>bitmap</c> only: where its bitmap lives; null puts it in front of the data.</param>
 /// <param name="Segments">Segment budget for collapse; null is the default.</param>
 /// <param name="NoSpace">What writers see when the store is full.</param>
-/// <param name="Force">Take a CoW device that bears a foreign signature.</param>
+/// <param name="Force">Take a CoW device that bears a foreign signature. Of the one command: never kept in the configuration.</param>
 /// <param name="ReadOnly">A read-only device.</param>
 /// <param name="AtBoot">Create it again at boot (configuration under /etc).</param>
 internal sealed record CreateSpec(
