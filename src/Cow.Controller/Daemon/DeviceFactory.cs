@@ -140,6 +140,11 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
             throw new RefusedException(ExitCode.Usage, spec.Cow, "is the base itself", "give another device or file for the changes");
         }
 
+        if (!exists)
+        {
+            MayMakeFile(spec);
+        }
+
         var uses = new UseChecks(() => dm);
         uses.Base(basePath);
         parts.Base(basePath);
@@ -150,7 +155,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         }
         else
         {
-            Make(parts, spec, bytes);
+            parts.CreateFile(spec.Cow, checked((long)Room(spec, bytes).TotalBytes));
         }
 
         Lock(locks, spec);
@@ -159,14 +164,13 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         parts.Layers(spec.Layers);
     }
 
-    private static void Make(PartsBuilder parts, CreateSpec spec, ulong bytes)
+    private static void MayMakeFile(CreateSpec spec)
     {
+        StoreOpener.MayMake(spec, spec.Cow);
         if (spec.Cow.StartsWith("/dev/", StringComparison.Ordinal) || spec.ReadOnly)
         {
             throw new RefusedException(ExitCode.NotFound, spec.Cow, "does not exist", "check the path");
         }
-
-        parts.CreateFile(spec.Cow, checked((long)Room(spec, bytes).TotalBytes));
     }
 
     private static void Bitmap(PartsBuilder parts, UseChecks uses, CreateSpec spec, ulong bytes)
@@ -178,6 +182,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
 
         if (!BlockDevice.IsBlockDevice(bitmap) && !File.Exists(bitmap))
         {
+            StoreOpener.MayMake(spec, bitmap);
             long room = checked((long)Room(spec, bytes).MetadataBytes);
             parts.CreateFile(bitmap, (room + ChunkGeometry.SectorBytes - 1) / ChunkGeometry.SectorBytes * ChunkGeometry.SectorBytes);
         }

@@ -115,6 +115,7 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
             return spec.Cow;
         }
 
+        StoreOpener.MayMake(spec, spec.Cow);
         if (spec.ReadOnly)
         {
             throw new RefusedException(ExitCode.NotFound, spec.Cow, "is no image yet", "leave --read-only out to make one");

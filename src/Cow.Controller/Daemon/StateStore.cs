@@ -24,9 +24,11 @@ internal sealed class StateStore(DaemonPaths paths)
     public void WriteConfiguration(CreateSpec spec) =>
         JsonFile.Write(paths.ConfigurationOf(spec.Name), spec with { Force = false }, JsonContext.Default.CreateSpec);
 
-    /// <summary>Former versions wrote a force, which means nothing here.</summary>
+    /// <summary>As it is to be created, with nobody there. Former versions wrote a force, which means nothing here.</summary>
     public CreateSpec? ReadConfiguration(string name) =>
-        JsonFile.Read(paths.ConfigurationOf(name), JsonContext.Default.CreateSpec) is { } spec ? spec with { Force = false } : null;
+        JsonFile.Read(paths.ConfigurationOf(name), JsonContext.Default.CreateSpec) is { } spec
+            ? spec with { Force = false, Unattended = true }
+            : null;
 
     public void DeleteConfiguration(string name) => Delete(paths.Configuration, paths.ConfigurationOf(name));
 

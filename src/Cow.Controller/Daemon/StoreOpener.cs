@@ -33,10 +33,29 @@ internal static class StoreOpener
             return found!.Name;
         }
 
+        MayMake(spec, spec.Cow);
         NotForeign(store, spec);
         IFormatDriver driver = DriverFor(spec);
         store.Create(driver, new CreateOptions(bytes, Chunk(spec, driver) ?? driver.DefaultChunkSectors));
         return driver.Name;
+    }
+
+    /// <summary>
+    /// Nobody would notice a new store in place of the device's own, which is on a file system that is not mounted yet, or on a disk that has another
+    /// name now: what is written would be lost to one of the two.
+    /// </summary>
+    /// <param name="spec">What was asked for.</param>
+    /// <param name="path">Of it, where a store is to be made.</param>
+    public static void MayMake(CreateSpec spec, string path)
+    {
+        if (!spec.Unattended)
+        {
+            return;
+        }
+
+        throw File.Exists(path)
+            ? new RefusedException(ExitCode.BadStore, path, "holds no store", "find out which device holds it: none is made at boot")
+            : new RefusedException(ExitCode.NotFound, path, "is not there yet", "mount its file system, or attach its disk: no store is made at boot");
     }
 
     /// <summary>Opens a store that is known to be one.</summary>

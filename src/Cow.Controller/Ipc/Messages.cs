@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using System.Text.Json.Serialization;
+
 namespace Cow.Controller.Ipc;
 
 /// <summary>What happens to writers when the CoW device is full.</summary>
@@ -45,6 +47,10 @@ internal sealed record CreateSpec(
 
     /// <summary>The kernel gets no places in advance: it asks for each first write.</summary>
     public bool NoGrants { get; init; }
+
+    /// <summary>It comes from the configuration, and nobody sees what happens: only a store that is there is taken, and nothing is made.</summary>
+    [JsonIgnore]
+    public bool Unattended { get; init; }
 }
 
 /// <summary>How the disk image of a device is opened, or made.</summary>
