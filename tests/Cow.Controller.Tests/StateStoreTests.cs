@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using Cow.Controller.Daemon;
 using Cow.Controller.Ipc;
+using Microsoft.Extensions.Logging.Abstractions;
 using NUnit.Framework;
 
 namespace Cow.Controller.Tests;
@@ -116,5 +117,38 @@ internal sealed class StateStoreTests
     {
         JsonFile.Write(Paths.ConfigurationOf("vm1"), Spec with { Force = true }, JsonContext.Default.CreateSpec);
         Assert.That(new StateStore(Paths).ReadConfigurations().Single().Force, Is.False);
+    }
+
+    [Test]
+    public void ADeviceThatComesFromItsConfigurationDoesNotWriteIt()
+    {
+        var store = new StateStore(Paths);
+        using var undo = new Unwinder(NullLogger.Instance);
+        store.Configure(Spec with { Unattended = true }, undo);
+        store.Configure(Spec with { AtBoot = false }, undo);
+        Assert.That(Directory.Exists(Paths.Configuration), Is.False);
+        store.Configure(Spec, undo);
+        Assert.That(store.ReadConfigurations(), Has.Count.EqualTo(1));
+        undo.Keep();
+    }
+
+    [Test]
+    public void AConfigurationIsUndoneToWhatItWas()
+    {
+        var store = new StateStore(Paths);
+        using (var undo = new Unwinder(NullLogger.Instance))
+        {
+            store.Configure(Spec, undo);
+        }
+
+        Assert.That(store.ReadConfigurations(), Is.Empty);
+        store.WriteConfiguration(Spec with { Cow = "/former" });
+        using (var undo = new Unwinder(NullLogger.Instance))
+        {
+            store.Configure(Spec, undo);
+            Assert.That(store.ReadConfigurations().Single().Cow, Is.EqualTo("/c"));
+        }
+
+        Assert.That(store.ReadConfigurations().Single().Cow, Is.EqualTo("/former"));
     }
 }

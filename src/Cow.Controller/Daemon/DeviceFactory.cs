@@ -39,13 +39,9 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         // Attached, adopted and loaded before the first request can come in: nothing ever reads base where the store has a place.
         var runtime = new DeviceRuntime(parts.State, store, locks, CommitInterval, () => onGone(spec.Name), log);
         undo.Add("attach", runtime.Dispose);
+        states.Configure(spec, undo);
         _ = dm.Resume(uuid, SuspendFlags.None);
         parts.Set(parts.State with { Phase = DevicePhase.Active });
-        if (spec.AtBoot)
-        {
-            states.WriteConfiguration(spec);
-        }
-
         undo.Keep();
         return new CowDevice(dm, states, parts.State, runtime, log);
     }

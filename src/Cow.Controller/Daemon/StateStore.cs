@@ -20,6 +20,19 @@ internal sealed class StateStore(DaemonPaths paths)
     public List<DeviceState> ReadAll() =>
         [.. Names(paths.Run).Select(Read).OfType<DeviceState>()];
 
+    /// <summary>Keeps a device for the next boot if that was asked for, unless it comes from its configuration, which then stays as it is.</summary>
+    public void Configure(CreateSpec spec, Unwinder undo)
+    {
+        if (!spec.AtBoot || spec.Unattended)
+        {
+            return;
+        }
+
+        CreateSpec? former = ReadConfiguration(spec.Name);
+        undo.Add("write the configuration", former is null ? () => DeleteConfiguration(spec.Name) : () => WriteConfiguration(former));
+        WriteConfiguration(spec);
+    }
+
     /// <summary>Without its force, which was meant for what lay there at that moment.</summary>
     public void WriteConfiguration(CreateSpec spec) =>
         JsonFile.Write(paths.ConfigurationOf(spec.Name), spec with { Force = false }, JsonContext.Default.CreateSpec);
