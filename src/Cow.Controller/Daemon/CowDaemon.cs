@@ -32,7 +32,7 @@ internal sealed class CowDaemon : IDisposable
         _pinned = pinned;
         _log = log;
         _states = new StateStore(paths);
-        _factory = new DeviceFactory(dm, _states, new FingerprintGuard(paths), OnGone, log);
+        _factory = new DeviceFactory(dm, _states, new FingerprintGuard(paths, log), OnGone, log);
     }
 
     /// <summary>Runs the daemon in this process until it is stopped.</summary>

@@ -262,7 +262,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         ImageStore store = new ImageParts(parts, undo, new UseChecks(() => dm), locks).Open(spec, asked => ImageStore.Open(asked, _cache));
         if (store.Chain.LayerPaths is [.., string bottom])
         {
-            fingerprints.CheckBacking(spec.Cow, bottom, parts.State.BaseDevice!, spec.Force);
+            fingerprints.CheckBacking(spec.Cow, FingerprintGuard.Take(bottom, parts.State.BaseDevice!), spec.Force);
         }
 
         return store;
@@ -274,13 +274,14 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         var store = new OpenedStore(parts.State, spec.ReadOnly);
         undo.Add("open the store", store.Dispose);
         string format = StoreOpener.OpenOrCreate(store, spec, parts.State.Sectors * ChunkGeometry.SectorBytes, out bool created);
+        BaseFingerprint now = FingerprintGuard.Take(spec.Base!, parts.State.BaseDevice!);
         if (created)
         {
-            fingerprints.Remember(spec.Cow, spec.Base!, parts.State.BaseDevice!);
+            fingerprints.Remember(spec.Cow, now);
         }
         else
         {
-            fingerprints.Check(spec.Cow, spec.Base!, parts.State.BaseDevice!, spec.Force);
+            fingerprints.Check(spec.Cow, now, spec.Force);
         }
 
         parts.Set(parts.State with { Format = format, ChunkSectors = store.Format.Info.ChunkSectors });

@@ -4,63 +4,69 @@ using System.Text;
 using Cow.Controller.Ipc;
 using Cow.DmIoctl;
 using Cow.Formats.Io;
+using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 
 namespace Cow.Controller.Daemon;
 
 /// <summary>Sees to it that an overlay is opened on the base that it was made on. The stores have no room for that, so it is kept beside them.</summary>
-internal sealed class FingerprintGuard(DaemonPaths paths)
+internal sealed class FingerprintGuard(DaemonPaths paths, ILogger log)
 {
     private const int Blocks = 16;
     private const int BlockBytes = 4096;
 
     private static readonly uint[] CrcOfByte = MakeCrcOfByte();
 
-    /// <summary>Remembers the base of a new store.</summary>
-    public void Remember(string cow, string basePath, string baseDevice) =>
-        JsonFile.Write(paths.FingerprintOf(IdOf(cow)), Take(basePath, baseDevice), JsonContext.Default.BaseFingerprint);
+    /// <summary>Remembers the base of a new store. Where that fails only a check is lost, and that is no reason to do without the device.</summary>
+    public void Remember(string cow, BaseFingerprint now)
+    {
+        try
+        {
+            JsonFile.Write(paths.FingerprintOf(IdOf(cow)), now, JsonContext.Default.BaseFingerprint);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            DaemonLog.Warning(log, $"the base of {cow} is not remembered, and not checked the next time: {e.Message}");
+        }
+    }
 
     /// <summary>Checks the base of an existing store. One that was never seen before is remembered: it may come from another machine.</summary>
-    public void Check(string cow, string basePath, string baseDevice, bool force)
+    public void Check(string cow, BaseFingerprint now, bool force)
     {
-        BaseFingerprint? known = JsonFile.Read(paths.FingerprintOf(IdOf(cow)), JsonContext.Default.BaseFingerprint);
-        BaseFingerprint now = Take(basePath, baseDevice);
+        BaseFingerprint? known = Known(cow);
         bool same = known is null || (known.Bytes == now.Bytes && known.Samples.SequenceEqual(now.Samples));
         if (!same && !force)
         {
             throw new RefusedException(
                 ExitCode.BadStore,
-                basePath,
+                now.Base,
                 $"is not the base that {cow} was made on ({known!.Base}), or was changed since",
                 "give the right base, or --force if the change is known not to matter");
         }
 
         if (known is null || !same)
         {
-            JsonFile.Write(paths.FingerprintOf(IdOf(cow)), now, JsonContext.Default.BaseFingerprint);
+            Remember(cow, now);
         }
     }
 
     /// <summary>Checks what an image is backed by. An image may be given another backing file by other programs: that is no news; the same file
     /// with other contents is.</summary>
-    public void CheckBacking(string image, string backing, string device, bool force)
+    public void CheckBacking(string image, BaseFingerprint now, bool force)
     {
-        BaseFingerprint? known = JsonFile.Read(paths.FingerprintOf(IdOf(image)), JsonContext.Default.BaseFingerprint);
-        if (known?.Base == backing)
+        if (Known(image)?.Base == now.Base)
         {
-            Check(image, backing, device, force);
+            Check(image, now, force);
         }
         else
         {
-            Remember(image, backing, device);
+            Remember(image, now);
         }
     }
 
-    private static string IdOf(string cow) =>
-        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(cow))).AsSpan(0, 12));
-
 #pragma warning disable CA2000 // The image file owns the handle.
-    private static BaseFingerprint Take(string basePath, string device)
+    /// <summary>What a base looks like now.</summary>
+    public static BaseFingerprint Take(string basePath, string device)
     {
         SafeFileHandle handle = BlockDevice.OpenDirect(device, write: false);
         long bytes = checked((long)BlockDevice.SizeBytes(handle));
@@ -78,6 +84,12 @@ internal sealed class FingerprintGuard(DaemonPaths paths)
 
         return new BaseFingerprint(basePath, bytes, samples);
     }
+#pragma warning restore CA2000
+
+    private BaseFingerprint? Known(string cow) => JsonFile.Read(paths.FingerprintOf(IdOf(cow)), JsonContext.Default.BaseFingerprint);
+
+    private static string IdOf(string cow) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(cow))).AsSpan(0, 12));
 
     /// <summary>CRC-32 of ISO 3309, reflected: enough against mistakes, which is what this is about.</summary>
     private static uint Crc32(ReadOnlySpan<byte> data)
