@@ -39,7 +39,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         // Attached, adopted and loaded before the first request can come in: nothing ever reads base where the store has a place.
         var runtime = new DeviceRuntime(parts.State, store, locks, CommitInterval, () => onGone(spec.Name), log);
         undo.Add("attach", runtime.Dispose);
-        states.Configure(spec, undo);
+        states.Configure(parts.State.Spec, undo);
         _ = dm.Resume(uuid, SuspendFlags.None);
         parts.Set(parts.State with { Phase = DevicePhase.Active });
         undo.Keep();
@@ -262,7 +262,9 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         ImageStore store = new ImageParts(parts, undo, new UseChecks(() => dm), locks).Open(spec, asked => ImageStore.Open(asked, _cache));
         if (store.Chain.LayerPaths is [.., string bottom])
         {
-            fingerprints.CheckBacking(spec.Cow, FingerprintGuard.Take(bottom, parts.State.BaseDevice!), spec.Force);
+            BaseFingerprint now = FingerprintGuard.Take(bottom, parts.State.BaseDevice!);
+            fingerprints.CheckBacking(spec, now);
+            parts.Set(parts.State with { Spec = spec with { Fingerprint = now } });
         }
 
         return store;
@@ -281,10 +283,10 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         }
         else
         {
-            fingerprints.Check(spec.Cow, now, spec.Force);
+            fingerprints.Check(spec, now);
         }
 
-        parts.Set(parts.State with { Format = format, ChunkSectors = store.Format.Info.ChunkSectors });
+        parts.Set(parts.State with { Spec = spec with { Fingerprint = now }, Format = format, ChunkSectors = store.Format.Info.ChunkSectors });
         return store;
     }
 }

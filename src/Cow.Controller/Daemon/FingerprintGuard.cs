@@ -9,7 +9,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Cow.Controller.Daemon;
 
-/// <summary>Sees to it that an overlay is opened on the base that it was made on. The stores have no room for that, so it is kept beside them.</summary>
+/// <summary>Sees to it that an overlay is opened on the base that it was made on. The stores have no room for that, so it is kept beside them,
+/// and in the configuration of a device that is created at boot, when /var may not be mounted yet.</summary>
 internal sealed class FingerprintGuard(DaemonPaths paths, ILogger log)
 {
     private const int Blocks = 16;
@@ -31,36 +32,37 @@ internal sealed class FingerprintGuard(DaemonPaths paths, ILogger log)
     }
 
     /// <summary>Checks the base of an existing store. One that was never seen before is remembered: it may come from another machine.</summary>
-    public void Check(string cow, BaseFingerprint now, bool force)
+    public void Check(CreateSpec spec, BaseFingerprint now)
     {
-        BaseFingerprint? known = Known(cow);
+        BaseFingerprint? known = Known(spec);
         bool same = known is null || (known.Bytes == now.Bytes && known.Samples.SequenceEqual(now.Samples));
-        if (!same && !force)
+        if (!same && !spec.Force)
         {
             throw new RefusedException(
                 ExitCode.BadStore,
                 now.Base,
-                $"is not the base that {cow} was made on ({known!.Base}), or was changed since",
+                $"is not the base that {spec.Cow} was made on ({known!.Base}), or was changed since",
                 "give the right base, or --force if the change is known not to matter");
         }
 
         if (known is null || !same)
         {
-            Remember(cow, now);
+            Remember(spec.Cow, now);
         }
     }
 
     /// <summary>Checks what an image is backed by. An image may be given another backing file by other programs: that is no news; the same file
     /// with other contents is.</summary>
-    public void CheckBacking(string image, BaseFingerprint now, bool force)
+    public void CheckBacking(CreateSpec spec, BaseFingerprint now)
     {
-        if (Known(image)?.Base == now.Base)
+        CreateSpec asked = spec.Fingerprint?.Base == now.Base ? spec : spec with { Fingerprint = null };
+        if (Known(asked)?.Base == now.Base)
         {
-            Check(image, now, force);
+            Check(asked, now);
         }
         else
         {
-            Remember(image, now);
+            Remember(spec.Cow, now);
         }
     }
 
@@ -86,7 +88,8 @@ internal sealed class FingerprintGuard(DaemonPaths paths, ILogger log)
     }
 #pragma warning restore CA2000
 
-    private BaseFingerprint? Known(string cow) => JsonFile.Read(paths.FingerprintOf(IdOf(cow)), JsonContext.Default.BaseFingerprint);
+    private BaseFingerprint? Known(CreateSpec spec) =>
+        spec.Fingerprint ?? JsonFile.Read(paths.FingerprintOf(IdOf(spec.Cow)), JsonContext.Default.BaseFingerprint);
 
     private static string IdOf(string cow) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(cow))).AsSpan(0, 12));

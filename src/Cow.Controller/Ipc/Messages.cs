@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using System.Text.Json.Serialization;
+using Cow.Controller.Daemon;
 
 namespace Cow.Controller.Ipc;
 
@@ -47,6 +48,9 @@ internal sealed record CreateSpec(
 
     /// <summary>The kernel gets no places in advance: it asks for each first write.</summary>
     public bool NoGrants { get; init; }
+
+    /// <summary>The base as the daemon found it, once it has; in the configuration, it is checked at boot.</summary>
+    public BaseFingerprint? Fingerprint { get; init; }
 
     /// <summary>It comes from the configuration, and nobody sees what happens: only a store that is there is taken, and nothing is made.</summary>
     [JsonIgnore]
