@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Controller.Cli.Real;
 using Cow.Controller.Daemon;
 using Cow.Controller.Ipc;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -150,5 +151,12 @@ internal sealed class StateStoreTests
         }
 
         Assert.That(store.ReadConfigurations().Single().Cow, Is.EqualTo("/former"));
+    }
+
+    [Test]
+    public void ADaemonIsStartedForADeviceThatIsOnlyConfigured()
+    {
+        new StateStore(Paths).WriteConfiguration(Spec);
+        Assert.That(new DaemonStarter(Paths, null!).HasDevices, Is.True);
     }
 }

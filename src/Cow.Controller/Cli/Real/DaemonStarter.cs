@@ -15,7 +15,7 @@ internal sealed class DaemonStarter(DaemonPaths paths, IDaemonClient client) : I
     private static readonly string[] UnitDirectories =
         ["/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 
-    public bool HasDevices => MachineState.StateFiles(paths).Any() || MachineState.Idents(out _).Count > 0;
+    public bool HasDevices => MachineState.StateFiles(paths).Any() || MachineState.Configurations(paths).Any() || MachineState.Idents(out _).Count > 0;
 
     private string Log => Path.Combine(paths.Run, "daemon.log");
 

@@ -9,9 +9,10 @@ namespace Cow.Controller.Cli.Real;
 internal static class MachineState
 {
     /// <summary>Devices with a state file.</summary>
-    public static IEnumerable<string> StateFiles(DaemonPaths paths) => Directory.Exists(paths.Run)
-        ? Directory.EnumerateFiles(paths.Run, "*.json").Select(static path => Path.GetFileNameWithoutExtension(path)).Order(StringComparer.Ordinal)
-        : [];
+    public static IEnumerable<string> StateFiles(DaemonPaths paths) => JsonFiles(paths.Run);
+
+    /// <summary>Devices that a daemon creates when it starts.</summary>
+    public static IEnumerable<string> Configurations(DaemonPaths paths) => JsonFiles(paths.Configuration);
 
     /// <summary>What the module holds; nothing when it is not loaded.</summary>
     /// <param name="problem">Why a module that is loaded could not be asked.</param>
@@ -34,4 +35,8 @@ internal static class MachineState
             return [];
         }
     }
+
+    private static IEnumerable<string> JsonFiles(string directory) => Directory.Exists(directory)
+        ? Directory.EnumerateFiles(directory, "*.json").Select(static path => Path.GetFileNameWithoutExtension(path)).Order(StringComparer.Ordinal)
+        : [];
 }
