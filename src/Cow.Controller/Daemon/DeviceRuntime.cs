@@ -57,8 +57,9 @@ internal sealed class DeviceRuntime : IDisposable
             file.SetLength(bytes ?? file.Length);
         }
 
-        using LoopDevice? loop = LoopDevice.FindByBackingFile(state.Spec.Cow);
-        loop?.SetCapacity();
+        // Not any loop on that file: somebody may have attached another one.
+        using LoopDevice loop = LoopDevice.Open(OwnLoops.IndexOf(state.CowDevice));
+        loop.SetCapacity();
     }
 
     /// <summary>Ends the service of a device that is no more, everything committed: the store is left cleanly closed.</summary>
