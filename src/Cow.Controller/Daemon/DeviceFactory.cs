@@ -39,9 +39,10 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         // Attached, adopted and loaded before the first request can come in: nothing ever reads base where the store has a place.
         var runtime = new DeviceRuntime(parts.State, store, locks, CommitInterval, () => onGone(spec.Name), log);
         undo.Add("attach", runtime.Dispose);
+        // Before resume, which waits for udev: from then on there are users, and what they write is not undone.
+        parts.Set(parts.State with { Phase = DevicePhase.Active });
         states.Configure(parts.State.Spec, undo);
         _ = dm.Resume(uuid, SuspendFlags.None);
-        parts.Set(parts.State with { Phase = DevicePhase.Active });
         undo.Keep();
         return new CowDevice(dm, states, parts.State, runtime, log);
     }
@@ -54,17 +55,30 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         var locks = new ImageLocks();
         undo.Add("unlock the images", locks.Dispose);
         DmUuid uuid = MappedDevice.UuidOf(state.Spec.Name);
+        DmDeviceInfo? mapped = dm.Find(uuid);
         bool known = CowChannel.Find(state.Spec.Name) is not null;
-        if (!known)
+        bool unborn = mapped is { HasLiveTable: false };
+        if (!known || unborn)
         {
-            // All lines are linear, and nobody held the context: an inactive line brings it back, for as long as we hold it then.
+            // All lines are linear, and nobody held the context: an inactive line brings it back, for as long as we hold it then. Or its maker was killed
+            // just before the first table went live.
             LoadCow(uuid, state);
         }
 
         ServedStore store = state.Spec.Image is null ? Reopen(state, locks) : ReopenImage(state, locks);
         undo.Add("open the store", store.Dispose);
         var runtime = new DeviceRuntime(state, store, locks, CommitInterval, () => onGone(state.Spec.Name), log);
-        if (!known)
+        undo.Add("attach", runtime.Dispose);
+        if (unborn)
+        {
+            if (states.ReadConfiguration(state.Spec.Name) is null)
+            {
+                states.Configure(state.Spec, undo);
+            }
+
+            _ = dm.Resume(uuid, SuspendFlags.None);
+        }
+        else if (!known)
         {
             _ = dm.Clear(uuid);
         }
