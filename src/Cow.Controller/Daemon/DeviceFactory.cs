@@ -56,6 +56,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         undo.Add("unlock the images", locks.Dispose);
         DmUuid uuid = MappedDevice.UuidOf(state.Spec.Name);
         DmDeviceInfo? mapped = dm.Find(uuid);
+        RequireSame(state, mapped);
         bool known = CowChannel.Find(state.Spec.Name) is not null;
         bool unborn = mapped is { HasLiveTable: false };
         if (!known || unborn)
@@ -93,6 +94,17 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         Unmap(MappedDevice.UuidOf(state.Spec.Name));
         PartsBuilder.Undo(state);
         states.Delete(state.Spec.Name);
+    }
+
+    /// <summary>All that is adopted is what it was, before any of it is opened.</summary>
+    private void RequireSame(DeviceState state, DmDeviceInfo? mapped)
+    {
+        if (mapped is not null && new DeviceTable(state).IsOthers(dm.Table(MappedDevice.UuidOf(state.Spec.Name))))
+        {
+            throw new RefusedException(
+                ExitCode.BadStore, state.Spec.Name, "its table was replaced by hand, by one over other devices",
+                $"load the former one, or lose what is not committed with \"cowctl remove --force {state.Spec.Name}\"");
+        }
     }
 
     private void Unmap(DmUuid uuid)

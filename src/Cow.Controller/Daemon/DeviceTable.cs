@@ -13,12 +13,18 @@ internal sealed class DeviceTable
 
     /// <summary>The table of a device in a state.</summary>
     public DeviceTable(DeviceState state)
+        : this(state, path => BlockDevice.NumberOf(path).ToString())
     {
-        string baseNumber = NumberOf(state.BaseDevice!);
-        _places = [NumberOf(state.CowDevice), .. state.DataDevices.Select(NumberOf)];
+    }
+
+    /// <summary>The same, for devices that need not exist.</summary>
+    internal DeviceTable(DeviceState state, Func<string, string> numberOf)
+    {
+        string baseNumber = numberOf(state.BaseDevice!);
+        _places = [numberOf(state.CowDevice), .. state.DataDevices.Select(numberOf)];
         string[] features =
         [
-            .. state.LayerDevices.Select(layer => $" layer {NumberOf(layer)}"),
+            .. state.LayerDevices.Select(layer => $" layer {numberOf(layer)}"),
             .. _places.Skip(1).Select(data => $" data {data}"),
         ];
         string count = features.Length == 0 ? "" : " " + (features.Length * 2).ToString(CultureInfo.InvariantCulture);
@@ -41,7 +47,7 @@ internal sealed class DeviceTable
             string[] words = line.Parameters.Split(' ', StringSplitOptions.RemoveEmptyEntries);
             int device = line.Type == "linear" && words.Length == 2 ? Array.IndexOf(_places, words[0]) : -1;
             bool linear = device >= 0 && ulong.TryParse(words[1], CultureInfo.InvariantCulture, out sector);
-            if (!linear && line.Type != "cow")
+            if (!linear && !IsOurCow(line))
             {
                 return null;
             }
@@ -52,5 +58,15 @@ internal sealed class DeviceTable
         return planned.Count == 0 ? null : planned;
     }
 
-    private static string NumberOf(string path) => BlockDevice.NumberOf(path).ToString();
+    /// <summary>Whether a table has a line of the kind that we serve, over other devices than ours.</summary>
+    public bool IsOthers(IReadOnlyList<TargetLine> lines) => lines.Any(line => line.Type == "cow" && !IsOurCow(line));
+
+    private bool IsOurCow(TargetLine line) => line.Type == "cow" && DevicesOf(line.Parameters) == DevicesOf(_cowParameters);
+
+    /// <summary>Ident, devices and chunk of a line: without what somebody may have added of its conduct, and the count of words that this changes.</summary>
+    private static string DevicesOf(string parameters)
+    {
+        string[] words = parameters.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        return string.Join(' ', [.. words.Take(4), .. words.Skip(5).TakeWhile(word => word != "no_controller")]);
+    }
 }
