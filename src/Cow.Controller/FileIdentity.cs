@@ -11,6 +11,12 @@ internal static class FileIdentity
     public static string Of(string path)
     {
         (DeviceNumber device, ulong inode) = BlockDevice.IdentityOf(path);
-        return $"{device}:{inode}";
+        return Text(device, inode);
     }
+
+    /// <summary>The file behind a loop device, whatever its name is by now.</summary>
+    /// <param name="loop">The device.</param>
+    public static string Of(LoopDeviceInfo loop) => Text(loop.Device, loop.Inode);
+
+    private static string Text(DeviceNumber device, ulong inode) => $"{device}:{inode}";
 }

@@ -104,6 +104,13 @@ public static class BlockDevice
         return (status.Device, status.Inode);
     }
 
+    /// <summary>
+    /// Which medium a block device has: the kernel counts them all, so another file behind a loop device is another number, and so is another device that
+    /// got the number of one that went. Null where the kernel does not tell (before 5.15).
+    /// </summary>
+    /// <param name="number">The device, or a partition of it.</param>
+    public static ulong? DiskSequenceOf(DeviceNumber number) => BlockSysfs.DiskSequence(number);
+
     /// <summary>A path of a block device: /dev/sdb, and /dev/mapper/NAME for a mapped one that has such a node.</summary>
     /// <param name="number">The device; ENODEV where the kernel has none of that number.</param>
     public static string PathOf(DeviceNumber number) => BlockSysfs.PathOf(number);

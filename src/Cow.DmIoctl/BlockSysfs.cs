@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using System.Globalization;
+
 namespace Cow.DmIoctl;
 
 /// <summary>What sysfs tells of block devices.</summary>
@@ -40,6 +42,18 @@ internal static class BlockSysfs
                 ? found
                 : (DeviceNumber?)null)
             .OfType<DeviceNumber>()];
+    }
+
+    /// <summary>See <see cref="BlockDevice.DiskSequenceOf"/>.</summary>
+    public static ulong? DiskSequence(DeviceNumber number)
+    {
+        string directory = DirectoryOf(number);
+        // A partition lies in its disk, whose it has.
+        string? text = ReadLine(Path.Combine(directory, "diskseq"))
+            ?? (Directory.Exists(directory) && Directory.ResolveLinkTarget(directory, returnFinalTarget: true) is { } found
+                ? ReadLine(Path.Combine(Path.GetDirectoryName(found.FullName)!, "diskseq"))
+                : null);
+        return ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong sequence) ? sequence : null;
     }
 
     private static string DirectoryOf(DeviceNumber number) => $"/sys/dev/block/{number}";

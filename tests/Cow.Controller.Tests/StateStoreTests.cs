@@ -39,6 +39,7 @@ internal sealed class StateStoreTests
             LayerDevices = ["/l"],
             LayerBitmaps = [null],
             CreatedFiles = ["/c"],
+            Parts = [new PartIdentity("/dev/loop3", "7:3", 17, "8:1:12"), new PartIdentity("/c", null, null, "8:1:12")],
         };
         store.Write(state);
         DeviceState back = store.Read("vm1")!;
@@ -47,6 +48,20 @@ internal sealed class StateStoreTests
         Assert.That(back.Loops, Is.EqualTo(state.Loops));
         Assert.That(back.LayerBitmaps, Is.EqualTo(state.LayerBitmaps));
         Assert.That(back.CreatedFiles, Is.EqualTo(state.CreatedFiles));
+        Assert.That(back.Parts, Is.EqualTo(state.Parts));
+    }
+
+    [Test]
+    public void AStateOfAnOlderDaemonIsRead()
+    {
+        var store = new StateStore(Paths);
+        store.Write(DeviceState.Of(Spec));
+        string path = Paths.StateOf("vm1");
+        string older = File.ReadAllText(path).Replace(",\"parts\":[]", "", StringComparison.Ordinal);
+        Assert.That(older, Does.Not.Contain("parts"));
+        File.WriteAllText(path, older);
+        DeviceState back = store.Read("vm1")!;
+        Assert.That(back.Parts, Is.Empty);
     }
 
     [Test]

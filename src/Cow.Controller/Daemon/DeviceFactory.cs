@@ -99,6 +99,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
     /// <summary>All that is adopted is what it was, before any of it is opened.</summary>
     private void RequireSame(DeviceState state, DmDeviceInfo? mapped)
     {
+        PartIdentity.Require(state.Parts, state.Spec.Name);
         if (mapped is not null && new DeviceTable(state).IsOthers(dm.Table(MappedDevice.UuidOf(state.Spec.Name))))
         {
             throw new RefusedException(

@@ -36,6 +36,9 @@ internal sealed record DeviceState(
     /// <summary>Where the compressed chunks of a read-only image are unpacked to; among <see cref="CreatedFiles"/>, and the last of the layers.</summary>
     public string? ScratchFile { get; init; }
 
+    /// <summary>What its paths led to: devices, and files with the loop devices on them. Empty in a state that an older daemon wrote.</summary>
+    public IReadOnlyList<PartIdentity> Parts { get; init => field = value ?? []; } = [];
+
     /// <summary>The state before the first step.</summary>
     public static DeviceState Of(CreateSpec spec) =>
         new(DevicePhase.Trying, spec, null, 0, 0, [], null, "", [], [], null, []);

@@ -129,7 +129,13 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
 
     private string Block(string path, bool readOnly)
     {
-        return BlockDevice.IsBlockDevice(path) ? path : Loop(path, readOnly);
+        if (!BlockDevice.IsBlockDevice(path))
+        {
+            return Loop(path, readOnly);
+        }
+
+        Set(State with { Parts = WithParts(path) });
+        return path;
     }
 
     private string Loop(string path, bool readOnly)
@@ -138,7 +144,11 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
         OwnLoops.Add(loop, path, readOnly);
         string node = loop.Path;
         undo.Add($"attach {node}", () => DetachLoop(node));
-        Set(State with { Loops = [.. State.Loops, node] });
+        Set(State with { Loops = [.. State.Loops, node], Parts = WithParts(path, node) });
         return node;
     }
+
+    /// <summary>Of a path that is there twice the first word counts.</summary>
+    private IReadOnlyList<PartIdentity> WithParts(params IEnumerable<string> paths) =>
+        [.. State.Parts, .. paths.Where(path => !State.Parts.Any(part => part.Path == path)).Select(PartIdentity.Find).OfType<PartIdentity>()];
 }

@@ -75,6 +75,10 @@ public sealed class LoopDevice : IDisposable
     /// <param name="index">The N of /dev/loopN.</param>
     public static LoopDevice Open(int index) => OpenNode(index, write: false);
 
+    /// <summary>The file behind a loop device; null where there is none.</summary>
+    /// <param name="index">The N of /dev/loopN.</param>
+    public static LoopDeviceInfo? Find(int index) => Describe(index);
+
     /// <summary>All loop devices that have a file behind them. Those that go away meanwhile are left out.</summary>
     /// <param name="except">Says of an index whether that one is left out: the kernel is asked about each of the others.</param>
     public static IReadOnlyList<LoopDeviceInfo> List(Func<int, bool>? except = null)
