@@ -194,16 +194,7 @@ internal sealed class CowDevice : IDisposable
             _buried = true;
             Close();
             _runtime.Dispose();
-            foreach (string loop in _state.Loops)
-            {
-                PartsBuilder.DetachLoop(loop);
-            }
-
-            if (_state.ScratchFile is { } scratch)
-            {
-                File.Delete(scratch);
-            }
-
+            PartsBuilder.Release(_state);
             _states.Delete(Name);
             DaemonLog.Device(_log, Name, "removed");
         }

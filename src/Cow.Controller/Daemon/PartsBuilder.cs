@@ -16,33 +16,47 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
     /// <summary>Forgets all of it: what had existed before exists again.</summary>
     public static void Undo(DeviceState state)
     {
-        foreach (string loop in state.Loops.Reverse())
-        {
-            DetachLoop(loop);
-        }
-
+        Release(state);
         foreach (string file in state.CreatedFiles)
         {
             File.Delete(file);
         }
     }
 
+    /// <summary>Takes away what was made for a device that is no more; its store stays.</summary>
+    public static void Release(DeviceState state)
+    {
+        foreach (string loop in state.Loops.Reverse())
+        {
+            DetachLoop(loop, state.Parts.FirstOrDefault(part => part.Path == loop));
+        }
+
+        if (state.ScratchFile is { } scratch)
+        {
+            File.Delete(scratch);
+        }
+    }
+
     /// <summary>On return the file is free for the next one who wants it, unless somebody else keeps the loop open.</summary>
-    public static void DetachLoop(string path)
+    private static void DetachLoop(string path, PartIdentity? attached)
     {
         int index = OwnLoops.IndexOf(path);
         OwnLoops.Forget(index);
-        using (LoopDevice loop = LoopDevice.Open(index))
+        try
         {
-            try
+            using LoopDevice loop = LoopDevice.Open(index);
+            // Looked at while we have it open: until we close it nobody gives it another file.
+            if (attached is { IsThere: false })
             {
-                loop.Detach();
-            }
-            catch (LinuxException e) when (e.Errno == Errno.ENXIO)
-            {
-                // Nothing behind it any more.
                 return;
             }
+
+            loop.Detach();
+        }
+        catch (LinuxException e) when (e.Errno is Errno.ENXIO or Errno.ENODEV)
+        {
+            // Nothing behind it any more.
+            return;
         }
 
         // The module closes its devices a little after its channel was closed, and the last one to close detaches.
@@ -143,7 +157,8 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
         using LoopDevice loop = LoopDevice.Attach(path, readOnly);
         OwnLoops.Add(loop, path, readOnly);
         string node = loop.Path;
-        undo.Add($"attach {node}", () => DetachLoop(node));
+        PartIdentity? attached = PartIdentity.Find(node);
+        undo.Add($"attach {node}", () => DetachLoop(node, attached));
         Set(State with { Loops = [.. State.Loops, node], Parts = WithParts(path, node) });
         return node;
     }

@@ -87,7 +87,7 @@ internal sealed class Recovery(DmControl dm, StateStore states, DeviceFactory fa
         if (!mapped && !held)
         {
             // Removed by hand, with everything committed.
-            PartsBuilder.Undo(state with { CreatedFiles = state.ScratchFile is { } scratch ? [scratch] : [] });
+            PartsBuilder.Release(state);
             states.Delete(state.Spec.Name);
             return null;
         }
