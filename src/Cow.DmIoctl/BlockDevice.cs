@@ -104,6 +104,10 @@ public static class BlockDevice
         return (status.Device, status.Inode);
     }
 
+    /// <summary>When a file's content, name or owner was changed last (ctime), which nobody can set back.</summary>
+    /// <param name="path">Links are followed.</param>
+    public static DateTime ChangedAt(string path) => FileStatus.Of(path).Changed;
+
     /// <summary>
     /// Which medium a block device has: the kernel counts them all, so another file behind a loop device is another number, and so is another device that
     /// got the number of one that went. Null where the kernel does not tell (before 5.15).

@@ -10,7 +10,8 @@ namespace Cow.DmIoctl;
 /// <param name="Device">The device that the file is on.</param>
 /// <param name="Inode">The file on it.</param>
 /// <param name="Blocks">Blocks of 512 bytes that it occupies.</param>
-internal readonly record struct FileStatus(uint Mode, DeviceNumber Node, DeviceNumber Device, ulong Inode, ulong Blocks)
+/// <param name="Changed">When it or its content was changed last.</param>
+internal readonly record struct FileStatus(uint Mode, DeviceNumber Node, DeviceNumber Device, ulong Inode, ulong Blocks, DateTime Changed)
 {
     /// <summary>It is a block device.</summary>
     public bool IsBlock => (Mode & StatNumbers.TypeMask) == StatNumbers.Block;
@@ -45,6 +46,9 @@ internal readonly record struct FileStatus(uint Mode, DeviceNumber Node, DeviceN
         return error is Errno.ENOENT or Errno.ENOTDIR ? null : throw new LinuxException(error, "stat", path);
     }
 
+    private static DateTime TimeOf(StatXTimestamp time) =>
+        DateTime.UnixEpoch.AddTicks((time.Seconds * TimeSpan.TicksPerSecond) + (time.Nanoseconds / TimeSpan.NanosecondsPerTick));
+
     private static unsafe FileStatus? Ask(string path, int flags, int directory = FileNumbers.CurrentDirectory)
     {
         StatX status;
@@ -57,6 +61,6 @@ internal readonly record struct FileStatus(uint Mode, DeviceNumber Node, DeviceN
         return result < 0
             ? null
             : new FileStatus(status.Mode, new DeviceNumber(status.NodeMajor, status.NodeMinor),
-                new DeviceNumber(status.DeviceMajor, status.DeviceMinor), status.Inode, status.Blocks);
+                new DeviceNumber(status.DeviceMajor, status.DeviceMinor), status.Inode, status.Blocks, TimeOf(status.Changed));
     }
 }

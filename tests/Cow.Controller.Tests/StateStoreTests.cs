@@ -40,6 +40,7 @@ internal sealed class StateStoreTests
             LayerBitmaps = [null],
             CreatedFiles = ["/c"],
             Parts = [new PartIdentity("/dev/loop3", "7:3", 17, "8:1:12"), new PartIdentity("/c", null, null, "8:1:12")],
+            CreatedAs = [new CreatedFile("/c", "8:1:12", DateTime.UnixEpoch.AddTicks(7))],
         };
         store.Write(state);
         DeviceState back = store.Read("vm1")!;
@@ -49,6 +50,7 @@ internal sealed class StateStoreTests
         Assert.That(back.LayerBitmaps, Is.EqualTo(state.LayerBitmaps));
         Assert.That(back.CreatedFiles, Is.EqualTo(state.CreatedFiles));
         Assert.That(back.Parts, Is.EqualTo(state.Parts));
+        Assert.That(back.CreatedAs, Is.EqualTo(state.CreatedAs));
     }
 
     [Test]
@@ -57,11 +59,13 @@ internal sealed class StateStoreTests
         var store = new StateStore(Paths);
         store.Write(DeviceState.Of(Spec));
         string path = Paths.StateOf("vm1");
-        string older = File.ReadAllText(path).Replace(",\"parts\":[]", "", StringComparison.Ordinal);
-        Assert.That(older, Does.Not.Contain("parts"));
+        string older = File.ReadAllText(path)
+            .Replace(",\"parts\":[]", "", StringComparison.Ordinal).Replace(",\"createdAs\":[]", "", StringComparison.Ordinal);
+        Assert.That(older, Does.Not.Contain("parts").And.Not.Contain("createdAs"));
         File.WriteAllText(path, older);
         DeviceState back = store.Read("vm1")!;
         Assert.That(back.Parts, Is.Empty);
+        Assert.That(back.CreatedAs, Is.Empty);
     }
 
     [Test]

@@ -39,6 +39,9 @@ internal sealed record DeviceState(
     /// <summary>What its paths led to: devices, and files with the loop devices on them. Empty in a state that an older daemon wrote.</summary>
     public IReadOnlyList<PartIdentity> Parts { get; init => field = value ?? []; } = [];
 
+    /// <summary>Those of <see cref="CreatedFiles"/> that exist, at the last word of the process that made them.</summary>
+    public IReadOnlyList<CreatedFile> CreatedAs { get; init => field = value ?? []; } = [];
+
     /// <summary>The state before the first step.</summary>
     public static DeviceState Of(CreateSpec spec) =>
         new(DevicePhase.Trying, spec, null, 0, 0, [], null, "", [], [], null, []);

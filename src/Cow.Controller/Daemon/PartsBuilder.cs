@@ -17,9 +17,9 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
     public static void Undo(DeviceState state)
     {
         Release(state);
-        foreach (string file in state.CreatedFiles)
+        foreach (CreatedFile file in state.CreatedAs)
         {
-            File.Delete(file);
+            file.Delete();
         }
     }
 
@@ -66,8 +66,8 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
     /// <summary>The next step is on record before it is done.</summary>
     public void Set(DeviceState next)
     {
-        State = next;
-        store.Write(next);
+        State = next with { CreatedAs = [.. next.CreatedAs.Select(file => file.Renewed())] };
+        store.Write(State);
     }
 
     /// <summary>The base.</summary>
@@ -132,9 +132,11 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
         Set(State with { CreatedFiles = [.. State.CreatedFiles, path] });
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly };
         using var file = new FileStream(path, options);
-        undo.Add($"create {path}", () => File.Delete(path));
+        var made = CreatedFile.Of(path);
+        undo.Add($"create {path}", () => made.Renewed().Delete());
         file.SetLength(bytes);
         file.Flush(flushToDisk: true);
+        Set(State with { CreatedAs = [.. State.CreatedAs, made] });
     }
 
     public static string Existing(string path) => File.Exists(path) || BlockDevice.IsBlockDevice(path)
