@@ -99,7 +99,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
     /// <summary>All that is adopted is what it was, before any of it is opened.</summary>
     private void RequireSame(DeviceState state, DmDeviceInfo? mapped)
     {
-        PartIdentity.Require(state.Parts, state.Spec.Name);
+        PartIdentity.Require(state.Parts.Where(part => OpenedAgain(state, part)), state.Spec.Name);
         if (mapped is not null && new DeviceTable(state).IsOthers(dm.Table(MappedDevice.UuidOf(state.Spec.Name))))
         {
             throw new RefusedException(
@@ -107,6 +107,10 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
                 $"load the former one, or lose what is not committed with \"cowctl remove --force {state.Spec.Name}\"");
         }
     }
+
+    /// <summary>The files of a store's base and layers are not: their loop devices have them, and their names may be given to the next golden image.</summary>
+    private static bool OpenedAgain(DeviceState state, PartIdentity part) =>
+        part.Device is not null || state.Spec.Image is not null || part.Path == state.Spec.Cow;
 
     private void Unmap(DmUuid uuid)
     {

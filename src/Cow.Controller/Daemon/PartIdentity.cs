@@ -34,9 +34,9 @@ internal sealed record PartIdentity(string Path, string? Device, ulong? DiskSequ
     }
 
     /// <summary>Nothing of a device is opened, let alone written, by a name that leads elsewhere by now.</summary>
-    /// <param name="parts">Those of the device.</param>
+    /// <param name="parts">Those of the device that are opened.</param>
     /// <param name="name">The device.</param>
-    public static void Require(IReadOnlyList<PartIdentity> parts, string name)
+    public static void Require(IEnumerable<PartIdentity> parts, string name)
     {
         if (parts.FirstOrDefault(part => !part.IsThere) is { } other)
         {
