@@ -97,6 +97,41 @@ internal sealed class StateStoreTests
         Assert.That(store.ReadAll().ConvertAll(state => state.Spec.Name), Has.Count.EqualTo(1).And.Contain("vm1"));
     }
 
+    [TestCase("{}")]
+    [TestCase("""{"Name":"bad","Cow":"/c"}""")]
+    [TestCase("""{"name":"vm1","cow":"/c"}""")]
+    [TestCase("null")]
+    [TestCase("")]
+    public void AConfigurationWithoutItsNameIsPassedOver(string text)
+    {
+        var store = new StateStore(Paths);
+        store.WriteConfiguration(Spec);
+        File.WriteAllText(Paths.ConfigurationOf("bad"), text);
+        Assert.That(store.ReadConfigurations().Single().Name, Is.EqualTo("vm1"));
+    }
+
+    [TestCase("{}")]
+    [TestCase("""{"spec":{"name":"vm1"}}""")]
+    public void AStateWithoutItsNameIsPassedOver(string text)
+    {
+        var store = new StateStore(Paths);
+        store.Write(DeviceState.Of(Spec));
+        File.WriteAllText(Paths.StateOf("bad"), text);
+        Assert.That(store.ReadAll().Single().Spec.Name, Is.EqualTo("vm1"));
+    }
+
+    [Test]
+    public void OneThatCannotBeReadIsPassedOver()
+    {
+        var store = new StateStore(Paths);
+        store.Write(DeviceState.Of(Spec));
+        store.WriteConfiguration(Spec);
+        File.CreateSymbolicLink(Paths.StateOf("bad"), "bad.json");
+        File.CreateSymbolicLink(Paths.ConfigurationOf("bad"), "bad.json");
+        Assert.That(store.ReadAll(), Has.Count.EqualTo(1));
+        Assert.That(store.ReadConfigurations(), Has.Count.EqualTo(1));
+    }
+
     [Test]
     public void AHalfWrittenNewStateLeavesTheOldOne()
     {

@@ -31,7 +31,7 @@ internal sealed class CowDaemon : IDisposable
         _dm = dm;
         _pinned = pinned;
         _log = log;
-        _states = new StateStore(paths);
+        _states = new StateStore(paths, log);
         _factory = new DeviceFactory(dm, _states, new FingerprintGuard(paths, log), OnGone, log);
     }
 

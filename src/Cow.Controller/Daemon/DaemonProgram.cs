@@ -52,6 +52,11 @@ internal sealed class DaemonProgram(DaemonPaths paths, bool takeover)
             DaemonLog.Trouble(log, "daemon", e.Message);
             return e.Errno is Errno.EPERM or Errno.EACCES ? ExitCode.Permission : ExitCode.NoModule;
         }
+        catch (IOException e)
+        {
+            DaemonLog.Trouble(log, "daemon", $"{e.Message} See to {paths.Run}.");
+            return ExitCode.Kernel;
+        }
     }
 
     private ExitCode Serve(bool pinned, ILogger log, CancellationToken stop)

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 using Cow.Controller.Ipc;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Cow.Controller.Daemon;
 
 /// <summary>The state files of live devices, and the configuration of those that are created at boot.</summary>
 /// <param name="paths">Where they are.</param>
-internal sealed class StateStore(DaemonPaths paths)
+/// <param name="log">For files that are passed over.</param>
+internal sealed class StateStore(DaemonPaths paths, ILogger? log = null)
 {
+    private readonly ILogger _log = log ?? NullLogger.Instance;
+
     public DaemonPaths Paths => paths;
 
     public void Write(DeviceState state) =>
@@ -18,7 +23,7 @@ internal sealed class StateStore(DaemonPaths paths)
 
     /// <summary>States of all devices, by name.</summary>
     public List<DeviceState> ReadAll() =>
-        [.. Names(paths.Run).Select(Read).OfType<DeviceState>()];
+        ReadAll(paths.Run, Read, static state => state.Spec?.Name);
 
     /// <summary>Keeps a device for the next boot if that was asked for, unless it comes from its configuration, which then stays as it is.</summary>
     public void Configure(CreateSpec spec, Unwinder undo)
@@ -47,12 +52,38 @@ internal sealed class StateStore(DaemonPaths paths)
 
     /// <summary>What is to be created at boot.</summary>
     public List<CreateSpec> ReadConfigurations() =>
-        [.. Names(paths.Configuration).Select(ReadConfiguration).OfType<CreateSpec>()];
+        ReadAll(paths.Configuration, ReadConfiguration, static spec => spec.Name);
 
-    private static IEnumerable<string> Names(string directory) =>
-        Directory.Exists(directory)
-            ? Directory.EnumerateFiles(directory, "*.json").Order(StringComparer.Ordinal).Select(path => Path.GetFileNameWithoutExtension(path))
-            : [];
+    /// <summary>One that cannot be read, or that is not what its name says, does not keep the others from being read.</summary>
+    private List<T> ReadAll<T>(string directory, Func<string, T?> read, Func<T, string?> nameOf)
+        where T : class
+    {
+        var all = new List<T>();
+        foreach (string name in Names(directory))
+        {
+            try
+            {
+                if (read(name) is { } value && nameOf(value) == name)
+                {
+                    all.Add(value);
+                }
+                else
+                {
+                    DaemonLog.Trouble(_log, Path.Combine(directory, name + ".json"), $"is passed over: it does not describe a device \"{name}\"");
+                }
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+            {
+                DaemonLog.Trouble(_log, Path.Combine(directory, name + ".json"), $"is passed over: {e.Message}");
+            }
+        }
+
+        return all;
+    }
+
+    private static List<string> Names(string directory) => Directory.Exists(directory)
+        ? [.. Directory.EnumerateFiles(directory, "*.json").Order(StringComparer.Ordinal).Select(static path => Path.GetFileNameWithoutExtension(path))]
+        : [];
 
     private static void Delete(string directory, string path)
     {
