@@ -141,6 +141,12 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
             throw new RefusedException(ExitCode.InUse, spec.Name, $"is the mapped device {renamed.Name} now", "choose another name, or remove that one");
         }
 
+        if (states.Read(spec.Name) is not null || CowChannel.Find(spec.Name) is { Uncommitted: > 0 })
+        {
+            throw new RefusedException(
+                ExitCode.InUse, spec.Name, "what is left of a device of this name is not in its store yet", "see \"cowctl status\", or choose another name");
+        }
+
         if (!dm.Targets().Any(target => target.Name == "cow"))
         {
             throw new RefusedException(ExitCode.NoModule, spec.Name, "the kernel has no target \"cow\"", "load the module: modprobe dm-cow");
