@@ -132,6 +132,19 @@ internal sealed class StateStoreTests
         Assert.That(store.ReadConfigurations(), Has.Count.EqualTo(1));
     }
 
+    [TestCase(DevicePhase.Active, 1)]
+    [TestCase(DevicePhase.Removing, 0)]
+    public void WhatWasBeingRemovedIsNotCreatedAtBoot(object phase, int configured)
+    {
+        var store = new StateStore(Paths);
+        DeviceState state = DeviceState.Of(Spec) with { Phase = (DevicePhase)phase };
+        store.Write(state);
+        store.WriteConfiguration(Spec);
+        store.Forget(state);
+        Assert.That(store.ReadAll(), Is.Empty);
+        Assert.That(store.ReadConfigurations(), Has.Count.EqualTo(configured));
+    }
+
     [Test]
     public void AHalfWrittenNewStateLeavesTheOldOne()
     {

@@ -195,7 +195,7 @@ internal sealed class CowDevice : IDisposable
             Close();
             _runtime.Dispose();
             PartsBuilder.Release(_state);
-            _states.Delete(Name);
+            _states.Forget(_state);
             DaemonLog.Device(_log, Name, "removed");
         }
     }

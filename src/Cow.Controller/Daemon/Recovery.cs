@@ -88,7 +88,7 @@ internal sealed class Recovery(DmControl dm, StateStore states, DeviceFactory fa
         {
             // Removed by hand, with everything committed.
             PartsBuilder.Release(state);
-            states.Delete(state.Spec.Name);
+            states.Forget(state);
             return null;
         }
 

@@ -21,6 +21,17 @@ internal sealed class StateStore(DaemonPaths paths, ILogger? log = null)
 
     public void Delete(string name) => Delete(paths.Run, paths.StateOf(name));
 
+    /// <summary>The device is no more. One that was being removed is not to be created at boot again; that of one whose daemon died meanwhile, too.</summary>
+    public void Forget(DeviceState state)
+    {
+        if (state.Phase == DevicePhase.Removing)
+        {
+            DeleteConfiguration(state.Spec.Name);
+        }
+
+        Delete(state.Spec.Name);
+    }
+
     /// <summary>States of all devices, by name.</summary>
     public List<DeviceState> ReadAll() =>
         ReadAll(paths.Run, Read, static state => state.Spec?.Name);
