@@ -16,23 +16,24 @@ internal sealed class CowDaemon : IDisposable
     private static readonly TimeSpan TickEvery = TimeSpan.FromSeconds(1);
 
     private readonly ConcurrentDictionary<string, CowDevice> _devices = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Pending> _pending = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Lock> _names = new(StringComparer.Ordinal);
     private readonly ManualResetEventSlim _recovered = new();
     private readonly ManualResetEventSlim _stop = new();
     private readonly long _start = Stopwatch.GetTimestamp();
-    private readonly DmControl _dm;
     private readonly StateStore _states;
     private readonly DeviceFactory _factory;
+    private readonly Recovery _recovery;
     private readonly ILogger _log;
     private readonly bool _pinned;
 
     public CowDaemon(DmControl dm, DaemonPaths paths, bool pinned, ILogger log)
     {
-        _dm = dm;
         _pinned = pinned;
         _log = log;
         _states = new StateStore(paths, log);
         _factory = new DeviceFactory(dm, _states, new FingerprintGuard(paths, log), OnGone, log);
+        _recovery = new Recovery(dm, _states, _factory, log);
     }
 
     /// <summary>Runs the daemon in this process until it is stopped.</summary>
@@ -44,19 +45,23 @@ internal sealed class CowDaemon : IDisposable
     /// <summary>Takes over what a former daemon left, and creates what is configured to exist.</summary>
     public void Recover()
     {
-        foreach (CowDevice device in new Recovery(_dm, _states, _factory, _log).Run())
+        List<DeviceState> left = _states.ReadAll();
+        _recovery.Fence(left);
+        foreach (DeviceState state in left)
         {
-            _devices[device.Name] = device;
+            _pending[state.Spec.Name] = new Pending(state.Spec, state);
         }
 
+        AttemptDue();
         foreach (CreateSpec spec in _states.ReadConfigurations())
         {
-            if (!_devices.ContainsKey(spec.Name) && Try(spec.Name, () => Create(spec)) is { } failure)
+            if (!_devices.ContainsKey(spec.Name))
             {
-                DaemonLog.Trouble(_log, spec.Name, $"is not created: {failure.Reason}");
+                _ = _pending.TryAdd(spec.Name, new Pending(spec, state: null));
             }
         }
 
+        AttemptDue();
         _recovered.Set();
     }
 
@@ -65,12 +70,18 @@ internal sealed class CowDaemon : IDisposable
     {
         WaitHandle[] ends = [_stop.WaitHandle, stop.WaitHandle];
         var ticker = new Ticker<CowDevice>(static device => device.TickDue, Tick);
+        var again = new Ticker<Pending>(static pending => pending.IsDue(Environment.TickCount64), Attempt);
         while (WaitHandle.WaitAny(ends, TickEvery) == WaitHandle.WaitTimeout)
         {
             // Not its Values, which are a copy.
             foreach (KeyValuePair<string, CowDevice> entry in _devices)
             {
                 ticker.Offer(entry.Value);
+            }
+
+            foreach (KeyValuePair<string, Pending> entry in _pending)
+            {
+                again.Offer(entry.Value);
             }
         }
     }
@@ -115,8 +126,10 @@ internal sealed class CowDaemon : IDisposable
         Verbs.Ping => new(Daemon: Report()),
         Verbs.Create => new(Devices: [Create(request.Create ?? throw new ArgumentException("a create without a specification"))]),
         Verbs.Remove => Remove(Named(request), request.Force),
-        Verbs.List => new(Devices: [.. _devices.Values.OrderBy(device => device.Name, StringComparer.Ordinal).Select(device => device.Report())]),
+        Verbs.List => new(Devices: [.. _devices.Values.Select(device => device.Report()).Concat(_pending.Values.Select(DeviceReports.Make))
+            .OrderBy(device => device.Name, StringComparer.Ordinal)]),
         Verbs.Status when request.Name is null => Do(request with { Verb = Verbs.List }),
+        Verbs.Status when _pending.TryGetValue(Named(request), out Pending? pending) => new(Devices: [DeviceReports.Make(pending)]),
         Verbs.Status => new(Devices: [Find(Named(request)).Report()]),
         Verbs.Explain => new(Explanation: Find(Named(request)).Explain(request.Sector ?? throw new ArgumentException("no sector"))),
         Verbs.Compact => new(Compaction: Find(Named(request)).Compact()),
@@ -137,22 +150,112 @@ internal sealed class CowDaemon : IDisposable
         lock (_names.GetOrAdd(spec.Name, _ => new Lock()))
         {
             Reap(spec.Name);
-            CowDevice device = _factory.Create(spec);
-            _devices[spec.Name] = device;
-            DaemonLog.Device(_log, spec.Name, "created");
-            return device.Report();
+            return Keep(_factory.Create(spec), "created").Report();
         }
     }
+
+    /// <summary>It is up: from now on it is looked after, and no longer tried.</summary>
+    private CowDevice Keep(CowDevice device, string how)
+    {
+        _devices[device.Name] = device;
+        _ = _pending.TryRemove(device.Name, out _);
+        DaemonLog.Device(_log, device.Name, how);
+        return device;
+    }
+
+    private void AttemptDue()
+    {
+        foreach (Pending pending in _pending.Values.OrderBy(pending => pending.Name, StringComparer.Ordinal))
+        {
+            if (pending.IsDue(Environment.TickCount64))
+            {
+                Attempt(pending);
+            }
+        }
+    }
+
+#pragma warning disable CA1031 // What is in one device's way must not keep the others from being served.
+    private void Attempt(Pending pending)
+    {
+        lock (_names.GetOrAdd(pending.Name, _ => new Lock()))
+        {
+            if (!_pending.TryGetValue(pending.Name, out Pending? now) || now != pending)
+            {
+                return;
+            }
+
+            try
+            {
+                BringUp(pending);
+            }
+            catch (Exception e)
+            {
+                if (pending.Failed(RefusedException.Of(e, pending.Name), Environment.TickCount64))
+                {
+                    DaemonLog.Trouble(_log, pending.Name, pending.Problem);
+                }
+            }
+        }
+    }
+#pragma warning restore CA1031
+
+#pragma warning disable CA2000 // Kept.
+    private void BringUp(Pending pending)
+    {
+        CowDevice? device = pending.State is { } state ? _recovery.Recover(state) : _factory.Create(pending.Spec);
+        if (device is not null)
+        {
+            _ = Keep(device, pending.State is null ? "created" : "is served again");
+        }
+        else
+        {
+            _ = _pending.TryRemove(pending.Name, out _);
+            if (_states.ReadConfiguration(pending.Name) is { } spec && spec.Name == pending.Name)
+            {
+                _pending[spec.Name] = new Pending(spec, state: null);
+            }
+        }
+    }
+#pragma warning restore CA2000
 
     private Response Remove(string name, bool force)
     {
         lock (_names.GetOrAdd(name, _ => new Lock()))
         {
-            Find(name).Remove(force);
-            _ = _devices.TryRemove(name, out _);
+            bool pended = _pending.TryGetValue(name, out Pending? pending);
+            if (pending?.State is not null)
+            {
+                Attempt(pending);
+            }
+
+            if (_pending.TryGetValue(name, out pending))
+            {
+                Drop(pending, force);
+            }
+            else if (!pended || _devices.ContainsKey(name))
+            {
+                Find(name).Remove(force);
+                _ = _devices.TryRemove(name, out _);
+            }
+
             _states.DeleteConfiguration(name);
             return new Response();
         }
+    }
+
+    private void Drop(Pending pending, bool force)
+    {
+        if (pending.State is { } state)
+        {
+            if (!force)
+            {
+                throw pending.Refusal();
+            }
+
+            _recovery.Lose(state);
+        }
+
+        _ = _pending.TryRemove(pending.Name, out _);
     }
 
     private Response Stop()
@@ -171,6 +274,7 @@ internal sealed class CowDaemon : IDisposable
 
     private CowDevice Find(string name) => _devices.TryGetValue(name, out CowDevice? device)
         ? device
+        : _pending.TryGetValue(name, out Pending? pending) ? throw pending.Refusal()
         : throw new RefusedException(ExitCode.NotFound, name, "there is no such device", "see \"cowctl list\"");
 
     /// <summary>Takes away what is left of a device that was removed by hand.</summary>

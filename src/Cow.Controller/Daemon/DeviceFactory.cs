@@ -64,6 +64,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
             // All lines are linear, and nobody held the context: an inactive line brings it back, for as long as we hold it then. Or its maker was killed
             // just before the first table went live.
             LoadCow(uuid, state);
+            undo.Add("load its line", () => dm.Clear(uuid));
         }
 
         ServedStore store = state.Spec.Image is null ? Reopen(state, locks) : ReopenImage(state, locks);

@@ -38,6 +38,37 @@ internal static class DeviceReports
         AttachMilliseconds: runtime.AttachMilliseconds,
         LongestReloadMilliseconds: collapse.LongestPauseMilliseconds);
 
+    /// <summary>Of one that is not up: only what it was made from is known.</summary>
+    public static DeviceReport Make(Pending pending) => new(
+        Name: pending.Name,
+        State: pending.State is null ? "waiting" : "failed",
+        Format: pending.State?.Format ?? pending.Spec.Format ?? "",
+        Base: pending.Spec.Base,
+        Cow: pending.Spec.Cow,
+        Sectors: pending.State?.Sectors ?? pending.Spec.SizeSectors ?? 0,
+        ChunkSectors: pending.State?.ChunkSectors ?? pending.Spec.ChunkSectors ?? 0,
+        TotalChunks: 0,
+        PlacedChunks: 0,
+        UncommittedChunks: 0,
+        CollapsedChunks: 0,
+        UsedBytes: 0,
+        CapacityBytes: 0,
+        FaultsServed: 0,
+        FaultsOutstanding: 0,
+        OldestFaultMilliseconds: 0,
+        Copies: 0,
+        CopiesSkipped: 0,
+        Errors: 0,
+        KernelMapBytes: 0,
+        TableLines: 0,
+        SegmentBudget: pending.Spec.Segments ?? 0,
+        NoSpace: pending.Spec.NoSpace == NoSpacePolicy.Wait ? "wait" : "error",
+        WaitingForSpace: false,
+        Mode: "fail",
+        Problem: pending.Problem,
+        AttachMilliseconds: 0,
+        LongestReloadMilliseconds: 0);
+
     public static ExplainReport Explain(DeviceState state, ChunkGeometry geometry, ulong sector, in Extent where, bool uncommitted, bool linear)
     {
         ulong chunk = geometry.ChunkOf(sector);

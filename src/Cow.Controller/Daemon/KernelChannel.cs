@@ -6,6 +6,8 @@ namespace Cow.Controller.Daemon;
 /// <summary>The real channel, attached to one ident.</summary>
 internal sealed class KernelChannel : IFaultChannel
 {
+    private const int PictureMilliseconds = 5_000;
+
     private readonly CowChannel _channel;
 
     private KernelChannel(CowChannel channel, AttachInfo info)
@@ -29,6 +31,23 @@ internal sealed class KernelChannel : IFaultChannel
         finally
         {
             channel?.Dispose();
+        }
+    }
+
+    /// <summary>Has the kernel forget an ident that has no table any more, with all that it holds uncommitted of it.</summary>
+    public static void Abandon(string ident)
+    {
+        using KernelChannel channel = Attach(ident, takeover: true);
+        var events = new CowEvent[64];
+        int count;
+        do
+        {
+            count = channel.Exchange([], events, PictureMilliseconds).Events;
+        }
+        while (count > 0 && events[count - 1].Type != CowEventType.PictureEnd);
+        if (channel.Exchange([CowReply.Abandon(channel.Info.Generation)], [], 0).Refused is not Errno.None and var error)
+        {
+            throw new LinuxException(error, "ABANDON", ident);
         }
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Collections.Concurrent;
 using Cow.DmIoctl;
 using Microsoft.Extensions.Logging;
 
@@ -9,69 +10,88 @@ internal sealed class Recovery(DmControl dm, StateStore states, DeviceFactory fa
 {
     private const int EndMilliseconds = 30_000;
 
-    /// <summary>Deals with every state file. One that fails does not keep the others from being served.</summary>
-    /// <returns>The devices that are up, and served again.</returns>
-#pragma warning disable CA2000 // They go to the caller; one that is buried has disposed itself.
-    public List<CowDevice> Run()
-    {
-        Fence();
-        var devices = new List<CowDevice>();
-        foreach (DeviceState state in states.ReadAll())
-        {
-            if (Recover(state) is { } device)
-            {
-                devices.Add(device);
-            }
-        }
-
-        return devices;
-    }
+    // Owners whose end was waited for: once is enough where one does not end.
+    private readonly ConcurrentDictionary<uint, bool> _waitedFor = new();
 
     /// <summary>
     /// Ends every process that serves one of our idents, and waits for its end. Fencing its replies is not enough: a stopped controller could wake up
     /// in the middle of a metadata write. So this comes before any store is opened.
     /// </summary>
-    private void Fence()
+    public void Fence(IReadOnlyList<DeviceState> all)
     {
-        foreach (CowListEntry entry in CowChannel.List())
+        foreach (DeviceState state in all)
         {
-            if (entry.Owner == 0 || entry.Owner == Environment.ProcessId || states.Read(entry.Ident) is null)
-            {
-                continue;
-            }
-
-            DaemonLog.Fenced(log, entry.Ident, entry.Owner);
             try
             {
-                using PidFd owner = PidFd.Open(checked((int)entry.Owner));
-                _ = owner.Kill(PidFd.SigKill);
-                if (!owner.WaitForExit(EndMilliseconds))
-                {
-                    throw new RefusedException(
-                        ExitCode.InUse, entry.Ident, $"process {entry.Owner} serves it and does not end", "find out what it waits for");
-                }
+                Fence(state.Spec.Name);
             }
-            catch (LinuxException e) when (e.Errno == Errno.ESRCH)
+            catch (Exception e) when (e is RefusedException or IOException)
             {
-                // Ended by itself.
+                // Whoever adopts the device meets it again, and says so.
             }
         }
     }
 
-#pragma warning disable CA1031 // One device's bad store must not keep the others from being served.
-    private CowDevice? Recover(DeviceState state)
+    /// <summary>Deals with one state file.</summary>
+    /// <returns>The device that is served again; null where none is left.</returns>
+    public CowDevice? Recover(DeviceState state)
     {
+        Fence(state.Spec.Name);
+        return state.Phase == DevicePhase.Trying ? Undone(state) : Adopted(state);
+    }
+
+    /// <summary>Takes away a device that cannot be adopted. Its store stays as it is, without what was not committed.</summary>
+    public void Lose(DeviceState state)
+    {
+        string name = state.Spec.Name;
+        Fence(name);
+        DmUuid uuid = MappedDevice.UuidOf(name);
+        if (dm.Find(uuid) is { } mapped)
+        {
+            if (mapped.OpenCount > 0)
+            {
+                throw new RefusedException(ExitCode.InUse, name, "is open (mounted?)", "unmount it first");
+            }
+
+            dm.Remove(uuid);
+        }
+
+        if (CowChannel.Find(name) is { Uncommitted: > 0 })
+        {
+            KernelChannel.Abandon(name);
+        }
+
+        Forget(state);
+        DaemonLog.Device(log, name, "removed without its store");
+    }
+
+    private void Fence(string name)
+    {
+        if (CowChannel.Find(name) is not { Owner: > 0 } entry || entry.Owner == Environment.ProcessId)
+        {
+            return;
+        }
+
+        bool first = _waitedFor.TryAdd(entry.Owner, true);
+        if (first)
+        {
+            DaemonLog.Fenced(log, name, entry.Owner);
+        }
+
         try
         {
-            return state.Phase == DevicePhase.Trying ? Undone(state) : Adopted(state);
+            using PidFd owner = PidFd.Open(checked((int)entry.Owner));
+            _ = owner.Kill(PidFd.SigKill);
+            if (!owner.WaitForExit(first ? EndMilliseconds : 0))
+            {
+                throw new RefusedException(ExitCode.InUse, name, $"process {entry.Owner} serves it and does not end", "find out what it waits for");
+            }
         }
-        catch (Exception e)
+        catch (LinuxException e) when (e.Errno == Errno.ESRCH)
         {
-            DaemonLog.Trouble(log, state.Spec.Name, $"is not served: {RefusedException.Of(e, state.Spec.Name).Reason}");
-            return null;
+            // Ended by itself.
         }
     }
-#pragma warning restore CA1031
 
     private CowDevice? Undone(DeviceState state)
     {
@@ -87,12 +107,15 @@ internal sealed class Recovery(DmControl dm, StateStore states, DeviceFactory fa
         if (!mapped && !held)
         {
             // Removed by hand, with everything committed.
-            PartsBuilder.Release(state);
-            states.Forget(state);
+            Forget(state);
             return null;
         }
 
-        CowDevice device = factory.Adopt(state);
+        return Finish(factory.Adopt(state), mapped, state);
+    }
+
+    private static CowDevice? Finish(CowDevice device, bool mapped, DeviceState state)
+    {
         if (!mapped)
         {
             // Removed by hand with changes that nobody committed: the kernel kept them for us.
@@ -107,7 +130,12 @@ internal sealed class Recovery(DmControl dm, StateStore states, DeviceFactory fa
         }
 
         _ = device.AdoptTable();
-        DaemonLog.Device(log, state.Spec.Name, "is served again");
         return device;
+    }
+
+    private void Forget(DeviceState state)
+    {
+        PartsBuilder.Release(state);
+        states.Forget(state);
     }
 }

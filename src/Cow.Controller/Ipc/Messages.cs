@@ -121,7 +121,7 @@ internal sealed record Failure(ExitCode Code, string Object, string Reason, stri
 internal sealed record DaemonReport(int Pid, string Version, double UptimeSeconds, int Devices, long ResidentBytes, bool Pinned);
 
 /// <summary>One device.</summary>
-/// <param name="State">creating, active, failed or removing.</param>
+/// <param name="State">creating, active, failed (nobody serves it), waiting (configured, and not created yet) or removing.</param>
 /// <param name="Mode">rw, ro or fail.</param>
 /// <param name="Problem">Why it is not rw, in a sentence; null when all is well.</param>
 internal sealed record DeviceReport(
