@@ -111,8 +111,23 @@ internal sealed class Recovery(DmControl dm, StateStore states, DeviceFactory fa
             return null;
         }
 
-        return Finish(factory.Adopt(state), mapped, state);
+        return Finished(factory.Adopt(state), mapped, state);
     }
+
+#pragma warning disable CA1031 // It is attached: whoever asks for its status, or removes it, must find it.
+    private CowDevice? Finished(CowDevice device, bool mapped, DeviceState state)
+    {
+        try
+        {
+            return Finish(device, mapped, state);
+        }
+        catch (Exception e)
+        {
+            DaemonLog.Trouble(log, device.Name, RefusedException.Of(e, device.Name).Reason);
+            return device;
+        }
+    }
+#pragma warning restore CA1031
 
     private static CowDevice? Finish(CowDevice device, bool mapped, DeviceState state)
     {
