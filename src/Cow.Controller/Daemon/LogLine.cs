@@ -11,8 +11,13 @@ namespace Cow.Controller.Daemon;
 /// <remarks>Put together by hand rather than by a container: that takes four hundred methods to compile, and every start waits for them.</remarks>
 internal sealed class LogLine() : ConsoleFormatter(nameof(LogLine))
 {
-#pragma warning disable CA2000 // The factory owns its provider.
-    public static ILoggerFactory Open() => new LoggerFactory([new ConsoleLoggerProvider(new Settings(), [new LogLine()])]);
+#pragma warning disable CA2000 // The factory owns its provider: one that is added is disposed with it, and only then has written its last line.
+    public static ILoggerFactory Open()
+    {
+        var factory = new LoggerFactory();
+        factory.AddProvider(new ConsoleLoggerProvider(new Settings(), [new LogLine()]));
+        return factory;
+    }
 #pragma warning restore CA2000
 
     public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
