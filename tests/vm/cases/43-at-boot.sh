@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Devices that are created at boot: after a reboot each has its own store, with its data, or is not there and the log says why. Nothing is made or
+# Devices that are created at boot: after a reboot each has its own store, with its data, or is not there and waits, with a reason. Nothing is made or
 # written in place of a store that is missing, and a force of the day that it was created means nothing any more.
 require_module
 random_base
@@ -29,7 +29,7 @@ has_data() {
 }
 absent() {
     ! dmsetup info "$1" >/dev/null 2>&1 || fail "$1 is there"
-    grep "$1: is not created: $2" /run/dm-cow/daemon.log || fail "$1: not told that it $2: $(cat /run/dm-cow/daemon.log)"
+    [[ $(cowctl status "$1" --json | jq -r '.devices[0] | "\(.state) \(.problem)"') == "waiting is not created: "*"$2"* ]] || fail "$1: not told that it $2: $(cowctl list)"
 }
 
 mkfs.ext4 -q -F "$EXTRA2"
@@ -54,7 +54,9 @@ has_data x
 absent file "is not there yet"
 absent image "is not there yet"
 [ -z "$(ls /tmp/host)" ] || fail "made beside the mount point: $(ls /tmp/host)"
-reboot mount "$EXTRA1" /tmp/host
+mount "$EXTRA1" /tmp/host
+wait_for 20 dmsetup info file
+wait_for 20 dmsetup info image
 has_data file
 has_data image
 
