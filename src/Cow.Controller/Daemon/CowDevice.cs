@@ -21,6 +21,7 @@ internal sealed class CowDevice : IDisposable
     private DeviceState _state;
     private EngineStatus _lastStatus;
     private long _judgedAt = -1;
+    private bool _closed;
     private bool _buried;
 
     public CowDevice(DmControl dm, StateStore states, DeviceState state, DeviceRuntime runtime, ILogger log)
@@ -173,34 +174,43 @@ internal sealed class CowDevice : IDisposable
     {
         lock (_gate)
         {
-            if (_buried)
+            if (!_closed)
             {
-                return;
+                Drain(force);
+                _closed = true;
+                Close();
+                _runtime.Dispose();
             }
 
-            bool done = SpinWait.SpinUntil(() => KernelHolds() == 0 || Ask().Mode != EngineMode.ReadWrite, Patience);
-            ulong left = KernelHolds();
-            if (left > 0 && force)
+            // What fails is tried again by the next one who wants it gone.
+            if (!_buried)
             {
-                _ = _runtime.Loop.Ask((_, replies) => Abandon(replies)).GetAwaiter().GetResult();
+                PartsBuilder.Release(_state);
+                _states.Forget(_state);
+                _buried = true;
+                DaemonLog.Device(_log, Name, "removed");
             }
-            else if (left > 0)
-            {
-                throw new RefusedException(
-                    ExitCode.BadStore, Name, done ? $"{left} changes cannot be committed: {Why()}" : "its changes are not committed in time",
-                    "repair its store, or lose them with --force");
-            }
-
-            _buried = true;
-            Close();
-            _runtime.Dispose();
-            PartsBuilder.Release(_state);
-            _states.Forget(_state);
-            DaemonLog.Device(_log, Name, "removed");
         }
     }
 
     public void Dispose() => _runtime.Dispose();
+
+    /// <summary>What the kernel still holds of a device that is gone.</summary>
+    private void Drain(bool force)
+    {
+        bool done = SpinWait.SpinUntil(() => KernelHolds() == 0 || Ask().Mode != EngineMode.ReadWrite, Patience);
+        ulong left = KernelHolds();
+        if (left > 0 && force)
+        {
+            _ = _runtime.Loop.Ask((_, replies) => Abandon(replies)).GetAwaiter().GetResult();
+        }
+        else if (left > 0)
+        {
+            throw new RefusedException(
+                ExitCode.BadStore, Name, done ? $"{left} changes cannot be committed: {Why()}" : "its changes are not committed in time",
+                "repair its store, or lose them with --force");
+        }
+    }
 
     /// <summary>Leaves the store as its format calls clean. Where that fails, its next opening repairs it: everything is committed.</summary>
     private void Close()
@@ -301,11 +311,23 @@ internal sealed class CowDevice : IDisposable
         {
             if (tries == 10)
             {
-                throw new RefusedException(ExitCode.InUse, Name, "is open (mounted?)", "unmount it first");
+                throw StillOpen();
             }
 
             Thread.Sleep(100);
         }
+    }
+
+    /// <summary>It stays, whoever began to remove it.</summary>
+    private RefusedException StillOpen()
+    {
+        if (_state.Phase == DevicePhase.Removing)
+        {
+            _state = _state with { Phase = DevicePhase.Active };
+            _states.Write(_state);
+        }
+
+        return new RefusedException(ExitCode.InUse, Name, "is open (mounted?)", "unmount it first");
     }
 
     private void RemoveMapped()
@@ -316,9 +338,7 @@ internal sealed class CowDevice : IDisposable
         }
         catch (LinuxException e) when (e.Errno == Errno.EBUSY)
         {
-            _state = _state with { Phase = DevicePhase.Active };
-            _states.Write(_state);
-            throw new RefusedException(ExitCode.InUse, Name, "is open (mounted?)", "unmount it first");
+            throw StillOpen();
         }
         catch (LinuxException e) when (e.Errno == Errno.ENXIO)
         {

@@ -42,7 +42,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         // Before resume, which waits for udev: from then on there are users, and what they write is not undone.
         parts.Set(parts.State with { Phase = DevicePhase.Active });
         states.Configure(parts.State.Spec, undo);
-        _ = dm.Resume(uuid, SuspendFlags.None);
+        GoLive(uuid, spec.Name);
         undo.Keep();
         return new CowDevice(dm, states, parts.State, runtime, log);
     }
@@ -78,7 +78,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
                 states.Configure(state.Spec, undo);
             }
 
-            _ = dm.Resume(uuid, SuspendFlags.None);
+            GoLive(uuid, state.Spec.Name);
         }
         else if (!known)
         {
@@ -112,6 +112,19 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
     /// <summary>The files of a store's base and layers are not: their loop devices have them, and their names may be given to the next golden image.</summary>
     private static bool OpenedAgain(DeviceState state, PartIdentity part) =>
         part.Device is not null || state.Spec.Image is not null || part.Path == state.Spec.Cow;
+
+    /// <summary>From here on there are users. Where only its node cannot be made, it is kept all the same, with what they have written.</summary>
+    private void GoLive(DmUuid uuid, string name)
+    {
+        try
+        {
+            _ = dm.Resume(uuid, SuspendFlags.None);
+        }
+        catch (IOException e) when (dm.Find(uuid) is { HasLiveTable: true })
+        {
+            DaemonLog.Trouble(log, name, $"is up, and has no node: {e.Message}");
+        }
+    }
 
     private void Unmap(DmUuid uuid)
     {
@@ -249,9 +262,13 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         return wanted;
     }
 
-    private static void Lock(ImageLocks locks, CreateSpec spec)
+    /// <summary>Whether the base is still what has its name: else the name is another's business.</summary>
+    private static bool HasItsBase(DeviceState state) =>
+        state.Parts.FirstOrDefault(part => part.Path == state.Spec.Base) is { } part ? part.IsThere : File.Exists(state.Spec.Base);
+
+    private static void Lock(ImageLocks locks, CreateSpec spec, bool andBase = true)
     {
-        if (!BlockDevice.IsBlockDevice(spec.Base!))
+        if (andBase && !BlockDevice.IsBlockDevice(spec.Base!))
         {
             locks.LockBase(spec.Base!);
         }
@@ -264,7 +281,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
 
     private static OpenedStore Reopen(DeviceState state, ImageLocks locks)
     {
-        Lock(locks, state.Spec);
+        Lock(locks, state.Spec, HasItsBase(state));
         var store = new OpenedStore(state, state.Spec.ReadOnly);
         try
         {

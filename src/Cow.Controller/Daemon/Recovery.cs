@@ -138,13 +138,14 @@ internal sealed class Recovery(DmControl dm, StateStore states, DeviceFactory fa
             return null;
         }
 
+        // Also where it is to be removed, for that may fail.
+        _ = device.AdoptTable();
         if (state.Phase == DevicePhase.Removing)
         {
             device.Remove(force: false);
             return null;
         }
 
-        _ = device.AdoptTable();
         return device;
     }
 

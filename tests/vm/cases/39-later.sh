@@ -120,6 +120,8 @@ exec 9</dev/mapper/x
 start
 cowctl status x >/dev/null || fail "it is not there: $(cat $log)"
 put 60
+grep -q '"phase":"Active"' $state || fail "the next daemon would remove it: $(cat $state)"
+cowctl compact x
 exec 9<&-
 # And once more: it is removed, and not created again.
 removing
@@ -127,6 +129,21 @@ start
 expect_fail cowctl status x
 [ ! -e /etc/dm-cow/x.json ] || fail "it would be created at boot"
 ! dmsetup info x >/dev/null 2>&1 || fail "the device is left"
+
+# The next golden image has the name of its base, or nothing has: the device stays on the old one.
+cowctl create x /tmp/base.img /tmp/x.cow 16
+put 0
+for next in rm "cp /tmp/base.img /tmp/next.img; mv /tmp/next.img"; do
+    end
+    cp --sparse=always /tmp/base.img /tmp/kept.img
+    eval "$next /tmp/base.img"
+    start
+    wait_for 60 is active
+    put 20
+    find_again 20
+    mv /tmp/kept.img /tmp/base.img
+done
+cowctl remove x
 
 # A disk that comes late.
 disk="0 $(blockdev --getsz "$COW_DISK") linear $COW_DISK 0"
