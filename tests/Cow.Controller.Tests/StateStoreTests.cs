@@ -146,6 +146,17 @@ internal sealed class StateStoreTests
     }
 
     [Test]
+    public void ADeviceIsForgottenAlsoWhereItsConfigurationCannotBeDeleted()
+    {
+        var store = new StateStore(Paths);
+        DeviceState state = DeviceState.Of(Spec) with { Phase = DevicePhase.Removing };
+        store.Write(state);
+        Directory.CreateDirectory(Paths.ConfigurationOf("vm1"));
+        Assert.That(() => store.Forget(state), Throws.Exception);
+        Assert.That(store.ReadAll(), Is.Empty);
+    }
+
+    [Test]
     public void AHalfWrittenNewStateLeavesTheOldOne()
     {
         var store = new StateStore(Paths);

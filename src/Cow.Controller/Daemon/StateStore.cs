@@ -24,12 +24,18 @@ internal sealed class StateStore(DaemonPaths paths, ILogger? log = null)
     /// <summary>The device is no more. One that was being removed is not to be created at boot again; that of one whose daemon died meanwhile, too.</summary>
     public void Forget(DeviceState state)
     {
-        if (state.Phase == DevicePhase.Removing)
+        try
         {
-            DeleteConfiguration(state.Spec.Name);
+            if (state.Phase == DevicePhase.Removing)
+            {
+                DeleteConfiguration(state.Spec.Name);
+            }
         }
-
-        Delete(state.Spec.Name);
+        finally
+        {
+            // Also where /etc is read-only: its name would be taken for ever.
+            Delete(state.Spec.Name);
+        }
     }
 
     /// <summary>States of all devices, by name.</summary>
