@@ -116,7 +116,7 @@ internal sealed class CliStoreTests : IDisposable
         new StateStore(Paths).Write(DeviceState.Of(spec) with { Phase = DevicePhase.Active });
         Assert.That(Run($"check {Store}"), Is.EqualTo(ExitCode.InUse));
         Assert.That(Run($"format {Store} --size 1M --force"), Is.EqualTo(ExitCode.InUse));
-        Assert.That(_world.Error.ToString(), Does.Contain("device vm1 writes to it; run \"cowctl remove vm1\" first"));
+        Assert.That(_world.Error.ToString(), Does.Contain("device vm1 uses it; run \"cowctl remove vm1\" first"));
     }
 
     private DaemonPaths Paths => DaemonPaths.Default with { Run = Path.Combine(_scratch, "run") };

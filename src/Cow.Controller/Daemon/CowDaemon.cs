@@ -190,9 +190,11 @@ internal sealed class CowDaemon : IDisposable
             }
             catch (Exception e)
             {
-                if (pending.Failed(RefusedException.Of(e, pending.Name), Environment.TickCount64))
+                Failure failure = RefusedException.Of(e, pending.Name);
+                if (pending.Failed(failure, Environment.TickCount64))
                 {
                     DaemonLog.Trouble(_log, pending.Name, pending.Problem);
+                    Defect(failure, e, pending.Name);
                 }
             }
         }
@@ -315,6 +317,14 @@ internal sealed class CowDaemon : IDisposable
         }
     }
 
+    private void Defect(Failure failure, Exception e, string about)
+    {
+        if (failure.Code == ExitCode.Internal)
+        {
+            DaemonLog.Defect(_log, e, about);
+        }
+    }
+
 #pragma warning disable CA1031 // One device's exception never touches another; it is the failure of this verb.
     private Failure? Try(string about, Action act)
     {
@@ -326,11 +336,7 @@ internal sealed class CowDaemon : IDisposable
         catch (Exception e)
         {
             Failure failure = RefusedException.Of(e, about);
-            if (failure.Code == ExitCode.Internal)
-            {
-                DaemonLog.Defect(_log, e, about);
-            }
-
+            Defect(failure, e, about);
             return failure;
         }
     }

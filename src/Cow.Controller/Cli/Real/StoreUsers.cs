@@ -20,7 +20,7 @@ internal static class StoreUsers
         if (KnownStates(paths).FirstOrDefault(state => counts(state) && Stores(state).Any(used => Same(used, path))) is { } ours)
         {
             string name = ours.Spec.Name;
-            throw new CliException(ExitCode.InUse, path, $"device {name} writes to it", $"run \"cowctl remove {name}\" first");
+            throw new CliException(ExitCode.InUse, path, $"device {name} uses it", $"run \"cowctl remove {name}\" first");
         }
 
         DmControl? dm = null;
