@@ -181,7 +181,7 @@ rm -f /run/dm-cow/daemon.pid
 ln -s daemon.pid /run/dm-cow/daemon.pid
 status=0
 OUTPUT=$(cowctl daemon run 2>&1) || status=$?
-[ "$status" = 11 ] && [[ $OUTPUT == *daemon.pid* && $OUTPUT != *"   at "* ]] || fail "exit $status: $OUTPUT"
+[[ $status == 11 && $OUTPUT == *daemon.pid* && $OUTPUT != *"   at "* ]] || fail "exit $status: $OUTPUT"
 rm /run/dm-cow/daemon.pid /run/dm-cow/d.json
 start
 cowctl remove x
