@@ -145,6 +145,16 @@ internal sealed class CliConvertTests : IDisposable
     }
 
     [Test]
+    public void WhatALinkToNothingNamesIsMade()
+    {
+        File.CreateSymbolicLink(_world.In("copy"), _world.In("gone"));
+        ConvertSpec spec = new(new ImageSpec(_world.Raw("disk"), "raw"), _world.In("copy"), "qcow2", false, new Dictionary<string, string>(), false, 2);
+        new Converter(_world.Paths, spec).Run((_, _) => { }, CancellationToken.None);
+        Assert.That(new FileInfo(_world.In("gone")), Has.Property("Exists").True.And.Property("LinkTarget").Null);
+        Assert.That(new FileInfo(_world.In("copy")).LinkTarget, Is.EqualTo(_world.In("gone")));
+    }
+
+    [Test]
     public void ADeviceThatIsHalfWrittenIsSaidToBe()
     {
         Failure interrupted = Converter.HalfWritten("/dev/sdx", new OperationCanceledException()).Failure;

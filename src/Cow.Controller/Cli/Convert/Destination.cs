@@ -70,7 +70,7 @@ internal sealed class Destination : IDisposable
     /// <summary>The file; what is written is not durable before <see cref="Publish"/>.</summary>
     public PlainFile File { get; }
 
-    /// <summary>Where a path leads to; a link to nothing is replaced like a file.</summary>
+    /// <summary>Where a path leads to; of a link to nothing, what it names.</summary>
     public static string RealPath(string path) =>
         System.IO.File.Exists(path) ? System.IO.File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path;
 
