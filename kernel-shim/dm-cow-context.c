@@ -384,6 +384,7 @@ static void ctx_bind_devices(struct cow_ctx *ctx, const struct cow_line *line)
 		ctx->devs[i].bdev = line->bdevs[i];
 		ctx->devs[i].devt = line->bdevs[i]->bd_dev;
 		ctx->devs[i].diskseq = line->bdevs[i]->bd_disk->diskseq;
+		ctx->devs[i].sectors = bdev_nr_sectors(line->bdevs[i]);
 		ctx->devs[i].kind = line->kinds[i];
 		ctx->flush_devs += kind_writable(line->kinds[i]);
 	}

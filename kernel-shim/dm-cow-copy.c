@@ -619,7 +619,7 @@ static void buf_fill(struct cow_buf *buf)
 	unsigned int sectors;
 
 	if (run->fill == DM_COW_FILL_COPY)
-		size = bdev_nr_sectors(ctx->devs[run->source_dev].bdev);
+		size = cow_source_sectors(&ctx->devs[run->source_dev]);
 	sectors = sector < size ? min_t(u64, size - sector, buf->sectors) : 0;
 	buf_zero(buf, sectors);
 	buf->reader = current;

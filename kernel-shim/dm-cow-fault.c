@@ -89,30 +89,35 @@ static int io_zero(struct bio *bio)
 	return DM_MAPIO_SUBMITTED;
 }
 
-/* Sends the bio, or as much of it as the extent covers, to a device. */
-static int io_remap(struct cow_io *io, u64 chunks, u32 dev, u64 sector)
+static int io_remap(struct cow_io *io, u32 dev, u64 sector)
+{
+	struct cow_ctx *ctx = io->ctx;
+	struct bio *bio = cow_io_bio(io);
+
+	bio_set_dev(bio, ctx->devs[dev].bdev);
+	bio->bi_iter.bi_sector = sector +
+				 (io->sector & (cow_chunk_sectors(ctx) - 1));
+	return DM_MAPIO_REMAPPED;
+}
+
+/* A source may end before the chunk does: zeros behind it.  No place does. */
+static int io_source(struct cow_io *io, u32 dev, u64 sector)
 {
 	struct cow_ctx *ctx = io->ctx;
 	struct bio *bio = cow_io_bio(io);
 	u64 at = sector + (io->sector & (cow_chunk_sectors(ctx) - 1));
-	struct block_device *bdev;
 	u64 size;
 
-	io_clip(io, chunks);
 	if (dev == DM_COW_DEV_ZERO)
 		return io_zero(bio);
-	bdev = ctx->devs[dev].bdev;
-	size = bdev_nr_sectors(bdev);
-	/* A source may end before the chunk does: zeros behind it. */
-	if (bio_op(bio) == REQ_OP_READ && at + io->sectors > size) {
-		if (at >= size)
-			return io_zero(bio);
+	size = cow_source_sectors(&ctx->devs[dev]);
+	if (at >= size)
+		return io_zero(bio);
+	if (at + io->sectors > size) {
 		zero_fill_bio(bio);
 		bio->bi_iter.bi_size = (size - at) << SECTOR_SHIFT;
 	}
-	bio_set_dev(bio, bdev);
-	bio->bi_iter.bi_sector = at;
-	return DM_MAPIO_REMAPPED;
+	return io_remap(io, dev, sector);
 }
 
 static bool io_is_write(struct cow_io *io)
@@ -138,12 +143,18 @@ static bool is_direct(struct cow_io *io, const struct cow_extent *ext)
 	}
 }
 
+/* Sends the bio, or as much of it as the extent covers, to a device. */
 static int io_direct(struct cow_io *io, const struct cow_extent *ext)
 {
-	if (ext->state == COW_COPYING)
-		return io_remap(io, ext->count, ext->source_dev,
-				ext->source_sector);
-	return io_remap(io, ext->count, ext->dev, ext->sector);
+	io_clip(io, ext->count);
+	switch (ext->state) {
+	case COW_COPYING:
+		return io_source(io, ext->source_dev, ext->source_sector);
+	case COW_NONE:
+		return io_source(io, ext->dev, ext->sector);
+	default:
+		return io_remap(io, ext->dev, ext->sector);
+	}
 }
 
 /* The fault that covers a chunk; else NULL and in next the one behind it. */

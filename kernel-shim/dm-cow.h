@@ -198,12 +198,14 @@ struct cow_spot {
  * @bdev: valid while the context has a line
  * @devt: the same for ever
  * @diskseq: the same for ever: another medium behind the number is told apart
+ * @sectors: its size when the first line came
  * @kind: as in the table line
  */
 struct cow_device {
 	struct block_device *bdev;
 	dev_t devt;
 	u64 diskseq;
+	u64 sectors;
 	enum cow_device_kind {
 		COW_DEV_BASE,
 		COW_DEV_COW,
@@ -767,6 +769,16 @@ static inline void __cow_wake_idle(struct cow_ctx *ctx)
 	/* Who waits looks under ctx->lock as well, so nobody is missed. */
 	if (waitqueue_active(&ctx->idle))
 		wake_up(&ctx->idle);
+}
+
+/*
+ * Where a source ends, behind which it reads as zeros.  A disk that was taken
+ * away has no sectors any more (del_gendisk()); it is asked all the same for
+ * those that it had, and answers with an error.
+ */
+static inline u64 cow_source_sectors(const struct cow_device *dev)
+{
+	return max_t(u64, dev->sectors, bdev_nr_sectors(dev->bdev));
 }
 
 static inline u64 cow_chunk_sectors(const struct cow_ctx *ctx)
