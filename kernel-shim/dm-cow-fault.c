@@ -1110,17 +1110,18 @@ void cow_fault_told(struct cow_ctx *ctx, u64 chunk, u64 count, bool mapped)
 u64 cow_fault_oldest_ms(struct cow_ctx *ctx)
 {
 	struct list_head *queues[] = { &ctx->asking, &ctx->asked, &ctx->held };
-	unsigned long oldest = jiffies;
+	unsigned long now = jiffies, oldest = now;
 	struct cow_fault *fault;
 	unsigned int i;
 
+	/* All of them: what is asked again stands behind what is new. */
 	for (i = 0; i < ARRAY_SIZE(queues); i++) {
-		fault = list_first_entry_or_null(queues[i], struct cow_fault,
-						 queue);
-		if (fault && time_before(fault->born, oldest))
-			oldest = fault->born;
+		list_for_each_entry(fault, queues[i], queue) {
+			if (time_before(fault->born, oldest))
+				oldest = fault->born;
+		}
 	}
-	return jiffies_to_msecs(jiffies - oldest);
+	return jiffies_to_msecs(now - oldest);
 }
 
 /**
