@@ -8,6 +8,7 @@
  * and perhaps no controller it uses itself, and the module with it.
  */
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -510,9 +511,12 @@ int cow_ctx_join(struct cow_line *line, const char *ident, bool userspace,
 		 u64 chunk_sectors)
 {
 	struct cow_ctx *ctx;
+	unsigned int noio;
 	int r;
 
 	mutex_lock(&cow_registry);
+	/* Controllers attach under this lock: memory must not wait for one. */
+	noio = memalloc_noio_save();
 	ctx = ctx_lookup(ident);
 	if (claimed_elsewhere(ctx, line, userspace)) {
 		line->ti->error = "A device is claimed by another ident";
@@ -522,6 +526,7 @@ int cow_ctx_join(struct cow_line *line, const char *ident, bool userspace,
 	} else {
 		r = join_new(line, ident, userspace, chunk_sectors);
 	}
+	memalloc_noio_restore(noio);
 	mutex_unlock(&cow_registry);
 	return r;
 }
