@@ -249,10 +249,14 @@ static void __span_commit(struct cow_ctx *ctx, const struct cow_span *span,
 	ctx->stat.uncommitted -= span->count;
 }
 
-/* Without a line what is committed is forgotten, see ctx_last_line(). */
+/*
+ * Without a line what is committed is forgotten.  ctx_last_line() does so for
+ * all that was committed before it; until then a line may come back, to which
+ * the ranges say that these chunks have no place.
+ */
 static void __commit(struct cow_ctx *ctx, u64 max, bool abandon)
 {
-	bool forget = abandon || ctx->gone;
+	bool forget = abandon || ctx->left;
 	const struct cow_entry *entries;
 	unsigned int i, nr;
 
