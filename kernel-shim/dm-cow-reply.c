@@ -84,7 +84,8 @@ static u64 place_room(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 	if (r->device >= ctx->nr_devs || !cow_dev_writable(ctx, r->device))
 		return 0;
 	bdev = ctx->devs[r->device].bdev;
-	size = bdev_nr_sectors(bdev);
+	/* It may have grown since the line was made, which looked at this. */
+	size = min_t(u64, bdev_nr_sectors(bdev), COW_MAX_SECTORS);
 	return sector_aligned(bdev, r->sector) && r->sector < size ?
 		size - r->sector : 0;
 }
@@ -361,6 +362,9 @@ size_t cow_replies_write(struct cow_chan *chan, const char __user *from,
 		done += chan_write_batch(chan, from +
 					 done * sizeof(struct dm_cow_reply),
 					 batch, err);
+		/* A large write must not outlive who is to end. */
+		if (!*err && done < records && fatal_signal_pending(current))
+			*err = -EINTR;
 	}
 	start_answered(chan->ctx);
 	return done;
