@@ -39,6 +39,9 @@
 #define COW_E_DEV_SHIFT		44
 #define COW_E_SECTOR_MASK	(COW_MAX_SECTORS - 1)
 
+/* Or readers would see half of an entry. */
+static_assert(sizeof(long) == sizeof(u64));
+
 /* Bit 0 of a pointer to a group that is full. */
 #define COW_FULL	1UL
 
