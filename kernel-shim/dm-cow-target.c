@@ -420,10 +420,11 @@ static void cow_resume(struct dm_target *ti)
 
 	spin_lock_irq(&ctx->lock);
 	ctx->waited = false;
+	/* Another time begins anew. */
+	if (!line->policy_error || line->policy_seconds != ctx->policy_seconds)
+		ctx->expired = false;
 	ctx->policy_error = line->policy_error;
 	ctx->policy_seconds = line->policy_seconds;
-	if (!ctx->policy_error)
-		ctx->expired = false;
 	controlled = ctx->chan;
 	spin_unlock_irq(&ctx->lock);
 	if (!controlled)
