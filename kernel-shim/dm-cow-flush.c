@@ -266,15 +266,20 @@ static void __commit(struct cow_ctx *ctx, u64 max, bool abandon)
 	__cow_journal_pop(ctx, nr);
 }
 
-/* Some entries up to number are not uncommitted any more; true if others are. */
+/*
+ * Some entries up to number are not uncommitted any more; true if others are.
+ * Nothing is abandoned once a line has come back.
+ */
 static bool commit_batch(struct cow_ctx *ctx, u64 number, bool abandon)
 {
 	bool more;
 
 	spin_lock_irq(&ctx->lock);
-	if (ctx->committed < number)
+	more = ctx->committed < number && (!abandon || ctx->left);
+	if (more) {
 		__commit(ctx, min_t(u64, number - ctx->committed, 64), abandon);
-	more = ctx->committed < number;
+		more = ctx->committed < number;
+	}
 	spin_unlock_irq(&ctx->lock);
 	cond_resched();
 	return more;
@@ -336,13 +341,13 @@ int cow_flushed(struct cow_ctx *ctx, u64 number, int error)
 int cow_abandon(struct cow_ctx *ctx)
 {
 	u64 number;
-	bool gone;
+	bool left;
 
 	spin_lock_irq(&ctx->lock);
-	gone = ctx->gone;
+	left = ctx->left;
 	number = ctx->number;
 	spin_unlock_irq(&ctx->lock);
-	if (!gone)
+	if (!left)
 		return -EBUSY;
 	while (commit_batch(ctx, number, true))
 		;
