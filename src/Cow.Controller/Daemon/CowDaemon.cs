@@ -169,6 +169,7 @@ internal sealed class CowDaemon : IDisposable
         {
             if (pending.IsDue(Environment.TickCount64))
             {
+                ServiceManager.NextDevice();
                 Attempt(pending);
             }
         }

@@ -7,6 +7,13 @@ namespace Cow.Controller.Daemon;
 /// <summary>Tells systemd how far a notify service is; sd_notify(3).</summary>
 internal static class ServiceManager
 {
+    /// <summary>What adopting or creating one device may take: a store is read, and perhaps repaired, before it is served.</summary>
+    private static readonly TimeSpan ForOneDevice = TimeSpan.FromMinutes(10);
+
+    /// <summary>A device is next while the service starts. Without this word many that take long together would look like one that hangs, and the end of the
+    /// service there would have its successor begin anew.</summary>
+    public static void NextDevice() => Notify($"EXTEND_TIMEOUT_USEC={(long)ForOneDevice.TotalMicroseconds}");
+
     public static void Notify(string state)
     {
         string? path = Environment.GetEnvironmentVariable("NOTIFY_SOCKET");
