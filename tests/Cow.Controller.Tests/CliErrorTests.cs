@@ -178,7 +178,7 @@ internal sealed partial class CliErrorTests
     public void HelpAndVersionGoToStdout()
     {
         Assert.That(_world.Run("--version"), Is.EqualTo(ExitCode.Done));
-        Assert.That(_world.Out.ToString(), Does.Match("^cowctl [0-9]+[.][0-9]+[.][0-9]+\n$"));
+        Assert.That(_world.Out.ToString(), Does.Match("^cowctl [0-9]+[.][0-9]+[.][0-9]+([+][0-9a-f]+)?\n$"));
         Assert.That(_world.Run("create --help"), Is.EqualTo(ExitCode.Done));
         Assert.That(_world.Out.ToString(), Does.Contain("--no-space").And.Contain("<CHUNK>"));
         Assert.That(_world.Error.ToString(), Is.Empty);
