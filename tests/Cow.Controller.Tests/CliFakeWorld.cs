@@ -35,6 +35,10 @@ internal sealed class CliFakeWorld : IDaemonClient, IDaemonStarter, IMachine, IS
 
     public int? AwaitedPid { get; private set; }
 
+    public int Enabled { get; private set; }
+
+    public string? NotEnabled { get; set; }
+
     public Func<Request, Response> Answer { get; set; } = static _ => new Response();
 
     public IReadOnlyList<TableLine>? Lines { get; set; }
@@ -75,6 +79,12 @@ internal sealed class CliFakeWorld : IDaemonClient, IDaemonStarter, IMachine, IS
         }
 
         IsRunning = true;
+    }
+
+    public string? EnableAtBoot()
+    {
+        Enabled++;
+        return NotEnabled;
     }
 
     public int RunHere(bool takeover) => 0;

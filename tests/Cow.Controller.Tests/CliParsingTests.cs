@@ -54,6 +54,27 @@ internal sealed class CliParsingTests
     }
 
     [Test]
+    public void WhatIsToBeThereAtBootHasTheDaemonStartedThen()
+    {
+        _ = Asked("create vm1 /b /c");
+        Assert.That(_world.Enabled, Is.Zero);
+        _ = Asked("create vm1 /b /c --at-boot");
+        Assert.That(_world.Enabled, Is.EqualTo(1));
+        _ = Asked("open vm1 /i --at-boot");
+        Assert.That(_world.Enabled, Is.EqualTo(2));
+        Assert.That(_world.Error.ToString(), Is.Empty);
+    }
+
+    [Test]
+    public void ADeviceThatWillNotBeThereAtBootIsThereNow()
+    {
+        _world.NotEnabled = "Access denied";
+        Assert.That(_world.Run("create vm1 /b /c --at-boot"), Is.EqualTo(ExitCode.Done));
+        Assert.That(_world.Out.ToString(), Is.EqualTo("/dev/mapper/vm1\n"));
+        Assert.That(_world.Error.ToString(), Does.Contain("will not be at boot").And.Contain("Access denied").And.Contain("systemctl enable dm-cow"));
+    }
+
+    [Test]
     public void OptionsMayStandBeforeArguments() =>
         Assert.That(Asked("create --format snapshot a /b /c").Create!.Format, Is.EqualTo("snapshot"));
 

@@ -11,6 +11,10 @@ internal interface IDaemonStarter
     /// <exception cref="CliException">It could not be started, or the module is missing.</exception>
     void Start();
 
+    /// <summary>From now on systemd starts the daemon at boot, where it is what starts it at all.</summary>
+    /// <returns>Why it will not; null where it will, or where another system has to see to it.</returns>
+    string? EnableAtBoot();
+
     /// <summary>Runs the daemon in this process until it is told to stop.</summary>
     int RunHere(bool takeover);
 

@@ -3,6 +3,7 @@ using System.CommandLine;
 using Cow.Controller.Cli.Output;
 using Cow.Controller.Cli.Values;
 using Cow.Controller.Ipc;
+using Cow.Formats;
 using Cow.Formats.Images;
 
 namespace Cow.Controller.Cli.Commands;
@@ -51,6 +52,12 @@ internal sealed class CreateCommand : Command
     {
         host.DemandRoot(verb);
         Response response = host.AskStarting(new Request(Verbs.Create, spec.Name, spec));
+        if (spec.AtBoot && host.Starter.EnableAtBoot() is { } reason)
+        {
+            host.Screen.Error.WriteLine(
+                Printable.Line($"cowctl: {spec.Name}: is there, but will not be at boot, as systemd does not start the daemon ({reason}); run \"systemctl enable dm-cow\""));
+        }
+
         if (json && response.Devices is [DeviceReport device, ..])
         {
             CliJson.Write(host.Screen.Out, device, CliJson.Default.DeviceReport);

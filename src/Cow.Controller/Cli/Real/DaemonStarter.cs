@@ -17,12 +17,14 @@ internal sealed class DaemonStarter(DaemonPaths paths, IDaemonClient client) : I
 
     public bool HasDevices => MachineState.StateFiles(paths).Any() || MachineState.Configurations(paths).Any() || MachineState.Idents(out _).Count > 0;
 
+    private static bool UnderSystemd => Directory.Exists("/run/systemd/system") && UnitDirectories.Any(static where => File.Exists(Path.Combine(where, Unit)));
+
     private string Log => Path.Combine(paths.Run, "daemon.log");
 
     public void Start()
     {
         KernelModule.Load();
-        if (Directory.Exists("/run/systemd/system") && UnitDirectories.Any(static where => File.Exists(Path.Combine(where, Unit))))
+        if (UnderSystemd)
         {
             StartUnit();
         }
@@ -31,6 +33,17 @@ internal sealed class DaemonStarter(DaemonPaths paths, IDaemonClient client) : I
             using Process daemon = Spawn();
             AwaitSocket(daemon);
         }
+    }
+
+    public string? EnableAtBoot()
+    {
+        if (!UnderSystemd)
+        {
+            return null;
+        }
+
+        (int code, string said) = Tool.Run("systemctl", "enable", Unit);
+        return code == 0 ? null : said;
     }
 
     public int RunHere(bool takeover) => CowDaemon.Run(takeover, CancellationToken.None);

@@ -26,9 +26,13 @@ internal static class KernelModule
                 ExitCode.NoModule,
                 $"module {Name}",
                 said.Length > 0 ? $"cannot be loaded ({said})" : "cannot be loaded",
-                $"build and install it for kernel {KernelRelease} (dkms install {Name}), then run \"modprobe {Name}\"");
+                Cure(said));
         }
     }
+
+    private static string Cure(string said) => said.Contains("Key was rejected", StringComparison.Ordinal)
+        ? "have the firmware know the key that it was signed with (mokutil --import /var/lib/dkms/mok.pub), and boot again"
+        : $"build and install it for kernel {KernelRelease} (apt-get install linux-headers-{KernelRelease}; dkms autoinstall), then run \"modprobe {Name}\"";
 
     /// <summary>For BASE and COW that are files. Opening /dev/loop-control loads it, but without udev nobody makes that node.</summary>
     private static void LoadLoop()
