@@ -248,7 +248,8 @@ check) need_solution; exec build/check ;;
 demo) demo ;;
 bench) bench "$@" ;;
 package) package ;;
-install) package; as_root apt-get install -y "$ARTIFACTS"/dm-cow_*.deb ;;
+# The version stays the same between two builds, which apt would take for "nothing to do".
+install) package; as_root apt-get install -y --reinstall "$ARTIFACTS"/dm-cow_*.deb ;;
 help | -h | --help) usage ;;
 *) usage >&2; exit 2 ;;
 esac
