@@ -8,6 +8,7 @@
 # fail MESSAGE: the verdict, from wherever it is called (also from a subshell).
 fail() {
     echo "$*" >"$CASE_STATE/reason"
+    touch "$CASE_STATE/failed"
     echo "FAIL: $*" >&2
     exit 1
 }
