@@ -13,6 +13,9 @@ namespace Cow.Controller.Daemon;
 /// </remarks>
 internal sealed class BulkLoader
 {
+    /// <summary>Chunks in one MAP: the kernel takes it as a whole, and no fault is answered meanwhile.</summary>
+    private const ulong MostPlaces = 1 << 18;
+
     private readonly ChunkGeometry _geometry;
     private readonly ChunkRun[] _uncommitted;
     private int _skip;
@@ -46,7 +49,7 @@ internal sealed class BulkLoader
             }
             else if (!told)
             {
-                replies.Map(new PlacedRun(extent.Run, extent.Place));
+                Map(extent, replies);
             }
         }
 
@@ -77,6 +80,14 @@ internal sealed class BulkLoader
         bool inside = run.Chunk <= _next;
         limit = Math.Min(limit, inside ? run.End - _next : run.Chunk - _next);
         return inside;
+    }
+
+    /// <summary>Its first chunks, if there are many; the next look-up finds the others.</summary>
+    private void Map(in Extent extent, ReplyBuffer replies)
+    {
+        var run = new ChunkRun(extent.Run.Chunk, Math.Min(extent.Run.Count, MostPlaces));
+        replies.Map(new PlacedRun(run, extent.Place));
+        _next = run.End;
     }
 
     private void Know(in Extent extent, ReplyBuffer replies)
