@@ -85,6 +85,38 @@ internal sealed class CliStoreTests : IDisposable
         Assert.That(Directory.GetFiles(_scratch), Is.Empty);
     }
 
+    [TestCase(true)]
+    [TestCase(false)]
+    public void WhatIsNoFileIsRefusedAndStays(bool link)
+    {
+        string directory = Path.Combine(_scratch, "directory");
+        Directory.CreateDirectory(directory);
+        string named = link ? Path.Combine(_scratch, "link") : directory;
+        if (link)
+        {
+            Directory.CreateSymbolicLink(named, directory);
+        }
+
+        foreach (string line in (string[])[$"format {named} --size 1M", $"format {Store} --size 1M --format bitmap --bitmap-device {named}"])
+        {
+            Assert.That(Run(line), Is.EqualTo(ExitCode.BadStore), _world.Error.ToString());
+            Assert.That(_world.Error.ToString(), Does.EndWith($"cowctl: {named}: is neither a regular file nor a block device; name one\n"));
+        }
+
+        Assert.That(Directory.Exists(named));
+        Assert.That(new FileInfo(named).LinkTarget, Is.EqualTo(link ? directory : null));
+        Assert.That(Directory.GetFiles(_scratch), Is.Empty, "the store that was made is taken back");
+    }
+
+    [Test]
+    public void WhatIsThereAlreadyIsNotMade()
+    {
+        File.WriteAllText(Store, "somebody's");
+        Assert.That(new StoreFiles(Paths).Make(Store), Is.Null);
+        Assert.That(new StoreFiles(Paths).Make($"{Store}2"), Is.EqualTo(CreatedFile.Of($"{Store}2")));
+        Assert.That(() => new StoreFiles(Paths).Make(Path.Combine(_scratch, "no", "such")), Throws.TypeOf<DirectoryNotFoundException>());
+    }
+
     [Test]
     public void ADamagedStoreIsAFinding()
     {

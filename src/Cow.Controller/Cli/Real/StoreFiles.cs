@@ -34,13 +34,22 @@ internal sealed class StoreFiles(DaemonPaths paths) : IStoreFiles
         return Open(path, write: false);
     }
 
-    public IImageFile OpenForWriting(string path)
+    public CreatedFile? Make(string path)
     {
-        if (!File.Exists(path))
+        try
         {
             new FileStream(path, FileMode.CreateNew, FileAccess.Write).Dispose();
         }
+        catch (IOException) when (Path.Exists(path))
+        {
+            return null;
+        }
 
+        return CreatedFile.Of(path);
+    }
+
+    public IImageFile OpenForWriting(string path)
+    {
         RequirePresent(path);
         StoreUsers.RequireNone(paths, path);
         return Open(path, write: true);
@@ -55,11 +64,9 @@ internal sealed class StoreFiles(DaemonPaths paths) : IStoreFiles
         }
     }
 
-    public void Delete(string path) => File.Delete(path);
-
     private static void RequirePresent(string path)
     {
-        if (!File.Exists(path))
+        if (!Path.Exists(path))
         {
             throw new CliException(ExitCode.NotFound, path, "there is no such device or file", "check the path");
         }

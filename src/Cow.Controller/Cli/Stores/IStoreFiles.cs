@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Controller.Daemon;
 using Cow.Formats.Io;
 
 namespace Cow.Controller.Cli.Stores;
@@ -17,13 +18,13 @@ internal interface IStoreFiles
     /// <exception cref="CliException">There is none, or it is in use.</exception>
     IImageFile OpenForReading(string path);
 
-    /// <summary>A file is made where there is none.</summary>
-    /// <exception cref="CliException">It is in use.</exception>
+    /// <summary>Makes an empty file where there is nothing.</summary>
+    /// <returns>The file; null where there is something already, which is not the caller's.</returns>
+    CreatedFile? Make(string path);
+
+    /// <exception cref="CliException">There is none, or it is in use.</exception>
     IImageFile OpenForWriting(string path);
 
     /// <summary>Makes a file that is shorter so many bytes long, sparse. A device stays as it is.</summary>
     void Grow(string path, long bytes);
-
-    /// <summary>Deletes a file that was made by <see cref="OpenForWriting"/>.</summary>
-    void Delete(string path);
 }

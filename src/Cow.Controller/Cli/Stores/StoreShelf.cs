@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using Cow.Controller.Cli.Images;
+using Cow.Controller.Daemon;
 using Cow.Formats;
 using Cow.Formats.Io;
 
@@ -32,15 +33,15 @@ internal sealed class StoreShelf(IStoreFiles files) : IStoreShelf
     {
         FormatReport plan = Plan(spec);
         IFormatDriver driver = FormatRegistry.Find(plan.Format)!;
-        string[] made = [.. new[] { spec.Cow, spec.BitmapDevice }.OfType<string>().Where(path => !files.Exists(path))];
+        List<CreatedFile> made = [];
         try
         {
-            Write(spec, plan, driver);
+            Write(spec, plan, driver, made);
         }
         catch
         {
-            // Nothing is left behind of what did not succeed.
-            Array.ForEach(made, files.Delete);
+            // Nothing is left behind of what did not succeed, and nothing else is touched: what has come there since is somebody's.
+            made.ForEach(static file => file.Renewed().Delete());
             throw;
         }
 
@@ -77,10 +78,10 @@ internal sealed class StoreShelf(IStoreFiles files) : IStoreShelf
         : throw new CliException(
             ExitCode.Usage, spec.Cow, $"a store of format {driver.Name} is compared with the size of its device", "give --base BASE or --size S");
 
-    private void Write(FormatSpec spec, FormatReport plan, IFormatDriver driver)
+    private void Write(FormatSpec spec, FormatReport plan, IFormatDriver driver, List<CreatedFile> made)
     {
-        using IImageFile store = files.OpenForWriting(spec.Cow);
-        using IImageFile? bitmap = spec.BitmapDevice is null ? null : files.OpenForWriting(spec.BitmapDevice);
+        using IImageFile store = OpenOrMake(spec.Cow, made);
+        using IImageFile? bitmap = spec.BitmapDevice is null ? null : OpenOrMake(spec.BitmapDevice, made);
         if (!spec.Force)
         {
             RefuseSigned(spec.Cow, store);
@@ -110,6 +111,16 @@ internal sealed class StoreShelf(IStoreFiles files) : IStoreShelf
         {
             throw Refusal(driver, spec.Cow, e);
         }
+    }
+
+    private IImageFile OpenOrMake(string path, List<CreatedFile> made)
+    {
+        if (files.Make(path) is { } file)
+        {
+            made.Add(file);
+        }
+
+        return files.OpenForWriting(path);
     }
 
     private static void RefuseSigned(string path, IImageFile file)
