@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 using Cow.Controller.Cli.Doctor;
+using Cow.Controller.Cli.Real;
+using Cow.Controller.Cli.Tables;
 using Cow.Controller.Ipc;
+using Cow.DmIoctl;
 using NUnit.Framework;
 
 namespace Cow.Controller.Tests;
@@ -9,7 +12,11 @@ namespace Cow.Controller.Tests;
 [TestFixture]
 internal sealed class CliDoctorTests
 {
-    private static readonly MachineFacts Healthy = CliFakeWorld.Healthy with { Mapped = ["ident"], StateFiles = ["ident"] };
+    private static readonly MappedFact Ident = new("ident", "ident", []);
+
+    private static readonly MachineFacts Healthy = CliFakeWorld.Healthy with { Mapped = [Ident], StateFiles = ["ident"] };
+
+    private static readonly Failure Silent = new(ExitCode.NoDaemon, "daemon", "did not answer", "look");
 
     private static string[] Judge(
         MachineFacts facts, DaemonReport? daemon, IReadOnlyList<DeviceReport>? devices = null, Failure? problem = null) =>
@@ -51,8 +58,12 @@ internal sealed class CliDoctorTests
     public void DevicesWithoutADaemonAreAFinding() => Assert.That(Only(Judge(Healthy, null, [])), Does.StartWith("daemon: does not run though"));
 
     [Test]
-    public void ADaemonThatDoesNotAnswerIsAFinding() => Assert.That(
-        Judge(Healthy, null, [], new Failure(ExitCode.NoDaemon, "daemon", "did not answer", "look")), Has.Some.EqualTo("daemon: did not answer; look"));
+    public void ADaemonThatDoesNotAnswerIsAFinding() =>
+        Assert.That(Only(Judge(Healthy, null, [], Silent)), Is.EqualTo("daemon: did not answer; look"));
+
+    [Test]
+    public void DevicesOfADaemonThatDoesNotListThemAreNotLost() =>
+        Assert.That(Only(Judge(Healthy, CliFakeWorld.Daemon, [], Silent)), Is.EqualTo("daemon: did not answer; look"));
 
     [Test]
     public void AnUnpinnedDaemonIsAFinding() =>
@@ -64,7 +75,47 @@ internal sealed class CliDoctorTests
 
     [Test]
     public void ADeviceThatTheDaemonDoesNotKnowIsAFinding() => Assert.That(
-        Only(Judge(Healthy with { Mapped = ["ident", "stray"] }, CliFakeWorld.Daemon)), Does.StartWith("stray: has a cow table but"));
+        Only(Judge(Healthy with { Mapped = [Ident, new MappedFact("y", "stray", [])] }, CliFakeWorld.Daemon)),
+        Is.EqualTo("y: was made by cowctl as stray, but the daemon does not know it; run \"dmsetup remove y\", and create it again with cowctl"));
+
+    [Test]
+    public void ADeviceWithAnotherNameIsTheOneThatItWas() => Assert.That(
+        Judge(Healthy with { Mapped = [new MappedFact("renamed", "ident", [])] }, CliFakeWorld.Daemon), Is.Empty);
+
+    /// <summary>A device that is collapsed to the end has no line of ours, and one of somebody else's may have nothing else.</summary>
+    [Test]
+    public void ADeviceIsOursByItsUniqueIdWhateverItsTable()
+    {
+        Dictionary<string, string> targets = new() { ["made"] = "cow", ["theirs"] = "linear", ["stripe"] = "userspace" };
+        DmListEntry[] all =
+        [
+            Entry("x", "COWCTL-x"), Entry("y", "COWCTL-ident"), Entry("made", null), Entry("theirs", "LVM-x"), Entry("stripe", null), Entry("a b", null),
+        ];
+        IEnumerable<MappedFact> found = LinuxMachine.Mapped(all, name => [new TableLine(0, 8, targets[name.Value], "me 8:0 8:16 8")]);
+        string[] expected = ["x x ", "y ident ", "made  me"];
+        Assert.That(found.Select(static fact => $"{fact.Name} {fact.Device} {string.Join(',', fact.Idents)}"), Is.EqualTo(expected));
+
+        static DmListEntry Entry(string name, string? uuid) => new(name, new DeviceNumber(253, 0), 0, uuid);
+    }
+
+    [TestCase(true, 0)]
+    [TestCase(false, 1)]
+    public void WhatSomebodyElseMadeIsAFindingOnlyWithoutItsController(bool controlled, int findings)
+    {
+        MachineFacts facts = Healthy with
+        {
+            Mapped = [Ident, new MappedFact("theirs", null, ["me"])],
+            Idents = [new IdentFact("ident", false, true, 0), new IdentFact("me", false, controlled, 0)],
+        };
+        string[] found = Judge(facts, CliFakeWorld.Daemon);
+        Assert.That(found, Has.Length.EqualTo(findings));
+        Assert.That(found, Has.All.StartsWith("theirs: has a cow table but no controller"));
+        Assert.That(Judge(facts with { ChannelProblem = "EPROTO", Idents = [] }, CliFakeWorld.Daemon), Has.None.StartsWith("theirs: "));
+    }
+
+    [Test]
+    public void ADeviceOfAnotherControllerIsNotOursToServe() => Assert.That(
+        Judge(Healthy with { Idents = [new IdentFact("stripe", false, Controlled: false, 0)] }, CliFakeWorld.Daemon), Is.Empty);
 
     [Test]
     public void AStateFileWithoutADeviceIsAFinding() => Assert.That(

@@ -17,4 +17,9 @@ internal static class MappedDevice
     /// <summary>The unique id of a device.</summary>
     /// <param name="name">The name that it was created with, its ident.</param>
     public static DmUuid UuidOf(string name) => new(Prefix + name);
+
+    /// <summary>The name that a device of ours was created with.</summary>
+    /// <param name="uuid">The unique id of any mapped device; null where it has none.</param>
+    /// <returns>Null for one that is not ours.</returns>
+    public static string? NameOf(string? uuid) => uuid?.StartsWith(Prefix, StringComparison.Ordinal) == true ? uuid[Prefix.Length..] : null;
 }

@@ -19,7 +19,8 @@ internal static class Diagnosis
         [
             .. Kernel(facts),
             .. Daemon(facts, daemon, daemonProblem),
-            .. Orphans(facts, daemon, devices),
+            .. daemonProblem is null ? Orphans(facts, daemon, devices) : [],
+            .. Strangers(facts),
             .. Idents(facts),
             .. Loops(facts),
             .. Devices(devices),
@@ -56,7 +57,7 @@ internal static class Diagnosis
         {
             yield return new Finding("daemon", problem.Reason, problem.Cure);
         }
-        else if (daemon is null && (facts.Mapped.Count > 0 || facts.StateFiles.Count > 0))
+        else if (daemon is null && (Ours(facts).Any() || facts.StateFiles.Count > 0))
         {
             yield return new Finding("daemon", "does not run though there are devices, so first writes wait", "run \"cowctl list\": it starts it");
         }
@@ -77,23 +78,44 @@ internal static class Diagnosis
     {
         HashSet<string> served = [.. devices.Select(static device => device.Name)];
         HashSet<string> stated = [.. facts.StateFiles];
-        foreach (string name in facts.Mapped)
+        foreach (MappedFact fact in facts.Mapped)
         {
             // Without a daemon the state file says who will be served once there is one.
-            if (daemon is not null ? !served.Contains(name) : !stated.Contains(name))
+            if (fact.Device is { } device && !(daemon is not null ? served : stated).Contains(device))
             {
                 yield return new Finding(
-                    name, "has a cow table but the daemon does not know it", $"create it again with cowctl, or run \"dmsetup remove {name}\"");
+                    fact.Name,
+                    $"was made by cowctl as {device}, but the daemon does not know it",
+                    $"run \"dmsetup remove {fact.Name}\", and create it again with cowctl");
             }
         }
 
-        HashSet<string> mapped = [.. facts.Mapped];
+        HashSet<string> mapped = [.. Ours(facts)];
         foreach (string name in facts.StateFiles.Where(name => !mapped.Contains(name) && !served.Contains(name)))
         {
             yield return new Finding(
                 name, "has a state file under /run/dm-cow but no device", $"run \"cowctl remove {name}\", or create it again");
         }
     }
+
+    /// <summary>Devices that somebody made with our target, and whose controller is not there.</summary>
+    private static IEnumerable<Finding> Strangers(MachineFacts facts)
+    {
+        if (facts.ChannelProblem is not null)
+        {
+            // Nobody knows what is controlled.
+            yield break;
+        }
+
+        HashSet<string> controlled = [.. facts.Idents.Where(static ident => ident.Controlled).Select(static ident => ident.Name)];
+        foreach (MappedFact fact in facts.Mapped.Where(fact => fact.Device is null && !controlled.IsSupersetOf(fact.Idents)))
+        {
+            yield return new Finding(
+                fact.Name, "has a cow table but no controller, and is not cowctl's", $"start its controller, or run \"dmsetup remove {fact.Name}\"");
+        }
+    }
+
+    private static IEnumerable<string> Ours(MachineFacts facts) => facts.Mapped.Select(static fact => fact.Device).OfType<string>();
 
     private static IEnumerable<Finding> Idents(MachineFacts facts)
     {
@@ -105,7 +127,9 @@ internal static class Diagnosis
                 "create it again with the same CoW device: they are kept until then");
         }
 
-        foreach (IdentFact ident in facts.Idents.Where(static ident => !ident.Gone && !ident.Controlled))
+        // Others have a controller of their own, which is not ours to start.
+        HashSet<string> ours = [.. Ours(facts)];
+        foreach (IdentFact ident in facts.Idents.Where(ident => !ident.Gone && !ident.Controlled && ours.Contains(ident.Name)))
         {
             yield return new Finding(ident.Name, "has no controller, so first writes wait", "run \"cowctl list\": it starts the daemon");
         }

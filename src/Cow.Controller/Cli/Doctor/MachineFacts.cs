@@ -7,7 +7,7 @@ namespace Cow.Controller.Cli.Doctor;
 /// <param name="ModuleLoaded">Whether dm-cow is loaded.</param>
 /// <param name="ChannelProblem">Why /dev/dm-cow could not be asked though the module is loaded; null when it could.</param>
 /// <param name="Targets">The module's targets.</param>
-/// <param name="Mapped">Names of mapped devices with a cow or userspace line.</param>
+/// <param name="Mapped">Mapped devices that are ours, or have a <c>cow</c> line.</param>
 /// <param name="Idents">What the module holds.</param>
 /// <param name="LostLoops">Loop devices over files that are gone.</param>
 /// <param name="StateFiles">Names of devices that have a state file.</param>
@@ -17,7 +17,7 @@ internal sealed record MachineFacts(
     bool ModuleLoaded,
     string? ChannelProblem,
     IReadOnlyList<TargetFact> Targets,
-    IReadOnlyList<string> Mapped,
+    IReadOnlyList<MappedFact> Mapped,
     IReadOnlyList<IdentFact> Idents,
     IReadOnlyList<LoopFact> LostLoops,
     IReadOnlyList<string> StateFiles);

@@ -38,7 +38,7 @@ internal sealed class LinuxMachine(DaemonPaths paths) : IMachine
             KernelModule.IsLoaded,
             problem,
             control is null ? [] : [.. Targets(control)],
-            control is null ? [] : [.. Mapped(control)],
+            control is null ? [] : [.. Mapped(control.List(), name => Lines(control, name))],
             idents,
             [.. BlockDevices.LostLoops()],
             [.. MachineState.StateFiles(paths)]);
@@ -67,17 +67,27 @@ internal sealed class LinuxMachine(DaemonPaths paths) : IMachine
         .Where(static target => OurTargets.Contains(target.Name))
         .Select(static target => new TargetFact(target.Name, $"{target.Major}.{target.Minor}.{target.Patch}"));
 
-    private static IEnumerable<string> Mapped(DmControl control)
+    /// <summary>Those that may be the business of a daemon. Who has <c>userspace</c> lines has a controller of his own.</summary>
+    /// <param name="all">All mapped devices.</param>
+    /// <param name="table">Gives the table of one.</param>
+    internal static IEnumerable<MappedFact> Mapped(IEnumerable<DmListEntry> all, Func<DmName, IReadOnlyList<TableLine>> table)
     {
-        foreach (DmListEntry entry in control.List())
+        foreach (DmListEntry entry in all)
         {
-            // Names that others gave may be such as we never give.
-            if (DmName.TryParse(entry.Name, out DmName? name) && Lines(control, name).Any(static line => OurTargets.Contains(line.Target)))
+            if (MappedDevice.NameOf(entry.Uuid) is { } device)
             {
-                yield return entry.Name;
+                yield return new MappedFact(entry.Name, device, []);
+            }
+            else if (DmName.TryParse(entry.Name, out DmName? name) && Idents(table(name)) is { Count: > 0 } idents)
+            {
+                // Names that others gave may be such as we never give.
+                yield return new MappedFact(entry.Name, null, idents);
             }
         }
     }
+
+    private static List<string> Idents(IReadOnlyList<TableLine> lines) =>
+        [.. lines.Where(static line => line.Target == "cow").Select(static line => line.Arguments.Split(' ')[0]).Distinct()];
 
     private static IReadOnlyList<TableLine> Lines(DmControl control, DmName name)
     {
