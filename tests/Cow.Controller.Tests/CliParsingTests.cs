@@ -10,6 +10,8 @@ namespace Cow.Controller.Tests;
 internal sealed class CliParsingTests
 {
     private static readonly string[] Layers = ["/l1", "/l2,/b2"];
+    private static readonly string[] Settings = ["extended_l2=on", "compat=1.1"];
+    private static readonly string[] Directories = ["/d"];
 
     private readonly CliFakeWorld _world = new();
 
@@ -72,6 +74,16 @@ internal sealed class CliParsingTests
         Assert.That(_world.Run("create vm1 /b /c --at-boot"), Is.EqualTo(ExitCode.Done));
         Assert.That(_world.Out.ToString(), Is.EqualTo("/dev/mapper/vm1\n"));
         Assert.That(_world.Error.ToString(), Does.Contain("will not be at boot").And.Contain("Access denied").And.Contain("systemctl enable dm-cow"));
+    }
+
+    [Test]
+    public void EveryOptionOfAnImageOverABaseArrives()
+    {
+        CreateSpec spec = Asked("create vm1 /b /c 64K --format qcow2 --base-format qcow2 -o extended_l2=on -o compat=1.1 --backing-dir /d --size 2G").Create!;
+        Assert.That((spec.ChunkSectors, spec.SizeSectors, spec.Format), Is.EqualTo((128UL, 4_194_304UL, "qcow2")));
+        Assert.That(spec.Image!.BackingFormat, Is.EqualTo("qcow2"));
+        Assert.That(spec.Image.Settings, Is.EqualTo(Settings));
+        Assert.That(spec.Image.BackingDirectories, Is.EqualTo(Directories));
     }
 
     [Test]

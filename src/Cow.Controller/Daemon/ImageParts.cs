@@ -17,12 +17,17 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
     /// <summary>Opens the image; on return all of the state but the phase is known.</summary>
     public ImageStore Open(CreateSpec spec, Func<CreateSpec, ImageStore> open)
     {
-        string image = spec.Base is null ? PartsBuilder.Existing(spec.Cow) : OverBase(spec);
-        InUse(image, spec.ReadOnly);
+        bool made = Make(spec);
+        InUse(spec.Cow, spec.ReadOnly);
         ImageStore store = open(spec);
         undo.Add("open the image", () => Abandon(store));
         ImageChain chain = store.Chain;
         RefuseWhatCannotBe(chain, spec);
+        if (!made)
+        {
+            RequireAsked(chain.Images[0].Info, spec);
+        }
+
         foreach (string layer in chain.LayerPaths)
         {
             InUse(layer, readOnly: true);
@@ -47,6 +52,36 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
         foreach (string layer in chain.LayerPaths)
         {
             Lock(locks, layer, readOnly: true);
+        }
+    }
+
+    /// <summary>An image that is there is what it is: what is asked of a new one is not passed over in silence. A configuration has what its image was made
+    /// with, whatever has become of that since.</summary>
+    internal static void RequireAsked(ImageInfo image, CreateSpec spec)
+    {
+        if (spec.Unattended)
+        {
+            return;
+        }
+
+        if (spec.Image!.Settings is [string setting, ..])
+        {
+            throw new RefusedException(
+                ExitCode.Usage, $"-o {setting}", $"is for an image that is made, and {spec.Cow} is one already", "leave it out, or give another COW");
+        }
+
+        ulong sectors = image.VirtualBytes / ChunkGeometry.SectorBytes;
+        if (spec.SizeSectors is { } size && size != sectors)
+        {
+            throw new RefusedException(
+                ExitCode.BadStore, spec.Cow, $"is an image of {sectors} sectors, {size} are asked for", "leave --size out, or give another COW");
+        }
+
+        if (spec.ChunkSectors is { } chunk && chunk != image.ClusterSectors && chunk != image.ChunkSectors)
+        {
+            throw new RefusedException(
+                ExitCode.BadStore, spec.Cow, $"is an image with clusters of {image.ClusterSectors} sectors, {chunk} are asked for",
+                "leave CHUNK out, or give another COW");
         }
     }
 
@@ -106,13 +141,20 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
         }
     }
 
-    /// <summary>For <c>create</c>: the image, made where there is none yet.</summary>
-    private string OverBase(CreateSpec spec)
+    /// <summary>For <c>create</c>: makes the image where there is none yet.</summary>
+    /// <returns>It was made.</returns>
+    private bool Make(CreateSpec spec)
     {
-        string lower = PartsBuilder.Existing(spec.Base!);
+        if (spec.Base is null)
+        {
+            _ = PartsBuilder.Existing(spec.Cow);
+            return false;
+        }
+
+        string lower = PartsBuilder.Existing(spec.Base);
         if (!IsEmpty(spec.Cow))
         {
-            return spec.Cow;
+            return false;
         }
 
         StoreOpener.MayMake(spec, spec.Cow);
@@ -128,7 +170,7 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
         }
 
         NewImage.Over(lower, spec);
-        return spec.Cow;
+        return true;
     }
 
     /// <summary>Whether an image is to be made: no file, or a device that bears nothing.</summary>

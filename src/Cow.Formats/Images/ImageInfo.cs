@@ -23,6 +23,9 @@ public sealed record ImageInfo(
     string? Identity,
     IReadOnlyList<KeyValuePair<string, string>> Facts)
 {
+    /// <summary>Sectors of 512 bytes in a cluster, as the setting cluster_size of a new image counts it; a chunk may be a part of one.</summary>
+    public uint ClusterSectors { get => field > 0 ? field : ChunkSectors; init; }
+
     /// <summary>The snapshots inside the image, oldest first. Nobody keeps them: there may be very many, in each image of a chain.</summary>
     public IReadOnlyList<ImageSnapshot> Snapshots => ReadSnapshots();
 

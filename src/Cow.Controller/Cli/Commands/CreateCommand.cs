@@ -70,7 +70,37 @@ internal sealed class CreateCommand : Command
         return (int)ExitCode.Done;
     }
 
-    private CreateSpec Spec(ParseResult parsed) => new(
+    private CreateSpec Spec(ParseResult parsed)
+    {
+        bool image = ImageRegistry.Find(parsed.GetValue(_format) ?? "") is not null;
+        RefuseWhatDoesNotCount(parsed, image);
+        return Spec(parsed, image);
+    }
+
+    /// <summary>What would be passed over in silence decides what the disk is.</summary>
+    private void RefuseWhatDoesNotCount(ParseResult parsed, bool image)
+    {
+        (Option Option, bool Given)[] ofImages =
+        [
+            (_baseFormat, parsed.GetValue(_baseFormat) is not null),
+            (_directories, parsed.GetValue(_directories) is { Length: > 0 }),
+            (_settings, parsed.GetValue(_settings) is { Length: > 0 }),
+        ];
+        (Option Option, bool Given)[] ofStores =
+        [
+            (_layers, parsed.GetValue(_layers) is { Length: > 0 }),
+            (_bitmapDevice, parsed.GetValue(_bitmapDevice) is not null),
+        ];
+        if (Array.Find(image ? ofStores : ofImages, static option => option.Given).Option is { } refused)
+        {
+            throw image
+                ? new CliException(ExitCode.Usage, refused.Name, "is for a store, and COW is to be a disk image", "leave it out, or give --format bitmap")
+                : new CliException(
+                    ExitCode.Usage, refused.Name, "is for a disk image, and COW is to be a store, over BASE as it is", "leave it out, or give the image's --format");
+        }
+    }
+
+    private CreateSpec Spec(ParseResult parsed, bool image) => new(
         DeviceName.Checked(parsed.GetRequiredValue(_name)),
         parsed.GetRequiredValue(_lower) is "-" ? null : DevicePath.Absolute("base", parsed.GetRequiredValue(_lower)),
         DevicePath.Absolute("cow", parsed.GetRequiredValue(_cow)),
@@ -85,7 +115,7 @@ internal sealed class CreateCommand : Command
         parsed.GetValue(_readOnly),
         parsed.GetValue(_atBoot))
     {
-        Image = ImageRegistry.Find(parsed.GetValue(_format) ?? "") is null ? null : ImageOver(parsed),
+        Image = image ? ImageOver(parsed) : null,
         NoGrants = parsed.GetValue(_noGrants),
     };
 

@@ -21,6 +21,7 @@ internal static class Qcow2Facts
         }
         return new ImageInfo(Qcow2Driver.FormatName, Qcow2Store.WholeSectors(size), (uint)(store.Layout.ChunkBytes / 512), files, paths, Backing(store), null, Facts(store))
         {
+            ClusterSectors = (uint)(header.ClusterBytes / 512),
             ReadSnapshots = () => Snapshots(store),
             ReadOnlyReason = snapshot is not null ? "a snapshot is never written" : ReadOnlyReason(header),
         };
