@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 using System.Net.Sockets;
 using System.Text;
+using Cow.Controller.Cli.Real;
+using Cow.Controller.Daemon;
 using Cow.Controller.Ipc;
 using NUnit.Framework;
 
@@ -66,6 +68,33 @@ internal sealed class ServerTests
         Assert.That(response.Error!.Code, Is.EqualTo(ExitCode.NoDaemon));
     }
 
+    /// <summary>One that is stopped takes nobody in: when as many wait as its socket lets, the next one is not even connected.</summary>
+    [Test]
+    public void ADaemonThatTakesNobodyInIsNoDaemon()
+    {
+        var paths = new DaemonPaths(_directory, _directory, _directory);
+        using Socket listener = Client.NewSocket(0);
+        listener.Bind(new UnixDomainSocketEndPoint(paths.Socket));
+        listener.Listen(1);
+        List<Socket> waiting = [];
+        try
+        {
+            Assert.That(() => Fill(paths.Socket, waiting), Throws.TypeOf<SocketException>().With.Property("SocketErrorCode").EqualTo(SocketError.WouldBlock));
+            Task<Response> asked = Task.Run(() => new Client(paths.Socket, TimeSpan.FromMilliseconds(100)).Send(new Request(Verbs.List)));
+            Assert.That(asked.Wait(Limit), "it waits for ever");
+            Assert.That(asked.Result.Error!.Code, Is.EqualTo(ExitCode.NoDaemon));
+            Assert.That(asked.Result.Error.Reason, Is.EqualTo("did not answer within 0.1 s"));
+            Assert.That(asked.Result.Error.Cure, Does.Contain("cowctl daemon run --takeover"));
+            Task<bool> running = Task.Run(() => new SocketClient(paths, 100).IsRunning);
+            Assert.That(running.Wait(Limit), "it waits for ever");
+            Assert.That(running.Result, "it lives");
+        }
+        finally
+        {
+            waiting.ForEach(static socket => socket.Dispose());
+        }
+    }
+
     [Test]
     public void AnExceptionIsAnInternalFailureAndTheServerGoesOn()
     {
@@ -119,6 +148,16 @@ internal sealed class ServerTests
         File.WriteAllText(Path, "");
         Start(_ => new Response());
         Assert.That(new Client(Path, Limit).Send(new Request(Verbs.Ping)).Error, Is.Null);
+    }
+
+    private static void Fill(string path, List<Socket> waiting)
+    {
+        for (int i = 0; i < 10; i++)
+        {
+            waiting.Add(Client.NewSocket(0));
+            waiting[^1].Blocking = false;
+            waiting[^1].Connect(new UnixDomainSocketEndPoint(path));
+        }
     }
 
     private void Start(Func<Request, Response> answer)

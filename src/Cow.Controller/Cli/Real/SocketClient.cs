@@ -7,27 +7,25 @@ using Cow.Controller.Ipc;
 namespace Cow.Controller.Cli.Real;
 
 /// <summary>The daemon behind its socket.</summary>
-internal sealed class SocketClient(DaemonPaths paths) : IDaemonClient
+/// <param name="paths">Where that is.</param>
+/// <param name="pingMilliseconds">How long a daemon may take that is alive: one that is stopped, or has no processor, still is one.</param>
+internal sealed class SocketClient(DaemonPaths paths, int pingMilliseconds = 5_000) : IDaemonClient
 {
-    /// <summary>How long a daemon may take that is alive: one that is stopped, or has no processor, still is one.</summary>
-    private const int PingMilliseconds = 5_000;
-
     public bool IsRunning
     {
         get
         {
-            using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            using Socket socket = Client.NewSocket(pingMilliseconds);
             try
             {
                 socket.Connect(new UnixDomainSocketEndPoint(paths.Socket));
-                socket.ReceiveTimeout = PingMilliseconds;
                 // One that was killed is connected to until its memory is gone; it only does not answer.
                 LineSocket.Write(socket, new Request(Verbs.Ping), JsonContext.Default.Request);
                 return LineSocket.Read(socket, JsonContext.Default.Response) is not null;
             }
             catch (SocketException e)
             {
-                return e.SocketErrorCode is SocketError.TimedOut or SocketError.WouldBlock;
+                return Client.IsSilence(e);
             }
             catch (JsonException)
             {
