@@ -51,6 +51,24 @@ internal sealed class ServerTests
     }
 
     [Test]
+    public void AnAnswerAboutThousandsOfDevicesArrives()
+    {
+        DeviceReport[] devices = [.. Enumerable.Range(0, 3000).Select(static i => CliFakeWorld.Device with { Name = $"vm{i}" })];
+        Start(_ => new Response(Devices: devices));
+        Response response = new Client(Path, Limit).Send(new Request(Verbs.List));
+        Assert.That(response.Error, Is.Null);
+        Assert.That(response.Devices, Is.EqualTo(devices));
+    }
+
+    [Test]
+    public void ARequestThatIsTooLongIsRefused()
+    {
+        Start(_ => new Response());
+        Response response = new Client(Path, Limit).Send(new Request(Verbs.Status, new string('x', LineSocket.MostRequestBytes)));
+        Assert.That(response.Error, Is.Not.Null);
+    }
+
+    [Test]
     public void NoSocketIsNoDaemon() =>
         Assert.That(new Client(Path, Limit).Send(new Request(Verbs.Ping)).Error!.Code, Is.EqualTo(ExitCode.NoDaemon));
 
@@ -112,7 +130,7 @@ internal sealed class ServerTests
         using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         socket.Connect(new UnixDomainSocketEndPoint(Path));
         _ = socket.Send(Encoding.UTF8.GetBytes("{nonsense\n"));
-        Response? response = LineSocket.Read(socket, JsonContext.Default.Response);
+        Response? response = LineSocket.Read(socket, JsonContext.Default.Response, LineSocket.MostResponseBytes);
         Assert.That(response!.Error!.Code, Is.EqualTo(ExitCode.Usage));
     }
 

@@ -50,7 +50,7 @@ internal sealed class Client(string socketPath, TimeSpan limit)
         try
         {
             LineSocket.Write(socket, request, JsonContext.Default.Request);
-            return LineSocket.Read(socket, JsonContext.Default.Response)
+            return LineSocket.Read(socket, JsonContext.Default.Response, LineSocket.MostResponseBytes)
                 ?? NoDaemon("ended before it answered", "look at its log");
         }
         catch (SocketException e) when (IsSilence(e))

@@ -8,8 +8,11 @@ namespace Cow.Controller.Ipc;
 /// <summary>One JSON value on one line, over a stream socket.</summary>
 internal static class LineSocket
 {
-    /// <summary>A longer line is refused: nobody may make the daemon hold more.</summary>
-    public const int MostBytes = 1 << 20;
+    /// <summary>A request that is longer is refused: nobody may make the daemon hold more.</summary>
+    public const int MostRequestBytes = 1 << 20;
+
+    /// <summary>An answer may tell of hundreds of thousands of devices; one that is longer is none of our daemon's.</summary>
+    public const int MostResponseBytes = 256 << 20;
 
     public static void Write<T>(Socket socket, T value, JsonTypeInfo<T> type)
     {
@@ -23,9 +26,12 @@ internal static class LineSocket
     }
 
     /// <summary>Null at the end of the stream.</summary>
+    /// <param name="socket">Connected.</param>
+    /// <param name="type">Of the value.</param>
+    /// <param name="mostBytes">A longer line is refused; a power of two.</param>
     /// <exception cref="JsonException">The line is no such value, is too long, or ends early.</exception>
     /// <exception cref="SocketException">Also when the socket's time limit passes.</exception>
-    public static T? Read<T>(Socket socket, JsonTypeInfo<T> type)
+    public static T? Read<T>(Socket socket, JsonTypeInfo<T> type, int mostBytes)
         where T : class
     {
         byte[] buffer = new byte[4096];
@@ -34,7 +40,7 @@ internal static class LineSocket
         {
             if (length == buffer.Length)
             {
-                Array.Resize(ref buffer, buffer.Length < MostBytes ? buffer.Length * 2 : throw new JsonException("line too long"));
+                Array.Resize(ref buffer, buffer.Length < mostBytes ? buffer.Length * 2 : throw new JsonException("line too long"));
             }
 
             int got = socket.Receive(buffer.AsSpan(length), SocketFlags.None);

@@ -88,7 +88,7 @@ internal sealed class Server : IDisposable
             client.SendTimeout = 5_000;
             try
             {
-                while (LineSocket.Read(client, JsonContext.Default.Request) is { } request)
+                while (LineSocket.Read(client, JsonContext.Default.Request, LineSocket.MostRequestBytes) is { } request)
                 {
                     _ = Interlocked.Increment(ref _answering);
                     try

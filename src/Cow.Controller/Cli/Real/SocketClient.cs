@@ -21,7 +21,7 @@ internal sealed class SocketClient(DaemonPaths paths, int pingMilliseconds = 5_0
                 socket.Connect(new UnixDomainSocketEndPoint(paths.Socket));
                 // One that was killed is connected to until its memory is gone; it only does not answer.
                 LineSocket.Write(socket, new Request(Verbs.Ping), JsonContext.Default.Request);
-                return LineSocket.Read(socket, JsonContext.Default.Response) is not null;
+                return LineSocket.Read(socket, JsonContext.Default.Response, LineSocket.MostResponseBytes) is not null;
             }
             catch (SocketException e)
             {
