@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 using System.Text.RegularExpressions;
+using Cow.Controller.Cli;
+using Cow.Controller.Cli.Output;
 using Cow.Controller.Ipc;
+using Cow.Controller.Tests.Fakes;
 using Cow.DmIoctl;
 using Cow.Formats;
 using NUnit.Framework;
@@ -179,6 +182,42 @@ internal sealed partial class CliErrorTests
         Assert.That(_world.Error.ToString(), Does.Match(Form()).And.Not.Contain("\u001b").And.Not.Contain("\u0007"));
     }
 
+    [TestCase("create ident /b /c", "ident")]
+    [TestCase("create ident /b /c --json", "ident")]
+    [TestCase("open ident /c", "ident")]
+    [TestCase("compact ident", "ident")]
+    [TestCase("format /c --size 1M --json", "/c")]
+    [TestCase("check /c --repair", "/c")]
+    public void WhatIsDoneIsSaidToBeWhereTheAnswerCannotBeWritten(string line, string about)
+    {
+        _world.Answer = static _ => new Response(Devices: [CliFakeWorld.Device], Compaction: new CompactReport(40, 3, 20, 1.25));
+        using FullWriter full = new();
+        Assert.That(Run(line, full, _world.Error), Is.EqualTo(ExitCode.NoSpace));
+        Assert.That(_world.Error.ToString(), Is.EqualTo(
+            $"cowctl: {about}: what was asked for is done, only the answer could not be written (No space left on device); do not ask for it again\n"));
+    }
+
+    [TestCase("list")]
+    [TestCase("format /c --size 1M --dry-run")]
+    [TestCase("check /c")]
+    public void WhatIsOnlyAskedForIsNotSaidToBeDone(string line)
+    {
+        _world.Answer = static _ => new Response(Devices: [CliFakeWorld.Device]);
+        using FullWriter full = new();
+        Assert.That(Run(line, full, _world.Error), Is.EqualTo(ExitCode.NoSpace));
+        Assert.That(_world.Error.ToString(), Is.EqualTo("cowctl: cowctl: No space left on device; make room first\n"));
+    }
+
+    [Test]
+    public void AnErrorThatNobodyCanReadStillHasItsExitCode()
+    {
+        using FullWriter full = new();
+        Assert.That(Run("remove a/b", _world.Out, full), Is.EqualTo(ExitCode.Usage));
+        Assert.That(Run("list", full, full), Is.EqualTo(ExitCode.Done), "nothing was to be said");
+        _world.Answer = static _ => new Response(new Failure(ExitCode.InUse, "a", "is open", "close it"));
+        Assert.That(Run("remove a", full, full), Is.EqualTo(ExitCode.InUse));
+    }
+
     [Test]
     public void HelpAndVersionGoToStdout()
     {
@@ -188,4 +227,7 @@ internal sealed partial class CliErrorTests
         Assert.That(_world.Out.ToString(), Does.Contain("--no-space").And.Contain("<CHUNK>"));
         Assert.That(_world.Error.ToString(), Is.Empty);
     }
+
+    private ExitCode Run(string line, TextWriter output, TextWriter error) =>
+        (ExitCode)new CliApp(new CliHost(new Screen(output, error, false, false), _world, _world, _world, _world)).Run(line.Split(' '));
 }

@@ -2,6 +2,7 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using Cow.Controller.Cli.Commands;
+using Cow.Controller.Cli.Output;
 using Cow.Controller.Ipc;
 using Cow.Formats;
 
@@ -40,7 +41,15 @@ internal sealed class CliApp(CliHost host)
 
     private int Fail(Failure failure)
     {
-        host.Screen.Error.WriteLine(Printable.Line($"cowctl: {failure.Object}: {failure.Reason}; {failure.Cure}"));
+        try
+        {
+            host.Screen.Error.WriteLine(Printable.Line($"cowctl: {failure.Object}: {failure.Reason}; {failure.Cure}"));
+        }
+        catch (Exception e) when (Screen.IsUnwritable(e))
+        {
+            // There is nobody to tell; the exit code says it.
+        }
+
         return (int)failure.Code;
     }
 }

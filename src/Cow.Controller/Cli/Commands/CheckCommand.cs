@@ -30,7 +30,7 @@ internal sealed class CheckCommand : Command
             Add(option);
         }
 
-        SetAction(parsed => Show(host.Screen, Judge(host, parsed), parsed.GetValue(_json)));
+        SetAction(parsed => Show(host.Screen, Judge(host, parsed), parsed.GetValue(_json), parsed.GetValue(_repair)));
     }
 
     private StoreCheckReport Judge(CliHost host, ParseResult parsed)
@@ -57,18 +57,30 @@ internal sealed class CheckCommand : Command
         [.. (parsed.GetValue(_layers) ?? []).Select(DevicePath.Layer)],
         parsed.GetValue(_bitmapDevice) is { } device ? DevicePath.Absolute("bitmap device", device) : null);
 
-    private static int Show(Screen screen, StoreCheckReport report, bool json)
+    private static int Show(Screen screen, StoreCheckReport report, bool json, bool repair)
     {
-        if (json)
+        if (repair)
         {
-            CliJson.Write(screen.Out, report, CliJson.Default.StoreCheckReport);
+            screen.WriteDone(report.Cow, output => Write(output, report, json));
         }
         else
         {
-            WriteText(screen.Out, report);
+            Write(screen.Out, report, json);
         }
 
         return (int)(report.Errors.Count + report.Leaks.Count == 0 ? ExitCode.Done : ExitCode.Findings);
+    }
+
+    private static void Write(TextWriter output, StoreCheckReport report, bool json)
+    {
+        if (json)
+        {
+            CliJson.Write(output, report, CliJson.Default.StoreCheckReport);
+        }
+        else
+        {
+            WriteText(output, report);
+        }
     }
 
     private static void WriteText(TextWriter output, StoreCheckReport report)

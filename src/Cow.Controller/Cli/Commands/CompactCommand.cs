@@ -25,17 +25,21 @@ internal sealed class CompactCommand : Command
         host.DemandRoot(Name);
         CompactReport report = host.AskAbout(name, new Request(Verbs.Compact, DeviceName.Checked(name))).Compaction
             ?? throw new CliException(ExitCode.Internal, name, "the daemon reported nothing", "see \"cowctl doctor\"");
+        host.Screen.WriteDone(name, output => Write(output, name, report, json));
+        return (int)ExitCode.Done;
+    }
+
+    private static void Write(TextWriter output, string name, CompactReport report, bool json)
+    {
         if (json)
         {
-            CliJson.Write(host.Screen.Out, report, CliJson.Default.CompactReport);
+            CliJson.Write(output, report, CliJson.Default.CompactReport);
         }
         else
         {
             string pause = report.PauseMilliseconds.ToString("0.0", CultureInfo.InvariantCulture);
-            host.Screen.Out.WriteLine(
+            output.WriteLine(
                 $"{name}: {report.LinesBefore} -> {report.LinesAfter} lines, {report.CollapsedChunks} chunks in linear lines, pause {pause} ms");
         }
-
-        return (int)ExitCode.Done;
     }
 }

@@ -58,15 +58,17 @@ internal sealed class CreateCommand : Command
                 Printable.Line($"cowctl: {spec.Name}: is there, but will not be at boot, as systemd does not start the daemon ({reason}); run \"systemctl enable dm-cow\""));
         }
 
-        if (json && response.Devices is [DeviceReport device, ..])
+        host.Screen.WriteDone(spec.Name, output =>
         {
-            CliJson.Write(host.Screen.Out, device, CliJson.Default.DeviceReport);
-        }
-        else
-        {
-            host.Screen.Out.WriteLine($"/dev/mapper/{spec.Name}");
-        }
-
+            if (json && response.Devices is [DeviceReport device, ..])
+            {
+                CliJson.Write(output, device, CliJson.Default.DeviceReport);
+            }
+            else
+            {
+                output.WriteLine($"/dev/mapper/{spec.Name}");
+            }
+        });
         return (int)ExitCode.Done;
     }
 

@@ -36,8 +36,13 @@ internal sealed class FormatCommand : Command
     {
         FormatSpec spec = Spec(parsed);
         bool dry = parsed.GetValue(_dryRun);
+        bool json = parsed.GetValue(_json);
         FormatReport report = dry ? host.Stores.Plan(spec) : host.Stores.Create(spec);
-        if (parsed.GetValue(_json))
+        if (!dry && json)
+        {
+            host.Screen.WriteDone(spec.Cow, output => CliJson.Write(output, report, CliJson.Default.FormatReport));
+        }
+        else if (json)
         {
             CliJson.Write(host.Screen.Out, report, CliJson.Default.FormatReport);
         }

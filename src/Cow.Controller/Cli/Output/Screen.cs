@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
+using Cow.Controller.Ipc;
 
 namespace Cow.Controller.Cli.Output;
 
@@ -33,6 +34,27 @@ internal sealed record Screen(TextWriter Out, TextWriter Error, bool Terminal, b
     [SuppressMessage("Reliability", "CA2000", Justification = "It lives as long as the process, and keeps nothing back.")]
     private static TextWriter Output() => TextWriter.Synchronized(
         new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), OutputBytes) { AutoFlush = true });
+
+    /// <summary>What was written did not go anywhere: no room, or a descriptor that is not open for writing.</summary>
+    public static bool IsUnwritable(Exception e) => e is IOException or UnauthorizedAccessException;
+
+    /// <summary>Writes the answer of a verb that has done something: who is not told so must not believe that nothing was done.</summary>
+    /// <param name="about">What it was done to.</param>
+    /// <param name="write">Writes it.</param>
+    /// <exception cref="CliException">It could not be written.</exception>
+    public void WriteDone(string about, Action<TextWriter> write)
+    {
+        try
+        {
+            write(Out);
+        }
+        catch (Exception e) when (IsUnwritable(e))
+        {
+            Failure why = Failures.Of(e);
+            throw new CliException(
+                why.Code, about, $"what was asked for is done, only the answer could not be written ({why.Reason})", "do not ask for it again");
+        }
+    }
 
     public void Write(Sheet sheet)
     {
