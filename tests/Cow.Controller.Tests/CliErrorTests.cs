@@ -2,6 +2,7 @@
 using System.Text.RegularExpressions;
 using Cow.Controller.Cli;
 using Cow.Controller.Cli.Output;
+using Cow.Controller.Daemon;
 using Cow.Controller.Ipc;
 using Cow.Controller.Tests.Fakes;
 using Cow.DmIoctl;
@@ -60,6 +61,19 @@ internal sealed partial class CliErrorTests
             Assert.That(_world.Requests, Is.Empty);
             Assert.That(_world.Starts, Is.Zero);
         });
+    }
+
+    /// <summary>The unique id of a device of ours has a prefix, and room for no more than a name of this length.</summary>
+    [TestCase("remove", 121, ExitCode.Done)]
+    [TestCase("remove", 122, ExitCode.Usage)]
+    [TestCase("create", 122, ExitCode.Usage)]
+    [TestCase("table", 127, ExitCode.NotFound)]
+    [TestCase("table", 128, ExitCode.Usage)]
+    public void AnErrorAboutANameTellsHowLongOneMayBe(string verb, int length, ExitCode code)
+    {
+        Assert.That(_world.Run($"{verb} {new string('x', length)}{(verb == "create" ? " b c" : "")}"), Is.EqualTo(code));
+        Assert.That(_world.Error.ToString(), code == ExitCode.Usage ? Does.Contain($"take 1 to {length - 1} letters") : Does.Not.Contain("letters"));
+        Assert.That(MappedDevice.UuidOf(new string('x', MappedDevice.LongestName)).Value, Has.Length.EqualTo(DmUuid.MaxLength));
     }
 
     [TestCase("No space left on device : '/a/b'", "/a/b", "No space left on device")]

@@ -64,4 +64,4 @@ cowctl create "$name" "$BASE_DISK" "$COW_DISK" --size 64M
 cmp -n 33554432 "/dev/mapper/$name" /payload/random || fail "what was written is gone"
 cowctl remove "$name"
 expect_fail cowctl create "${name}1" "$BASE_DISK" "$COW_DISK" --size 64M
-[[ $OUTPUT == *"is not a device name"* ]] || fail "$OUTPUT"
+[[ $OUTPUT == *"1 to 121 letters"* ]] || fail "$OUTPUT"

@@ -16,7 +16,7 @@ internal sealed class TableCommand : Command
         Option<bool> json = Symbols.Json();
         Add(name);
         Add(json);
-        SetAction(parsed => Run(host, DeviceName.Checked(parsed.GetRequiredValue(name)), parsed.GetValue(json)));
+        SetAction(parsed => Run(host, DeviceName.OfMapped(parsed.GetRequiredValue(name)), parsed.GetValue(json)));
     }
 
     private int Run(CliHost host, string name, bool json)
