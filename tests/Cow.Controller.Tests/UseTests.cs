@@ -79,6 +79,18 @@ internal sealed class UseTests : IDisposable
         }
     }
 
+    [Test]
+    public void AnOrdinaryUserIsToldOfAMistypedFile()
+    {
+        Directory.CreateDirectory(_world.Paths.Run, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        ShowToOthers(Path.GetDirectoryName(_world.Paths.Run)!);
+        using (new OrdinaryUser())
+        {
+            Assert.That(() => Directory.GetFiles(_world.Paths.Run), Throws.TypeOf<UnauthorizedAccessException>());
+            Assert.That(_world.Run("map", _world.In("mistyped")), Is.EqualTo(ExitCode.NotFound), _world.Error);
+        }
+    }
+
     [TestCase(true, ExitCode.Done)]
     [TestCase(false, ExitCode.InUse)]
     public void WhatOthersOnlyReadMayBeRead(bool readOnly, ExitCode expected)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using System.CommandLine;
 using Cow.Controller.Cli.Images;
+using Cow.Controller.Cli.Real;
 using Cow.Controller.Cli.Values;
 using Cow.Controller.Daemon;
 using Cow.Formats.Images;
@@ -51,7 +52,7 @@ internal sealed class MapCommand : Command
     private ImageSpec Spec(CliHost host, ParseResult parsed)
     {
         string image = parsed.GetRequiredValue(_image);
-        DeviceState? device = File.Exists(image) ? null : new StateStore(host.Paths).ReadAll().FirstOrDefault(state => state.Spec.Name == image);
+        DeviceState? device = File.Exists(image) ? null : StoreUsers.KnownStates(host.Paths).FirstOrDefault(state => state.Spec.Name == image);
         ImageSpec spec = new(device?.Spec.Cow ?? DevicePath.Absolute("image", image), parsed.GetValue(_format) ?? device?.Format)
         {
             // What a device was made with holds for its map.

@@ -15,6 +15,20 @@ internal static class StoreUsers
     public static void RequireNoWriter(DaemonPaths paths, string path) =>
         Require(paths, path, static state => !state.Spec.ReadOnly, static (uses, path) => uses.Base(path));
 
+    /// <summary>States of the live devices. Only root may look: for others there are none, and they are kept from the files of a device by the locks that its
+    /// daemon holds on them.</summary>
+    public static List<DeviceState> KnownStates(DaemonPaths paths)
+    {
+        try
+        {
+            return new StateStore(paths).ReadAll();
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+
     private static void Require(DaemonPaths paths, string path, Func<DeviceState, bool> counts, Action<UseChecks, string> check)
     {
         if (KnownStates(paths).FirstOrDefault(state => counts(state) && Stores(state).Any(used => Same(used, path))) is { } ours)
@@ -35,19 +49,6 @@ internal static class StoreUsers
         finally
         {
             dm?.Dispose();
-        }
-    }
-
-    // Only root may look. Others are kept from the files of a device by the locks that its daemon holds on them.
-    private static List<DeviceState> KnownStates(DaemonPaths paths)
-    {
-        try
-        {
-            return new StateStore(paths).ReadAll();
-        }
-        catch (UnauthorizedAccessException)
-        {
-            return [];
         }
     }
 
