@@ -11,15 +11,16 @@ namespace Cow.DmIoctl;
 internal static class FileOpen
 {
     /// <summary>Opens, close-on-exec; throws <see cref="LinuxException"/>.</summary>
-    /// <param name="path">A file that exists.</param>
+    /// <param name="path">A file that exists, unless the flags make it.</param>
     /// <param name="flags">O_*.</param>
     /// <param name="advice">For the error, where the path does not exist or has no driver.</param>
-    public static SafeFileHandle Open(string path, int flags, string? advice = null)
+    /// <param name="mode">Permissions of a file that is made, less those that the umask takes.</param>
+    public static SafeFileHandle Open(string path, int flags, string? advice = null, UnixFileMode mode = UnixFileMode.None)
     {
         int fd;
         do
         {
-            fd = LibC.Open(path, flags | FileNumbers.CloseOnExec, 0);
+            fd = LibC.Open(path, flags | FileNumbers.CloseOnExec, (uint)mode);
         }
         while (Syscall.Interrupted(fd));
         if (fd >= 0)

@@ -11,7 +11,10 @@ namespace Cow.DmIoctl;
 /// <param name="Inode">The file on it.</param>
 /// <param name="Blocks">Blocks of 512 bytes that it occupies.</param>
 /// <param name="Changed">When it or its content was changed last.</param>
-internal readonly record struct FileStatus(uint Mode, DeviceNumber Node, DeviceNumber Device, ulong Inode, ulong Blocks, DateTime Changed)
+/// <param name="User">Its owner.</param>
+/// <param name="Group">Its group.</param>
+internal readonly record struct FileStatus(
+    uint Mode, DeviceNumber Node, DeviceNumber Device, ulong Inode, ulong Blocks, DateTime Changed, uint User, uint Group)
 {
     /// <summary>It is a block device.</summary>
     public bool IsBlock => (Mode & StatNumbers.TypeMask) == StatNumbers.Block;
@@ -61,6 +64,6 @@ internal readonly record struct FileStatus(uint Mode, DeviceNumber Node, DeviceN
         return result < 0
             ? null
             : new FileStatus(status.Mode, new DeviceNumber(status.NodeMajor, status.NodeMinor),
-                new DeviceNumber(status.DeviceMajor, status.DeviceMinor), status.Inode, status.Blocks, TimeOf(status.Changed));
+                new DeviceNumber(status.DeviceMajor, status.DeviceMinor), status.Inode, status.Blocks, TimeOf(status.Changed), status.User, status.Group);
     }
 }

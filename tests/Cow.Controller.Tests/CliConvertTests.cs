@@ -73,6 +73,32 @@ internal sealed class CliConvertTests : IDisposable
         Assert.That(_world.Files, Has.Length.EqualTo(2));
     }
 
+    /// <summary>Whoever may not open the old file may not open the new one, while it is written and afterwards.</summary>
+    [Test]
+    public void WhoMayOpenAFileStaysWhenItIsReplaced()
+    {
+        const UnixFileMode Shared = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead;
+        const UnixFileMode Own = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        string raw = _world.Raw("disk");
+        File.WriteAllText(_world.In("copy"), "theirs");
+        File.SetUnixFileMode(_world.In("copy"), Shared);
+        if (Environment.IsPrivilegedProcess)
+        {
+            using System.Diagnostics.Process chown = System.Diagnostics.Process.Start("chown", ["65534:65534", _world.In("copy")]);
+            chown.WaitForExit();
+        }
+
+        FileRights before = FileRights.Of(_world.In("copy"));
+        ConvertSpec spec = new(new ImageSpec(raw, "raw"), _world.In("copy"), "raw", false, new Dictionary<string, string>(), true, 2);
+        List<UnixFileMode> modes = [];
+        new Converter(_world.Paths, spec).Run((_, _) => modes.Add(File.GetUnixFileMode(Temporary())), CancellationToken.None);
+        Assert.That(modes, Is.Not.Empty.And.All.EqualTo(Own));
+        Assert.That(FileRights.Of(_world.In("copy")), Is.EqualTo(before));
+        Assert.That(File.ReadAllBytes(_world.In("copy")), Is.EqualTo(File.ReadAllBytes(raw)));
+
+        string Temporary() => _world.In(_world.Files.Single(static file => file.StartsWith(".cowctl-", StringComparison.Ordinal)));
+    }
+
     [Test]
     public void WhatIsNeitherFileNorBlockDeviceIsLeftAlone()
     {

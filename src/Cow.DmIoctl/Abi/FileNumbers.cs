@@ -13,6 +13,8 @@ internal static class FileNumbers
     public const int WriteOnly = 1;
     [CName("O_RDWR")]
     public const int ReadWrite = 2;
+    [CName("O_CREAT")]
+    public const int Create = 0x40;
     [CName("O_EXCL")]
     public const int Exclusive = 0x80;
     [CName("O_CLOEXEC")]

@@ -14,7 +14,7 @@ internal sealed class Destination : IDisposable
 {
     private readonly ImageLocks _locks = new();
     private readonly string? _temporary;
-    private readonly bool _replaces;
+    private readonly FileRights? _replaced;
     private bool _published;
 
     /// <summary>Opens it.</summary>
@@ -26,7 +26,6 @@ internal sealed class Destination : IDisposable
     {
         Path = RealPath(path);
         bool present = System.IO.File.Exists(Path);
-        _replaces = present;
         try
         {
             RefuseUnfit(path, present, force);
@@ -43,11 +42,9 @@ internal sealed class Destination : IDisposable
             }
 
             _temporary = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(Path)!, $".cowctl-{Guid.NewGuid():N}");
-            File = PlainFile.CreateNew(_temporary, Path);
-            if (present)
-            {
-                System.IO.File.SetUnixFileMode(_temporary, System.IO.File.GetUnixFileMode(Path));
-            }
+            // Who may not open what is replaced may not open what replaces it, also not while that is written.
+            _replaced = present ? FileRights.Of(Path) : null;
+            File = PlainFile.CreateNew(_temporary, Path, ownerOnly: present);
         }
         catch (RefusedException e)
         {
@@ -78,13 +75,18 @@ internal sealed class Destination : IDisposable
     /// <exception cref="CliException">Something came there.</exception>
     public void Publish()
     {
+        if (_replaced is { } rights)
+        {
+            File.Give(rights);
+        }
+
         File.FlushNow();
         if (_temporary is null)
         {
             return;
         }
 
-        if (_replaces)
+        if (_replaced is not null)
         {
             System.IO.File.Move(_temporary, Path, overwrite: true);
         }

@@ -65,8 +65,12 @@ internal sealed class PlainFile : IImageFile
     /// <summary>Makes an empty file, under a name that there is not yet.</summary>
     /// <param name="path">Where.</param>
     /// <param name="name">What it is called in messages.</param>
-    public static PlainFile CreateNew(string path, string name) =>
-        Over(OpenHandle(path, FileMode.CreateNew, writable: true), name, device: false, holdsFlushes: true);
+    /// <param name="ownerOnly">Nobody else can open it before <see cref="Give"/>; else who may is up to the umask.</param>
+    public static PlainFile CreateNew(string path, string name, bool ownerOnly = false) => Over(
+        ownerOnly ? FileRights.CreateOwn(path) : OpenHandle(path, FileMode.CreateNew, writable: true), name, device: false, holdsFlushes: true);
+
+    /// <summary>Makes it another's, and lets others open it.</summary>
+    public void Give(FileRights rights) => rights.GiveTo(_handle);
 
     public void SetLength(long bytes)
     {
