@@ -79,6 +79,13 @@ internal sealed class ImagePartsTests
     }
 
     [Test]
+    public void AnImageIsNoDirectory()
+    {
+        Assert.That(Refusal(Plain with { Cow = _directory }).Reason, Is.EqualTo("is neither a regular file nor a block device"));
+        Assert.That(Refusal(Plain with { Base = _directory }).Reason, Is.EqualTo("is neither a regular file nor a block device"));
+    }
+
+    [Test]
     [Category("Root")]
     public void ANewImageIsMadeAsItIsAsked()
     {

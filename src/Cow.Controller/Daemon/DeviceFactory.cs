@@ -180,8 +180,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
     private void Resolve(PartsBuilder parts, CreateSpec spec, ImageLocks locks)
     {
         string basePath = PartsBuilder.Existing(spec.Base!);
-        bool device = BlockDevice.IsBlockDevice(spec.Cow);
-        bool exists = device || File.Exists(spec.Cow);
+        bool exists = PartsBuilder.Exists(spec.Cow);
         if (exists && BlockDevice.IdentityOf(spec.Cow) == BlockDevice.IdentityOf(basePath))
         {
             throw new RefusedException(ExitCode.Usage, spec.Cow, "is the base itself", "give another device or file for the changes");
@@ -227,7 +226,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
             return;
         }
 
-        if (!BlockDevice.IsBlockDevice(bitmap) && !File.Exists(bitmap))
+        if (!PartsBuilder.Exists(bitmap))
         {
             StoreOpener.MayMake(spec, bitmap);
             long room = checked((long)Room(spec, bytes).MetadataBytes);

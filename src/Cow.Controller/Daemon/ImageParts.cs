@@ -176,7 +176,7 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
     /// <summary>Whether an image is to be made: no file, or a device that bears nothing.</summary>
     private static bool IsEmpty(string path)
     {
-        if (!File.Exists(path))
+        if (!PartsBuilder.Exists(path))
         {
             return true;
         }

@@ -139,7 +139,25 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
         Set(State with { CreatedAs = [.. State.CreatedAs, made] });
     }
 
-    public static string Existing(string path) => File.Exists(path) || BlockDevice.IsBlockDevice(path)
+    /// <summary>Whether there is a file or block device. Anything else is refused before somebody opens it: a pipe would be waited for.</summary>
+    public static bool Exists(string path)
+    {
+        if (BlockDevice.IsFileOrBlockDevice(path))
+        {
+            return true;
+        }
+
+        if (!Path.Exists(path))
+        {
+            return false;
+        }
+
+        throw File.ResolveLinkTarget(path, returnFinalTarget: true) is { } end && !Path.Exists(end.FullName)
+            ? new RefusedException(ExitCode.NotFound, path, $"is a link to {end.FullName}, which does not exist", "make that first, or name another path")
+            : new RefusedException(ExitCode.BadStore, path, "is neither a regular file nor a block device", "name one");
+    }
+
+    public static string Existing(string path) => Exists(path)
         ? path
         : throw new RefusedException(ExitCode.NotFound, path, "does not exist", "check the path");
 

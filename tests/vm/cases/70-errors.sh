@@ -36,6 +36,9 @@ refused 2 "" cowctl create bad/name /tmp/golden.img /tmp/new.cow
 refused 2 "" cowctl create bad /tmp/golden.img
 refused 2 "" cowctl create bad /tmp/golden.img /tmp/golden.img
 refused 2 "" cowctl frobnicate
+refused 8 "neither a regular file" cowctl create bad /tmp/golden.img /tmp
+refused 8 "neither a regular file" cowctl create bad /tmp /tmp/new.cow
+refused 8 "neither a regular file" cowctl create bad /tmp/golden.img /tmp --format qcow2
 
 # Files that somebody else attached: a base may be read, a store may not.
 truncate -s 64M /tmp/good.cow
