@@ -26,7 +26,7 @@ internal static class KernelModule
                 ExitCode.NoModule,
                 $"module {Name}",
                 said.Length > 0 ? $"cannot be loaded ({said})" : "cannot be loaded",
-                Cure(said));
+                code == Tool.Missing ? $"install modprobe (Debian: kmod), then run \"modprobe {Name}\"" : Cure(said));
         }
     }
 
