@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 using System.CommandLine;
 using System.Runtime.CompilerServices;
+using System.Text.Json.Serialization.Metadata;
 using Cow.Controller.Cli;
 using Cow.Controller.Cli.Commands;
 using Cow.Controller.Cli.Output;
+using Cow.Controller.Daemon;
+using Cow.Controller.Ipc;
+using Cow.Formats;
 using NUnit.Framework;
 
 namespace Cow.Controller.Tests;
@@ -38,6 +42,28 @@ internal sealed class CliManualTests
     }
 
     [Test]
+    public void EveryStateThatExplainTellsIsInTheManual([Values] ExtentKind kind, [Values] bool uncommitted, [Values] bool linear)
+    {
+        CreateSpec spec = new("vm1", "/b", "/c", null, null, null, [], null, null, NoSpacePolicy.Wait, false, false, false);
+        Extent where = new(new ChunkRun(0, 1), kind, default);
+        string state = DeviceReports.Explain(DeviceState.Of(spec), new ChunkGeometry(8, 8), 0, where, uncommitted, linear).State;
+        Assert.That(Json("explain"), Does.Match($@"[(, ]{state}[,)]"));
+    }
+
+    [Test]
+    public void EveryFieldOfInfoIsInTheManual()
+    {
+        string fields = Json("info");
+        Assert.Multiple(() =>
+        {
+            foreach (JsonPropertyInfo field in CliJson.Default.ImageReport.Properties)
+            {
+                Assert.That(fields, Does.Match($@"\b{field.Name}\b"));
+            }
+        });
+    }
+
+    [Test]
     public void EveryVerbAndOptionIsInTheManual()
     {
         CliFakeWorld world = new();
@@ -55,4 +81,7 @@ internal sealed class CliManualTests
             }
         });
     }
+
+    /// <summary>What the chapter JSON says of a verb.</summary>
+    private static string Json(string verb) => Manual().Split("# JSON\n")[^1].Split($"\n*{verb}*\n")[1].Split("\n\n")[0];
 }
