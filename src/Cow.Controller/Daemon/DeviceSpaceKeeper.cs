@@ -13,6 +13,8 @@ internal sealed class DeviceSpaceKeeper : ISpaceKeeper, IDisposable
 
     private readonly SafeFileHandle _device;
     private readonly SafeFileHandle? _file;
+
+    // Bytes of the file that are known to have blocks, all of them.
     private long _from;
     private long _to;
 
@@ -30,15 +32,14 @@ internal sealed class DeviceSpaceKeeper : ISpaceKeeper, IDisposable
 
     public bool Ensure(int device, ByteRange bytes)
     {
-        if (_file is null || device != 0 || bytes.Length == 0 || (bytes.Offset >= _from && bytes.Offset + bytes.Length <= _to))
+        long end = bytes.Offset + bytes.Length;
+        if (_file is null || device != 0 || bytes.Length == 0 || (bytes.Offset >= _from && end <= _to))
         {
             return true;
         }
 
-        long end = bytes.Offset + bytes.Length;
-        bool goesOn = bytes.Offset >= _to - Ahead && bytes.Offset <= _to && _to > 0;
         long ahead = Math.Min(end + Ahead, RandomAccess.GetLength(_file));
-        if (goesOn && ahead > end && Preallocate(_to, ahead - _to))
+        if (bytes.Offset >= _from && bytes.Offset <= _to && ahead > end && Preallocate(_to, ahead - _to))
         {
             _to = ahead;
             return true;
@@ -49,8 +50,9 @@ internal sealed class DeviceSpaceKeeper : ISpaceKeeper, IDisposable
             return false;
         }
 
-        _from = goesOn ? Math.Min(_from, bytes.Offset) : bytes.Offset;
-        _to = goesOn ? Math.Max(_to, end) : end;
+        // Beside each other, as data and the metadata that will name it mostly are; of what lies in a gap nothing is known.
+        bool beside = bytes.Offset <= _to && end >= _from;
+        (_from, _to) = beside ? (Math.Min(_from, bytes.Offset), Math.Max(_to, end)) : (bytes.Offset, end);
         return true;
     }
 
