@@ -131,8 +131,8 @@ public static class BlockDevice
 
     /// <summary>
     /// Gives blocks to a range of a file, which reads as before and cannot fail for want of space any more. The file
-    /// grows where the range ends behind it. ENOSPC where there is not enough; EOPNOTSUPP where the file system
-    /// cannot.
+    /// grows where the range ends behind it. <see cref="LinuxException.IsForWantOfRoom"/> where there is not enough;
+    /// EOPNOTSUPP where the file system cannot.
     /// </summary>
     /// <param name="handle">A file open for writing.</param>
     /// <param name="offset">First byte.</param>

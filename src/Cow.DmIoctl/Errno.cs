@@ -96,6 +96,9 @@ public enum Errno
     /// <summary>Taken over, or of another generation.</summary>
     ESTALE = 116,
 
+    /// <summary>A quota is used up.</summary>
+    EDQUOT = 122,
+
     /// <summary>Cancelled.</summary>
     ECANCELED = 125,
 }

@@ -25,6 +25,9 @@ public sealed class LinuxException : IOException
     /// <summary>What the kernel said.</summary>
     public Errno Errno { get; }
 
+    /// <summary>There is no room: on the file system, in a quota, or in a file that is as large as one can be.</summary>
+    public bool IsForWantOfRoom => Errno is Errno.ENOSPC or Errno.EDQUOT or Errno.EFBIG;
+
     /// <summary>What was tried.</summary>
     public string Operation { get; }
 

@@ -173,6 +173,8 @@ internal sealed partial class CliErrorTests
     [TestCase(Errno.EBUSY, ExitCode.InUse)]
     [TestCase(Errno.EACCES, ExitCode.Permission)]
     [TestCase(Errno.ENOENT, ExitCode.NotFound)]
+    [TestCase(Errno.ENOSPC, ExitCode.NoSpace)]
+    [TestCase(Errno.EDQUOT, ExitCode.NoSpace)]
     [TestCase(Errno.EIO, ExitCode.Kernel)]
     public void WhatTheKernelRefusesIsClassified(Errno errno, ExitCode code)
     {

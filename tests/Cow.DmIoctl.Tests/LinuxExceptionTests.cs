@@ -15,6 +15,13 @@ internal sealed class LinuxExceptionTests
         new LinuxException((Errno)40, "open", null).Message,
         Is.EqualTo("open: Too many levels of symbolic links (40)"));
 
+    [TestCase(Errno.ENOSPC, true)]
+    [TestCase(Errno.EDQUOT, true)]
+    [TestCase(Errno.EFBIG, true)]
+    [TestCase(Errno.EIO, false)]
+    public void AQuotaIsRoomToo(Errno errno, bool room) =>
+        Assert.That(new LinuxException(errno, "fallocate", null).IsForWantOfRoom, Is.EqualTo(room));
+
     [Test]
     public void HeadersAreForTheReportNotForTheSentence()
     {

@@ -20,7 +20,7 @@ internal static class Failures
         UnauthorizedAccessException e => new Failure(ExitCode.Permission, "cowctl", e.Message.TrimEnd('.'), "run it with sudo"),
         FileNotFoundException { FileName: { } file } => new Failure(ExitCode.NotFound, file, "there is no such file or device", "check the path"),
         DirectoryNotFoundException e => new Failure(ExitCode.NotFound, "cowctl", e.Message.TrimEnd('.'), "check the path"),
-        IOException { HResult: (int)Errno.ENOSPC } e => OfFile(e, ExitCode.NoSpace, "make room first"),
+        IOException { HResult: (int)Errno.ENOSPC or (int)Errno.EDQUOT } e => OfFile(e, ExitCode.NoSpace, "make room first"),
         IOException e => OfFile(e, ExitCode.Kernel, "see the kernel log (dmesg)"),
         _ => new Failure(
             ExitCode.Internal,
@@ -52,7 +52,7 @@ internal static class Failures
             Errno.EPROTO => (ExitCode.NoModule, "install module and cowctl of one version"),
             Errno.ENOENT or Errno.ENXIO or Errno.ENODEV => (ExitCode.NotFound, "check the name"),
             Errno.EBUSY => (ExitCode.InUse, "end what uses it first"),
-            Errno.ENOSPC => (ExitCode.NoSpace, "make room first"),
+            Errno.ENOSPC or Errno.EDQUOT => (ExitCode.NoSpace, "make room first"),
             _ => (ExitCode.Kernel, "see the kernel log (dmesg)"),
         };
         return advice < 0 ? new Failure(code, about, text, cure) : new Failure(code, about, text[..advice], text[(advice + 2)..]);

@@ -78,7 +78,7 @@ internal sealed class DeviceSpaceKeeper : ISpaceKeeper, IDisposable
             // This file system cannot promise; then a copy that meets ENOSPC is failed by the kernel.
             return true;
         }
-        catch (LinuxException e) when (e.Errno is Errno.ENOSPC or Errno.EFBIG)
+        catch (LinuxException e) when (e.IsForWantOfRoom)
         {
             return false;
         }

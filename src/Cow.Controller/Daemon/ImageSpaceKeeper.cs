@@ -147,7 +147,7 @@ internal sealed class ImageSpaceKeeper : ISpaceKeeper, IDisposable
 
                 return true;
             }
-            catch (LinuxException e) when (e.Errno is Errno.ENOSPC or Errno.EFBIG)
+            catch (LinuxException e) when (e.IsForWantOfRoom)
             {
                 return false;
             }

@@ -19,7 +19,7 @@ internal sealed class RefusedException : Exception
         RefusedException refused => refused.Failure,
         ImageFormatException bad => new(ExitCode.BadStore, bad.File, bad.Message, "run \"cowctl check\" on it"),
         LinuxException { Errno: Errno.EPERM or Errno.EACCES } no => new(ExitCode.Permission, about, no.Message, "run the daemon as root"),
-        LinuxException { Errno: Errno.ENOSPC } full => new(ExitCode.NoSpace, about, full.Message, "make room"),
+        LinuxException { Errno: Errno.ENOSPC or Errno.EDQUOT } full => new(ExitCode.NoSpace, about, full.Message, "make room"),
         LinuxException no => new(ExitCode.Kernel, about, no.Message, "see \"dmesg\" for the kernel's own words"),
         FileNotFoundException or DirectoryNotFoundException => new(ExitCode.NotFound, about, e.Message, "check the path"),
         ArgumentException => new(ExitCode.Usage, about, e.Message, "see \"cowctl create --help\""),
