@@ -30,6 +30,26 @@ internal sealed class CowEngineTests
     }
 
     [Test]
+    public void WritersThatGotEnospcAreForgotten()
+    {
+        (FakeKernel kernel, FakeController controller) = Small(wait: false);
+        _ = FillUp(kernel, controller);
+        int failed = 0;
+        long before = GC.GetTotalMemory(forceFullCollection: true);
+        for (int i = 0; i < 100_000; i++)
+        {
+            FakeBio write = kernel.Write(31 * Chunk, 1, 1);
+            controller.Turn();
+            failed += write is { Failed: true, Error: (int)Errno.ENOSPC } ? 1 : 0;
+        }
+
+        long kept = GC.GetTotalMemory(forceFullCollection: true) - before;
+        GC.KeepAlive(controller);
+        Assert.That(failed, Is.EqualTo(100_000));
+        Assert.That(kept, Is.LessThan(1 << 20));
+    }
+
+    [Test]
     public void WithPolicyWaitAWriterOfAFullHostGoesOnAfterRetry()
     {
         (FakeKernel kernel, FakeController controller) = Full();

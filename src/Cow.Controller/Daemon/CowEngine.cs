@@ -145,6 +145,9 @@ internal sealed class CowEngine
     /// <summary>The kernel refused a reply; adds what is to be sent instead.</summary>
     public void Refused(in CowReply reply, Errno error, ReplyBuffer replies) => _refusals.Handle(reply, error, replies);
 
+    /// <summary>The kernel has all replies, also what was said instead of those that it refused.</summary>
+    public void Delivered() => _held.Delivered();
+
     /// <summary>The channel is closed: nothing is told any more, and nothing answered.</summary>
     public void End() => _placed.Clear();
 

@@ -315,6 +315,7 @@ internal sealed class FaultLoop : IDisposable
             else if (sent == _replies.Count && _instead.Count == 0)
             {
                 _replies.Clear();
+                _engine.Delivered();
                 return result.Events;
             }
         }

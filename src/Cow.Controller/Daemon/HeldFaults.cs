@@ -6,6 +6,7 @@ namespace Cow.Controller.Daemon;
 /// <summary>Write faults for which there is no room. The kernel holds them; a few it cannot, and those are kept here.</summary>
 internal sealed class HeldFaults
 {
+    // Those whose replies are on their way, by their ids: which of them the kernel refuses is not known yet.
     private readonly Dictionary<ulong, CowEvent> _held = [];
     private readonly List<CowEvent> _parked = [];
 
@@ -24,10 +25,12 @@ internal sealed class HeldFaults
         return known;
     }
 
-    /// <summary>Forgets all: the kernel asks again for those that it holds, the caller answers those that it cannot.</summary>
+    /// <summary>All replies are with the kernel, and those that it refuses have come back: it asks again for what it holds.</summary>
+    public void Delivered() => _held.Clear();
+
+    /// <summary>Forgets all: the caller answers them.</summary>
     public CowEvent[] TakeParked()
     {
-        _held.Clear();
         CowEvent[] parked = [.. _parked];
         _parked.Clear();
         return parked;
