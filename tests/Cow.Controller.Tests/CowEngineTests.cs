@@ -71,6 +71,62 @@ internal sealed class CowEngineTests
         Assert.That(controller.Engine.WaitingForSpace, Is.False);
     }
 
+    /// <summary>On a file system that promises no blocks it is a copy that finds it full, and the kernel that holds the fault.</summary>
+    [TestCase(false)]
+    [TestCase(true)]
+    public void WithPolicyErrorAWriterWhoseCopyFindsNoRoomGetsEnospcToo(bool grants)
+    {
+        MemoryDisk cow = Disk(64);
+        var kernel = new FakeKernel(Sectors, Chunk, _base, cow);
+        var controller = new FakeController(kernel, "snapshot", create: true, waitForSpace: false, grants, _base, cow);
+        controller.Turns(4);
+        FakeBio write = kernel.Write(0, 2 * Chunk, 5);
+        controller.Turns(2);
+        kernel.EndCopy(0, failWriting: true, Errno.ENOSPC);
+        Assert.That(write.Done, Is.False);
+        controller.Turns(3);
+        Assert.That((write.Failed, write.Error, controller.Engine.WaitingForSpace), Is.EqualTo((true, (int)Errno.ENOSPC, false)));
+        // There may be room by the next time.
+        FakeBio again = Written(kernel, controller, Chunk, 6);
+        Assert.That((again is { Done: true, Failed: false }, kernel.Read(Chunk, 1).Result[0]), Is.EqualTo((true, 6UL)));
+        Assert.That((kernel.Faults, kernel.Violations.Count, controller.Engine.Mode), Is.EqualTo((0, 0, EngineMode.ReadWrite)));
+    }
+
+    [Test]
+    public void WithPolicyWaitAWriterWhoseCopyFindsNoRoomGoesOnAfterRetry()
+    {
+        (FakeKernel kernel, FakeController controller) = Full();
+        FakeBio write = kernel.Write(0, 2 * Chunk, 5);
+        controller.Turns(2);
+        kernel.EndCopy(0, failWriting: true, Errno.ENOSPC);
+        controller.Turns(3);
+        Assert.That((write.Done, controller.Engine.WaitingForSpace), Is.EqualTo((false, true)));
+        _ = controller.Ask((engine, replies) =>
+        {
+            engine.Grow(replies);
+            return true;
+        });
+        controller.Turns(3);
+        kernel.EndCopy(0);
+        Assert.That((write is { Done: true, Failed: false }, controller.Engine.WaitingForSpace), Is.EqualTo((true, false)));
+        Assert.That(kernel.Violations, Is.Empty);
+    }
+
+    [Test]
+    public void NothingIsTriedAgainBeforeThePictureIsComplete()
+    {
+        MemoryDisk cow = Disk(64);
+        var kernel = new FakeKernel(Sectors, Chunk, _base, cow);
+        var controller = new FakeController(kernel, "snapshot", create: true, waitForSpace: false, _base, cow);
+        var replies = new ReplyBuffer(new ChunkGeometry(Sectors, Chunk), new DeviceIndices(0, -1), FakeKernel.Generation);
+        controller.Engine.Handle(FailedInThePicture(Errno.ENOSPC), replies);
+        Assert.That(replies.Count, Is.Zero);
+        controller.Engine.Handle(new CowEvent { Type = CowEventType.PictureEnd, Flags = CowEventFlags.Picture }, replies);
+        Assert.That((replies.Count, replies.Replies[0].Op), Is.EqualTo((1, CowOp.Retry)));
+        controller.Engine.Handle(new CowEvent { Type = CowEventType.WriteFault, Id = 1, Chunk = 0, Count = 1 }, replies);
+        Assert.That((replies.Count, replies.Replies[1].Op, replies.Replies[1].ErrorNumber), Is.EqualTo((2, CowOp.Error, Errno.ENOSPC)));
+    }
+
     [Test]
     public void WhoAskedIsNotAnsweredBeforeTheKernelHasTheReply()
     {
@@ -443,19 +499,20 @@ internal sealed class CowEngineTests
     public void APlaceThatFailedBeforeThePictureToldOfItIsNotGivenAgain()
     {
         (FakeKernel kernel, FakeController controller) = Granted("snapshot", Disk(64), grantsFirst: false);
-        // The first place of the store: chunk 0 is its header, chunk 1 the list.
-        var failed = new CowEvent
-        {
-            Type = CowEventType.Failed, Flags = CowEventFlags.Picture | CowEventFlags.WriteSide, Chunk = 0, Count = 1, Device = CowProtocol.CowDevice,
-            Sector = new Sectors(2 * Chunk), Error = Errno.EIO,
-        };
-        controller.Engine.Handle(failed, new ReplyBuffer(new ChunkGeometry(Sectors, Chunk), new DeviceIndices(0, -1), FakeKernel.Generation));
+        controller.Engine.Handle(FailedInThePicture(Errno.EIO), new ReplyBuffer(new ChunkGeometry(Sectors, Chunk), new DeviceIndices(0, -1), FakeKernel.Generation));
         FakeBio write = kernel.Write(0, 1, 1);
         controller.Turns(2);
         kernel.EndCopy(0);
         Assert.That(write is { Done: true, Failed: false }, Is.True);
         Assert.That((controller.Engine.Mode, kernel.ChunkAt(0).Sector), Is.EqualTo((EngineMode.ReadWrite, 3UL * Chunk)));
     }
+
+    /// <summary>Chunk 0 at the first place of a snapshot store, whose chunk 0 is the header and chunk 1 the list.</summary>
+    private static CowEvent FailedInThePicture(Errno error) => new()
+    {
+        Type = CowEventType.Failed, Flags = CowEventFlags.Picture | CowEventFlags.WriteSide, Chunk = 0, Count = 1, Device = CowProtocol.CowDevice,
+        Sector = new Sectors(2 * Chunk), Error = error,
+    };
 
     private (FakeKernel Kernel, FakeController Controller) Granted(string format, MemoryDisk cow, bool grantsFirst = true)
     {

@@ -231,7 +231,7 @@ internal sealed class CowEngine
                 Grants.Heard(e.Count);
                 break;
             case CowEventType.Failed:
-                TakeFailed(e);
+                TakeFailed(e, replies);
                 break;
             case CowEventType.Granted:
                 Grants.Adopt(_indices.ToGrant(e.Chunk, e.Count, e.Device, e.Sector));
@@ -251,6 +251,7 @@ internal sealed class CowEngine
                 // The others up to it were told.
                 _committed = e.Number;
                 Follow(e);
+                AskForRefused(replies);
                 break;
             default:
                 _ladder.Trouble($"the kernel sent an event of unknown type {e.Type}");
@@ -267,7 +268,11 @@ internal sealed class CowEngine
             return;
         }
 
-        if (!_placer.TryAnswer(e, replies))
+        if (_held.TakeRefused(e))
+        {
+            RefuseSpace(e, replies);
+        }
+        else if (!_placer.TryAnswer(e, replies))
         {
             AwaitSpace(e, replies);
         }
@@ -295,23 +300,23 @@ internal sealed class CowEngine
 
     private void AwaitSpace(in CowEvent e, ReplyBuffer replies)
     {
-        _held.Add(e);
-        if (Grants.Reclaim(replies))
+        // Perhaps there is room in what the kernel holds; asked again when it has come back.
+        bool reclaims = Grants.Reclaim(replies);
+        if (!reclaims && !WaitForSpace)
         {
-            // Perhaps there is room in what the kernel holds; asked again when it has come back.
-            replies.Hold(e.Id);
+            RefuseSpace(e, replies);
             return;
         }
 
-        WaitingForSpace |= WaitForSpace;
-        if (WaitForSpace)
-        {
-            replies.Hold(e.Id);
-        }
-        else
-        {
-            replies.Error(e.Id, Errno.ENOSPC);
-        }
+        WaitingForSpace |= !reclaims;
+        _held.Add(e);
+        replies.Hold(e.Id);
+    }
+
+    private void RefuseSpace(in CowEvent e, ReplyBuffer replies)
+    {
+        _held.Add(e);
+        replies.Error(e.Id, Errno.ENOSPC);
     }
 
     /// <summary>No new places any more; a chunk that has one all the same is told.</summary>
@@ -442,14 +447,14 @@ internal sealed class CowEngine
     private static InvalidDataException NotInOrder(ulong first, ulong last, int count) =>
         new($"{count} places from {first} on end with {last}");
 
-    private void TakeFailed(in CowEvent e)
+    private void TakeFailed(in CowEvent e, ReplyBuffer replies)
     {
         // Taken from a grant, it counts from now on as any place that was answered.
         _ = Adopt(e);
         if (e.Error == Errno.ENOSPC)
         {
-            // The kernel holds the fault; the place is as good as before once there is room.
-            WaitingForSpace = true;
+            // The place is as good as before once there is room.
+            AwaitSpaceInKernel(e, replies);
         }
         else if (e.Flags.HasFlag(CowEventFlags.WriteSide))
         {
@@ -458,6 +463,28 @@ internal sealed class CowEngine
 
         string side = e.Flags.HasFlag(CowEventFlags.WriteSide) ? "place" : "source";
         _ladder.CopyFailed($"copying chunks {e.Chunk}..{e.Chunk + e.Count - 1} failed at the {side} ({e.Error})");
+    }
+
+    /// <summary>The kernel holds the fault, which waits so; or is asked for at once, and refused then.</summary>
+    private void AwaitSpaceInKernel(in CowEvent e, ReplyBuffer replies)
+    {
+        if (WaitForSpace)
+        {
+            WaitingForSpace = true;
+            return;
+        }
+
+        _held.Refuse(e.Chunk);
+        AskForRefused(replies);
+    }
+
+    /// <summary>Until the picture is complete the kernel takes no RETRY.</summary>
+    private void AskForRefused(ReplyBuffer replies)
+    {
+        if (PictureComplete && _held.AnyRefused)
+        {
+            replies.Retry();
+        }
     }
 
     private void TakeRevoked(in CowEvent e, ReplyBuffer replies)

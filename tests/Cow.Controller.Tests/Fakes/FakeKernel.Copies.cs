@@ -29,6 +29,19 @@ internal sealed partial class FakeKernel
         }
     }
 
+    /// <summary>ENOSPC under a place that was thought to exist: asked again on RETRY.</summary>
+    private void HoldAgain(FakeFault fault)
+    {
+        (fault.Answered, fault.Held) = (0, true);
+        fault.Runs.Clear();
+        for (ulong chunk = fault.Chunk; chunk < fault.Chunk + fault.Count; chunk++)
+        {
+            _chunks[chunk].State = FakeChunkState.Asked;
+        }
+
+        _faults.Add(fault);
+    }
+
     private void CopyData(FakeRun run)
     {
         byte[] sector = new byte[MemoryDisk.SectorBytes];

@@ -105,6 +105,12 @@ internal sealed partial class FakeKernel
         }
 
         TellRests();
+        if (failWriting && error == Errno.ENOSPC)
+        {
+            HoldAgain(copy);
+            return;
+        }
+
         Finish(copy, failWriting);
         ulong first = copy.Chunk;
         for (ulong chunk = first; chunk < first + copy.Count; chunk++)
