@@ -83,7 +83,7 @@ internal sealed class PackedChunkTests
     public void AReadOnlyImageIsUnpackedToTheScratchFileUntilThatIsFull()
     {
         var file = new MemoryDisk("scratch", 64 * 4096);
-        CowEngine engine = Engine(new ScratchFile(file, 0, Geometry, 2 * 4096));
+        CowEngine engine = Engine(Scratch(file, chunks: 2));
         foreach (ulong chunk in (ulong[])[3, 9, 4])
         {
             engine.Handle(Fault(CowEventType.ReadFault, chunk), _replies);
@@ -99,6 +99,33 @@ internal sealed class PackedChunkTests
     }
 
     [Test]
+    public void AChunkThatIsAskedForAgainTakesNoMoreOfTheScratchFile()
+    {
+        using var file = new MemoryDisk("scratch", 64 * 4096);
+        CowEngine engine = Engine(Scratch(file, chunks: 2));
+        foreach (ulong chunk in (ulong[])[3, 3, 3, 9, 4, 9])
+        {
+            engine.Handle(Fault(CowEventType.ReadFault, chunk), _replies);
+        }
+
+        Assert.That(Answers(), Is.EqualTo([CowOp.Known, CowOp.Known, CowOp.Known, CowOp.Known, CowOp.Error, CowOp.Known]));
+    }
+
+    [Test]
+    public void WhatAFormerDaemonHadUnpackedIsCountedOnce()
+    {
+        using var file = new MemoryDisk("scratch", 64 * 4096);
+        Engine(Scratch(file, chunks: 3)).Handle(Fault(CowEventType.ReadFault, 3), _replies);
+        CowEngine next = Engine(Scratch(file, chunks: 3));
+        foreach (ulong chunk in (ulong[])[3, 9, 4, 5])
+        {
+            next.Handle(Fault(CowEventType.ReadFault, chunk), _replies);
+        }
+
+        Assert.That(Answers(), Is.EqualTo([CowOp.Known, CowOp.Known, CowOp.Known, CowOp.Known, CowOp.Error]));
+    }
+
+    [Test]
     public void TheBottomOfAChainStandsAsTheBase()
     {
         // Two images below the top one, and a scratch file behind them.
@@ -108,6 +135,16 @@ internal sealed class PackedChunkTests
     }
 
     private static CowEvent Fault(CowEventType type, ulong chunk) => new() { Type = type, Id = 1, Chunk = chunk, Count = 1, Flags = CowEventFlags.Unknown };
+
+    private IEnumerable<CowOp> Answers() => _replies.Replies.ToArray().Select(reply => reply.Op);
+
+    /// <summary>With room for some chunks. A chunk holds its number, so those that are there are not zero.</summary>
+    private static ScratchFile Scratch(MemoryDisk file, int chunks) => new(file, 0, Geometry, () =>
+    {
+        byte[] bytes = new byte[file.Length];
+        file.ReadAt(bytes, 0);
+        return (chunks - bytes.Chunk(4096).Count(chunk => chunk[0] != 0)) * 4096L;
+    });
 
     private CowEngine Engine(ScratchFile? scratch = null) =>
         new(_store, Geometry, new DeviceIndices(0), _space, NullLogger.Instance) { Scratch = scratch };

@@ -78,9 +78,9 @@ internal sealed class ImageStore : ServedStore
         if (state.ScratchFile is { } path)
         {
             _scratchFile = DirectFile.Open(path, write: true);
-            long taken = SparseFile.OccupiedBytes(path);
+            long most = state.Spec.Image!.ScratchBytes;
             _scratch = new ScratchFile(
-                _scratchFile, Chain.Layers.Count, new ChunkGeometry(state.Sectors, state.ChunkSectors), state.Spec.Image!.ScratchBytes - taken);
+                _scratchFile, Chain.Layers.Count, new ChunkGeometry(state.Sectors, state.ChunkSectors), () => most - SparseFile.OccupiedBytes(path));
         }
     }
 

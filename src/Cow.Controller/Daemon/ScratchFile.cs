@@ -11,11 +11,14 @@ namespace Cow.Controller.Daemon;
 /// <param name="file">The file. Closed by its opener.</param>
 /// <param name="layer">Its number among the layers.</param>
 /// <param name="geometry">The device.</param>
-/// <param name="room">Bytes that may still be unpacked.</param>
-internal sealed class ScratchFile(IImageFile file, int layer, ChunkGeometry geometry, long room)
+/// <param name="room">Asks for the bytes that the file may still take.</param>
+internal sealed class ScratchFile(IImageFile file, int layer, ChunkGeometry geometry, Func<long> room)
 {
     private readonly byte[] _buffer = new byte[geometry.ChunkSectors * ChunkGeometry.SectorBytes];
-    private long _room = room;
+
+    // Chunks that were unpacked here: they take no more room when the kernel has forgotten them, and asks again.
+    private readonly HashSet<ulong> _unpacked = [];
+    private long _room = room();
 
     /// <summary>Unpacks a chunk.</summary>
     /// <returns>Where it reads from now; null when the file has taken all that it may.</returns>
@@ -23,7 +26,7 @@ internal sealed class ScratchFile(IImageFile file, int layer, ChunkGeometry geom
     {
         var run = new ChunkRun(chunk, 1);
         int bytes = checked((int)geometry.SectorsOf(run) * ChunkGeometry.SectorBytes);
-        if (bytes > _room)
+        if (!HasRoom(chunk, bytes))
         {
             return null;
         }
@@ -32,7 +35,19 @@ internal sealed class ScratchFile(IImageFile file, int layer, ChunkGeometry geom
         format.Read(chunk, data);
         ulong sector = geometry.SectorOf(chunk);
         file.WriteAt(data, checked((long)sector * ChunkGeometry.SectorBytes));
-        _room -= bytes;
+        _room -= _unpacked.Add(chunk) ? bytes : 0;
         return new Extent(run, ExtentKind.Layer, new Place(layer, sector));
+    }
+
+    private bool HasRoom(ulong chunk, int bytes)
+    {
+        if (_unpacked.Contains(chunk) || bytes <= _room)
+        {
+            return true;
+        }
+
+        // What a former daemon had unpacked, and this one again, was counted twice.
+        _room = room();
+        return bytes <= _room;
     }
 }
