@@ -20,13 +20,14 @@ public enum Fill
 public readonly record struct ByteRange(long Offset, long Length);
 
 /// <summary>The answer to <see cref="ICowFormat.Allocate"/>.</summary>
-/// <param name="Placed">The chunks that got adjoining places: the first ones of those asked for. A count of 0 means that the store is full.</param>
+/// <param name="Placed">The chunks that got adjoining places: the first ones of those asked for. A count of 0 means that the store is full, or
+/// <see cref="ICowFormat.IsGivenUp"/>.</param>
 /// <param name="Fill">How the uncovered rest of each chunk is filled.</param>
 /// <param name="Source">Where <see cref="Formats.Fill.Copy"/> copies from; covers exactly the run of <paramref name="Placed"/>.</param>
 /// <param name="Metadata">Bytes of the store that the commit of these places will write for the first time. Whoever hands the places out
 /// first sees to it that they, and the places themselves, can be written (file blocks allocated). Length 0 where nothing new is needed.</param>
 public readonly record struct Allocation(PlacedRun Placed, Fill Fill, Extent Source, ByteRange Metadata)
 {
-    /// <summary>The store has no room for even the first chunk.</summary>
+    /// <summary>The store has no place for even the first chunk.</summary>
     public bool NoSpace => Placed.Run.Count == 0;
 }

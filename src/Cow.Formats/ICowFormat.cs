@@ -45,6 +45,9 @@ public interface ICowFormat : IDisposable
     /// <summary>The places given to these chunks could not be written: they are not given out again, the chunks have no place any more.</summary>
     void Abandon(ChunkRun run);
 
+    /// <summary>Whether a chunk that <see cref="Allocate"/> gave no place can only be at one that was abandoned: then more room is of no help.</summary>
+    bool IsGivenUp(ulong chunk) => false;
+
     /// <summary>Writes the metadata that names these places. Their data has been flushed. They come in the order in which they were placed.</summary>
     void Commit(ReadOnlySpan<PlacedRun> runs);
 

@@ -217,6 +217,23 @@ internal sealed class CowEngineTests
     }
 
     [Test]
+    public void AChunkWhoseOnlyPlaceIsBadFailsAndNobodyWaits()
+    {
+        (FakeKernel kernel, FakeController controller) = On(Disk(64), wait: true, "bitmap");
+        _ = kernel.Write(5 * Chunk, 1, 1);
+        controller.Turns(2);
+        kernel.EndCopy(0, failWriting: true);
+        FakeBio again = Written(kernel, controller, 5 * Chunk, 2);
+        FakeBio wide = kernel.Write(4 * Chunk, 3 * Chunk, 3);
+        controller.Turns(2);
+        Assert.That((again.Failed, again.Error, wide.Failed, wide.Error), Is.EqualTo((true, (int)Errno.EIO, true, (int)Errno.EIO)));
+        Assert.That((kernel.Faults, kernel.Copies, controller.Engine.WaitingForSpace), Is.EqualTo((0, 0, false)));
+        FakeBio beside = Written(kernel, controller, 4 * Chunk, 4);
+        Assert.That((beside.Failed, kernel.Read(4 * Chunk, 1).Result[0], kernel.Read(5 * Chunk, 1).Result[0]), Is.EqualTo((false, 4UL, 0UL)));
+        Assert.That((kernel.Violations.Count, controller.Engine.Mode), Is.EqualTo((0, EngineMode.ReadWrite)));
+    }
+
+    [Test]
     public void AStoreThatContradictsTheKernelIsNotServed()
     {
         MemoryDisk cow = Disk(64);
@@ -423,6 +440,7 @@ internal sealed class CowEngineTests
     public void AGrantedPlaceThatCouldNotBeWrittenIsNotTriedAgain(string format)
     {
         (FakeKernel kernel, FakeController controller) = Granted(format, Disk(64));
+        ulong granted = kernel.GrantsLeft;
         FakeBio write = kernel.Write(0, 1, 1);
         kernel.EndCopy(0, failWriting: true);
         ulong bad = kernel.ChunkAt(0).Sector;
@@ -432,7 +450,8 @@ internal sealed class CowEngineTests
         controller.Turns(2);
         if (format == "bitmap")
         {
-            Assert.That((again.Done, kernel.Copies), Is.EqualTo((false, 0)), "the place is fixed, and bad");
+            Assert.That((again.Failed, again.Error, kernel.Copies), Is.EqualTo((true, (int)Errno.EIO, 0)), "the place is fixed, and bad");
+            Assert.That((kernel.GrantsLeft, controller.Engine.WaitingForSpace), Is.EqualTo((granted, false)), "more room would be of no help");
             return;
         }
 
@@ -545,10 +564,10 @@ internal sealed class CowEngineTests
 
     private (FakeKernel Kernel, FakeController Controller) Small(bool wait) => On(Disk(16), wait);
 
-    private (FakeKernel Kernel, FakeController Controller) On(MemoryDisk cow, bool wait)
+    private (FakeKernel Kernel, FakeController Controller) On(MemoryDisk cow, bool wait, string format = "snapshot")
     {
         var kernel = new FakeKernel(Sectors, Chunk, _base, cow);
-        var controller = new FakeController(kernel, "snapshot", create: true, wait, _base, cow);
+        var controller = new FakeController(kernel, format, create: true, wait, _base, cow);
         controller.Turns(3);
         Assert.That(controller.Loaded, Is.True);
         return (kernel, controller);

@@ -115,6 +115,7 @@ internal abstract partial class CowFormatContract : CowFixture
         {
             Allocation answer = disk.Store.Allocate(new ChunkRun(chunk, 1));
             Assert.That(answer.NoSpace || answer.Placed.Place != lost, Is.True);
+            Assert.That(disk.Store.IsGivenUp(chunk), Is.EqualTo(answer.NoSpace), "the store is not full: nobody may wait for room");
         }
         Assert.That(disk.Store.Lookup(8, 1).Kind, Is.Not.EqualTo(ExtentKind.Overlay));
     }

@@ -12,6 +12,7 @@ internal sealed class Placer(ICowFormat format, ISpaceKeeper space, ChunkGeometr
 
     /// <summary>Adds the whole answer to a fault, or nothing.</summary>
     /// <returns>False when there is no room for all of it. What was allocated stays reserved for these chunks, so asking again costs nothing.</returns>
+    /// <exception cref="IOException">A chunk of it can have no place. All of it fails, as a request to a disk does of which one sector is bad.</exception>
     public bool TryAnswer(in CowEvent fault, ReplyBuffer replies)
     {
         int mark = replies.Count;
@@ -26,7 +27,7 @@ internal sealed class Placer(ICowFormat format, ISpaceKeeper space, ChunkGeometr
             }
 
             Allocation allocation = format.Allocate(wanted);
-            if (allocation.NoSpace || !CanBeKept(allocation, replies))
+            if (IsFull(chunk, allocation) || !CanBeKept(allocation, replies))
             {
                 replies.Truncate(mark);
                 return false;
@@ -59,10 +60,11 @@ internal sealed class Placer(ICowFormat format, ISpaceKeeper space, ChunkGeometr
     /// <param name="chunk">A chunk that is unknown to the kernel: nobody is writing it.</param>
     /// <param name="replies">Gets the MAP.</param>
     /// <returns>False when there is no room.</returns>
+    /// <exception cref="IOException">The chunk can have no place.</exception>
     public bool TryUnpack(ulong chunk, ReplyBuffer replies)
     {
         Allocation allocation = format.Allocate(new ChunkRun(chunk, 1));
-        if (allocation.NoSpace || !CanBeKept(allocation, replies))
+        if (IsFull(chunk, allocation) || !CanBeKept(allocation, replies))
         {
             return false;
         }
@@ -116,6 +118,17 @@ internal sealed class Placer(ICowFormat format, ISpaceKeeper space, ChunkGeometr
         }
 
         return _buffer.AsSpan(0, bytes);
+    }
+
+    /// <summary>Nobody waits for room to write a chunk whose only place is bad.</summary>
+    private bool IsFull(ulong chunk, in Allocation allocation)
+    {
+        if (allocation.NoSpace && format.IsGivenUp(chunk))
+        {
+            throw new IOException($"chunk {chunk} cannot be written: its place is bad, and it can have no other");
+        }
+
+        return allocation.NoSpace;
     }
 
     private bool CanBeKept(in Allocation allocation, ReplyBuffer replies) =>

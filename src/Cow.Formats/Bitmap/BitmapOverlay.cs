@@ -161,6 +161,8 @@ internal sealed class BitmapOverlay : IGrantingFormat
         }
     }
 
+    public bool IsGivenUp(ulong chunk) => _abandoned.TryAt(chunk, out _);
+
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
         RefuseIfNotWritable();

@@ -40,8 +40,8 @@ public interface IDiskImage : IDisposable
     /// <see cref="ImageExtentKind.Data"/> throughout. Idempotent until <see cref="Abandon"/>.</summary>
     /// <param name="wanted">The chunks.</param>
     /// <param name="metadata">Bytes that a commit of these places will write for the first time, in file 0; length 0 for none.</param>
-    /// <returns>The first chunks of those asked for, as many as have adjoining places; a count of 0 where there is no room. The place's device
-    /// is an index into <see cref="ImageInfo.Files"/>.</returns>
+    /// <returns>The first chunks of those asked for, as many as have adjoining places; a count of 0 where there is no room, or
+    /// <see cref="IsGivenUp"/>. The place's device is an index into <see cref="ImageInfo.Files"/>.</returns>
     PlacedRun Reserve(ChunkRun wanted, out ByteRange metadata);
 
     /// <summary>See <see cref="ICowFormat.Adopt"/>.</summary>
@@ -49,6 +49,9 @@ public interface IDiskImage : IDisposable
 
     /// <summary>See <see cref="ICowFormat.Abandon"/>.</summary>
     void Abandon(ChunkRun run);
+
+    /// <summary>See <see cref="ICowFormat.IsGivenUp"/>.</summary>
+    bool IsGivenUp(ulong chunk) => false;
 
     /// <summary>See <see cref="ICowFormat.Commit"/>. The whole chunk is at its place, also what came from below or was packed. On return, or
     /// after the next Flush, Lookup says <see cref="ImageExtentKind.Data"/> for it.</summary>

@@ -195,6 +195,9 @@ public sealed class ImageChain : IGrantingFormat
     public void Abandon(ChunkRun run) => _top.Abandon(run);
 
     /// <inheritdoc/>
+    public bool IsGivenUp(ulong chunk) => _top.IsGivenUp(chunk);
+
+    /// <inheritdoc/>
     public PlaceGrant Reserve(ulong count) => Granting.ReservePool(count);
 
     /// <inheritdoc/>

@@ -88,6 +88,7 @@ internal abstract partial class ImageFormatContract
         Assert.That(image.Lookup(0, 512), Is.EqualTo(before));
         PlacedRun second = image.Reserve(new ChunkRun(0, 1), out _);
         Assert.That(FixedPlaces || second.Place != first.Place, Is.True, "it could not be written there");
+        Assert.That(image.IsGivenUp(0), Is.EqualTo(second.Run.Count == 0), "the image is not full: nobody may wait for room");
     });
 
     /// <summary>What a daemon gave out before it was killed is taken over by the next one, and committed by that.</summary>

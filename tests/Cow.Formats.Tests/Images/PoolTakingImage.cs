@@ -58,6 +58,8 @@ internal sealed class PoolTakingImage(IGrantingImage image) : IGrantingImage
         Forget(run);
     }
 
+    public bool IsGivenUp(ulong chunk) => image.IsGivenUp(chunk);
+
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
         image.Commit(runs);

@@ -105,6 +105,9 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
         }
     }
 
+    /// <summary>See <see cref="ICowFormat.IsGivenUp"/>.</summary>
+    public bool IsGivenUp(ulong chunk) => _abandoned.TryAt(chunk, out _);
+
     /// <summary>Holds that this place was given to the chunk and is still to be committed.</summary>
     /// <returns>False where the chunk is not pending.</returns>
     public bool IsPending(ulong chunk, ulong sector)

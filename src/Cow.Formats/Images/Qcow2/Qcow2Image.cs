@@ -109,6 +109,9 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
     public void Abandon(ChunkRun run) => _pending.Abandon(run);
 
     /// <inheritdoc/>
+    public bool IsGivenUp(ulong chunk) => _pending.IsGivenUp(chunk);
+
+    /// <inheritdoc/>
     public PlaceGrant ReservePool(ulong count)
     {
         _store.RefuseIfNotWritable();

@@ -83,6 +83,8 @@ internal sealed partial class VhdImage
         }
     }
 
+    public bool IsGivenUp(ulong chunk) => _abandoned.TryAt(chunk, out _);
+
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
         RefuseIfNotWritable();

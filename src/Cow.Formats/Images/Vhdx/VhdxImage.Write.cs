@@ -77,6 +77,8 @@ internal sealed partial class VhdxImage
         }
     }
 
+    public bool IsGivenUp(ulong chunk) => _abandoned.TryAt(chunk, out _);
+
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
         RefuseIfNotWritable();
