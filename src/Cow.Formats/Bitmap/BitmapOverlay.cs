@@ -112,6 +112,7 @@ internal sealed class BitmapOverlay : IGrantingFormat
         {
             throw new ImageFormatException(_files.Store.Name, 0, "each chunk at its own offset", $"chunk {run.Run.Chunk} adopted at sector {run.Place.Sector} of device {run.Place.Device}");
         }
+        Retake(run.Run);
         for (ulong chunk = run.Run.Chunk; chunk < run.Run.End;)
         {
             Extent extent = Lookup(chunk, run.Run.End - chunk);
@@ -233,6 +234,14 @@ internal sealed class BitmapOverlay : IGrantingFormat
                 }
             }
             chunk += count;
+        }
+    }
+
+    /// <summary>The kernel tried places again that could not be written; whether in vain it tells next.</summary>
+    private void Retake(ChunkRun run)
+    {
+        while (_abandoned.Total > 0 && _abandoned.TryTakeOut(ref run, out _))
+        {
         }
     }
 

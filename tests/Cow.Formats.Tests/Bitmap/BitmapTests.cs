@@ -75,6 +75,22 @@ internal sealed class BitmapTests
         Assert.That(() => Driver.Open(new FormatFiles(file), new OpenOptions(DiskBytes, null, ReadOnly: true)), Throws.InstanceOf<ImageFormatException>());
     }
 
+    /// <summary>Where the last line of the table had gone, a kernel that is granted the range once more does not know which places are bad.</summary>
+    [Test]
+    public void APlaceThatTheKernelTriesAgainIsAsGoodAsThatTellsIt()
+    {
+        using MemoryFile file = new(8192 + (long)DiskBytes);
+        using IGrantingFormat store = (IGrantingFormat)Driver.Create(new FormatFiles(file), new CreateOptions(DiskBytes, 1));
+        PlacedRun placed = store.Allocate(new ChunkRun(5, 3)).Placed;
+        store.Abandon(new ChunkRun(6, 1));
+        store.Take([placed]);
+        store.Abandon(new ChunkRun(6, 1));
+        Assert.That((store.IsGivenUp(5), store.IsGivenUp(6), store.IsGivenUp(7)), Is.EqualTo((false, true, false)));
+        store.Take([placed]);
+        store.Commit([placed]);
+        Assert.That((store.IsGivenUp(6), store.Allocate(placed.Run).Placed), Is.EqualTo((false, placed)));
+    }
+
     private static void Commit(LayerFiles[] levels, int level, ChunkRun run)
     {
         using ICowFormat store = Create(levels, level);
