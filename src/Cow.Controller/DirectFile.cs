@@ -49,8 +49,8 @@ internal static class DirectFile
         try
         {
             return BlockDevice.IsBlock(handle)
-                ? new ImageFile(handle, path, Math.Max(512, (int)BlockDevice.LogicalBlockSize(handle)), () => (long)BlockDevice.SizeBytes(handle))
-                : new ImageFile(handle, path, direct is not null && !TakesSectors(handle) ? LargeBlock : 512, nextData: SparseFile.NextData);
+                ? OverDevice(handle, path)
+                : OverFile(handle, path, direct is not null && !TakesSectors(handle) ? LargeBlock : 512);
         }
         catch
         {
@@ -58,6 +58,12 @@ internal static class DirectFile
             throw;
         }
     }
+
+    private static ImageFile OverDevice(SafeFileHandle handle, string path) => new ImageFile(
+        handle, path, Math.Max(512, (int)BlockDevice.LogicalBlockSize(handle)), () => (long)BlockDevice.SizeBytes(handle), flush: FileSync.Flush);
+
+    private static ImageFile OverFile(SafeFileHandle handle, string path, int alignment) =>
+        new ImageFile(handle, path, alignment, nextData: SparseFile.NextData, flush: FileSync.Flush);
 
     /// <summary>Whether O_DIRECT takes single sectors; asked by trying, since not every kernel and file system tells.</summary>
     private static bool TakesSectors(SafeFileHandle handle)

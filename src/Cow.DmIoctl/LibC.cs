@@ -48,6 +48,9 @@ internal static unsafe partial class LibC
     [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
     internal static partial int FAllocate(SafeFileHandle fd, int mode, long offset, long length);
 
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    internal static partial int FSync(SafeFileHandle fd);
+
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     internal static partial int FCntl(SafeFileHandle fd, int command, FLock* argument);
 

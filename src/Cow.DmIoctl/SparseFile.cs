@@ -49,15 +49,6 @@ public static class SparseFile
         Syscall.Check(result, "fallocate");
     }
 
-    /// <summary>Makes names that were made, changed or removed in a directory durable.</summary>
-    /// <param name="path">The directory.</param>
-    public static void FlushDirectory(string path)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        using SafeFileHandle handle = FileOpen.Open(path, FileNumbers.ReadOnly);
-        RandomAccess.FlushToDisk(handle);
-    }
-
     private static long? Seek(SafeFileHandle handle, long offset, int whence)
     {
         ArgumentNullException.ThrowIfNull(handle);

@@ -11,6 +11,7 @@ internal sealed class DeviceSpaceKeeper : ISpaceKeeper, IDisposable
     /// <summary>How far ahead blocks are taken while places are given out one behind the other: a call for each would cost more than the fault.</summary>
     private const long Ahead = 8 << 20;
 
+    private readonly string _name;
     private readonly SafeFileHandle _device;
     private readonly SafeFileHandle? _file;
 
@@ -24,6 +25,7 @@ internal sealed class DeviceSpaceKeeper : ISpaceKeeper, IDisposable
     /// <param name="readOnly">Nothing will be placed.</param>
     public DeviceSpaceKeeper(string device, string? file, bool readOnly)
     {
+        _name = device;
         _device = BlockDevice.OpenDirect(device, !readOnly);
         _file = file is null || readOnly ? null : File.OpenHandle(file, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
     }
@@ -58,7 +60,7 @@ internal sealed class DeviceSpaceKeeper : ISpaceKeeper, IDisposable
 
     public void Fill(Place place, ReadOnlySpan<byte> data) => throw new NotSupportedException("a store keeps every chunk as it is");
 
-    public void FlushData() => RandomAccess.FlushToDisk(_device);
+    public void FlushData() => FileSync.Flush(_device, _name);
 
     public void Dispose()
     {

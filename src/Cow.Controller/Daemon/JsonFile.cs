@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Cow.DmIoctl;
 
 namespace Cow.Controller.Daemon;
 
@@ -24,7 +25,8 @@ internal static class JsonFile
         using (var stream = new FileStream(fresh, options))
         {
             JsonSerializer.Serialize(stream, value, type);
-            stream.Flush(flushToDisk: true);
+            stream.Flush();
+            FileSync.Flush(stream.SafeFileHandle, fresh);
         }
 
         File.Move(fresh, path, overwrite: true);

@@ -69,7 +69,8 @@ internal sealed class OpenedStore : ServedStore
     {
         SafeFileHandle handle = BlockDevice.OpenDirect(path, write);
         int block = Math.Max(ChunkGeometry.SectorBytes, checked((int)BlockDevice.LogicalBlockSize(handle)));
-        var file = new ImageFile(handle, path, block, () => checked((long)BlockDevice.SizeBytes(handle)), Math.Max(BufferBytes, block));
+        var file = new ImageFile(
+            handle, path, block, () => checked((long)BlockDevice.SizeBytes(handle)), Math.Max(BufferBytes, block), flush: FileSync.Flush);
         _files.Add(file);
         return file;
     }

@@ -135,7 +135,7 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
         var made = CreatedFile.Of(path);
         undo.Add($"create {path}", () => made.Renewed().Delete());
         file.SetLength(bytes);
-        file.Flush(flushToDisk: true);
+        FileSync.Flush(file.SafeFileHandle, path);
         Set(State with { CreatedAs = [.. State.CreatedAs, made] });
     }
 

@@ -25,6 +25,7 @@ public sealed class ImageFile : IImageFile
     private readonly SafeFileHandle _handle;
     private readonly Func<long> _length;
     private readonly Func<SafeFileHandle, long, long?>? _nextData;
+    private readonly Action<SafeFileHandle, string> _flush;
     private readonly int _block;
     private readonly int _bufferBytes;
     private byte[] _memory = [];
@@ -38,13 +39,16 @@ public sealed class ImageFile : IImageFile
     /// <param name="length">Asks for the bytes in it now, or null for a regular file. A block device needs one: fstat knows no size for it.</param>
     /// <param name="bufferBytes">How much is transferred at once: a power of two, not below the alignment.</param>
     /// <param name="nextData">Finds the next data of a regular file (SEEK_DATA of lseek(2); null where only a hole is left); null where holes do not matter.</param>
+    /// <param name="flush">Makes what was written durable (fsync(2)), or throws <see cref="IOException"/>; gets the name. Null for that of .NET, which takes
+    /// EROFS, EINVAL and EOPNOTSUPP for success: not for a file that somebody relies upon.</param>
     public ImageFile(
         SafeFileHandle handle,
         string name,
         int alignment = 4096,
         Func<long>? length = null,
         int bufferBytes = DefaultBufferBytes,
-        Func<SafeFileHandle, long, long?>? nextData = null)
+        Func<SafeFileHandle, long, long?>? nextData = null,
+        Action<SafeFileHandle, string>? flush = null)
     {
         ArgumentNullException.ThrowIfNull(handle);
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -60,6 +64,7 @@ public sealed class ImageFile : IImageFile
         CanGrow = length is null;
         _length = length ?? (() => RandomAccess.GetLength(_handle));
         _nextData = nextData;
+        _flush = flush ?? (static (file, _) => RandomAccess.FlushToDisk(file));
         _block = alignment;
         Name = name;
         _bufferBytes = bufferBytes;
@@ -126,7 +131,7 @@ public sealed class ImageFile : IImageFile
     }
 
     /// <inheritdoc/>
-    public void Flush() => RandomAccess.FlushToDisk(_handle);
+    public void Flush() => _flush(_handle, Name);
 
     /// <inheritdoc/>
     public void Dispose() => _handle.Dispose();

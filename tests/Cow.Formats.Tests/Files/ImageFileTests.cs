@@ -102,5 +102,12 @@ internal sealed class ImageFileTests(int alignment)
         Assert.That((holed.NextData(100), holed.NextData(6000)), Is.EqualTo((5000, 10_000)), "data, and the end");
     }
 
+    [Test]
+    public void AFlushIsWhatItsMakerSays()
+    {
+        using ImageFile file = new(File.OpenHandle(_path), _path, alignment, flush: static (_, name) => throw new IOException($"{name} is lost"));
+        Assert.That(file.Flush, Throws.InstanceOf<IOException>().With.Message.EqualTo($"{_path} is lost"));
+    }
+
     private ImageFile Open() => new(File.OpenHandle(_path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite), _path, alignment);
 }

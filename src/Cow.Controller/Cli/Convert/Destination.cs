@@ -103,7 +103,7 @@ internal sealed class Destination : IDisposable
     {
         if (_temporary is not null)
         {
-            SparseFile.FlushDirectory(System.IO.Path.GetDirectoryName(Path)!);
+            FileSync.FlushDirectory(System.IO.Path.GetDirectoryName(Path)!);
         }
     }
 

@@ -135,17 +135,7 @@ internal sealed class PlainFile : IImageFile
     }
 
     /// <summary>Makes all writes before it durable, whatever <see cref="HoldsFlushes"/> says.</summary>
-    public void FlushNow()
-    {
-        try
-        {
-            RandomAccess.FlushToDisk(_handle);
-        }
-        catch (IOException e)
-        {
-            throw Named(e, "fsync");
-        }
-    }
+    public void FlushNow() => FileSync.Flush(_handle, Name);
 
     /// <summary>Whether there is data at an offset, or a hole of the file, and how far.</summary>
     /// <param name="offset">Byte offset inside the file.</param>

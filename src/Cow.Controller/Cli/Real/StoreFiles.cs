@@ -85,7 +85,7 @@ internal sealed class StoreFiles(DaemonPaths paths) : IStoreFiles
         {
             // O_DIRECT into a file asks for the block size of the disk below, which is at most this.
             int alignment = BlockDevice.IsBlockDevice(path) ? (int)BlockDevice.LogicalBlockSize(handle) : 4096;
-            return new ImageFile(handle, path, alignment, () => (long)BlockDevice.SizeBytes(handle));
+            return new ImageFile(handle, path, alignment, () => (long)BlockDevice.SizeBytes(handle), flush: FileSync.Flush);
         }
         catch
         {
