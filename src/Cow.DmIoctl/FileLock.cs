@@ -10,6 +10,13 @@ namespace Cow.DmIoctl;
 /// </summary>
 public static class FileLock
 {
+    /// <summary>
+    /// Opens what is to be locked, for reading and close-on-exec: a regular file or block device; <see cref="IOException"/> for anything else. File.OpenHandle
+    /// would take an flock, which udev and those who write partition tables respect on a device.
+    /// </summary>
+    /// <param name="path">Links are followed.</param>
+    public static SafeFileHandle Open(string path) => ResolvedFile.OpenAlong(path, resolve: 0, FileNumbers.ReadOnly);
+
     /// <summary>Takes a lock, or changes the kind of one that we have; does not wait.</summary>
     /// <param name="handle">Open for writing where the lock is exclusive, for reading where it is shared.</param>
     /// <param name="offset">First byte; bytes behind the end may be locked.</param>

@@ -13,9 +13,16 @@ public static class ResolvedFile
     /// <param name="path">Its full path, links resolved.</param>
     /// <param name="write">Also for writing.</param>
     /// <param name="direct">Past the page cache (O_DIRECT), as <see cref="BlockDevice.OpenDirect"/>.</param>
-    public static SafeFileHandle Open(string path, bool write, bool direct = false)
+    public static SafeFileHandle Open(string path, bool write, bool direct = false) =>
+        OpenAlong(path, ResolveNumbers.NoLinks, (write ? FileNumbers.ReadWrite : FileNumbers.ReadOnly) | (direct ? FileNumbers.Direct : 0));
+
+    /// <summary>The same, with other flags, and along links where they are allowed.</summary>
+    /// <param name="path">Its path.</param>
+    /// <param name="resolve">RESOLVE_*.</param>
+    /// <param name="flags">O_*.</param>
+    internal static SafeFileHandle OpenAlong(string path, ulong resolve, int flags)
     {
-        using SafeFileHandle place = Find(path);
+        using SafeFileHandle place = Find(path, resolve);
         // Asked before it is opened: a pipe would be waited for, and some devices do something when they are opened.
         if (FileStatus.Of(place) is { IsRegular: false, IsBlock: false })
         {
@@ -24,7 +31,7 @@ public static class ResolvedFile
 
         try
         {
-            return FileOpen.Open($"/proc/self/fd/{place.DangerousGetHandle()}", (write ? FileNumbers.ReadWrite : FileNumbers.ReadOnly) | (direct ? FileNumbers.Direct : 0));
+            return FileOpen.Open($"/proc/self/fd/{place.DangerousGetHandle()}", flags);
         }
         catch (LinuxException e)
         {
@@ -33,9 +40,9 @@ public static class ResolvedFile
     }
 
     /// <summary>A descriptor that only says where the path leads (O_PATH).</summary>
-    private static unsafe SafeFileHandle Find(string path)
+    private static unsafe SafeFileHandle Find(string path, ulong resolve)
     {
-        OpenHow how = new() { Flags = FileNumbers.PathOnly | FileNumbers.CloseOnExec, Resolve = ResolveNumbers.NoLinks };
+        OpenHow how = new() { Flags = FileNumbers.PathOnly | FileNumbers.CloseOnExec, Resolve = resolve };
         nint name = Marshal.StringToCoTaskMemUTF8(path);
         try
         {

@@ -2,6 +2,7 @@
 using Cow.Controller.Daemon;
 using Cow.Controller.Ipc;
 using Cow.DmIoctl;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Win32.SafeHandles;
 using NUnit.Framework;
 
@@ -51,6 +52,22 @@ internal sealed class UseTests : IDisposable
         _world.Done(convert);
         _world.Done(format);
         new UseChecks(NoDeviceMapper).Store(device);
+    }
+
+    /// <summary>QEMU claims no device: its locks are all that tells of it.</summary>
+    [TestCase(true)]
+    [TestCase(false)]
+    public void ADeviceThatAMachineWritesIsNotOpened(bool readOnly)
+    {
+        string device = Attach(_world.Raw("disk"), readOnly: false);
+        CreateSpec spec = Image(device) with { ReadOnly = readOnly };
+        using (ImageLocks machine = new())
+        {
+            machine.LockStore(device);
+            Assert.That(() => Open(spec), Throws.TypeOf<RefusedException>().With.Message.Contains($"{device}: is in use by a virtual machine"));
+        }
+
+        Assert.That(() => Open(spec), Throws.TypeOf<InvalidOperationException>());
     }
 
     [Test]
@@ -124,7 +141,21 @@ internal sealed class UseTests : IDisposable
     private static void ShowToOthers(string directory) =>
         File.SetUnixFileMode(directory, File.GetUnixFileMode(directory) | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
 
+    private static CreateSpec Image(string path) => new("vm1", null, path, null, null, null, [], null, null, NoSpacePolicy.Wait, false, false, false)
+    {
+        Image = new DeviceImageSpec([], null, null, 0),
+    };
+
     private static DmControl NoDeviceMapper() => throw new InvalidOperationException("nothing lies on it");
+
+    /// <summary>As the daemon does, up to where nobody else is in the way.</summary>
+    private void Open(CreateSpec spec)
+    {
+        using Unwinder undo = new(NullLogger.Instance);
+        using ImageLocks locks = new();
+        PartsBuilder parts = new(new StateStore(_world.Paths), undo, DeviceState.Of(spec));
+        _ = new ImageParts(parts, undo, new UseChecks(NoDeviceMapper), locks).Open(spec, static _ => throw new InvalidOperationException("it is opened"));
+    }
 
     private string Attach(string path, bool readOnly)
     {

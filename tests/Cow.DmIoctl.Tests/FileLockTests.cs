@@ -47,6 +47,14 @@ internal sealed class FileLockTests
         Assert.That(FileLock.TryLock(third, 0, 1, exclusive: true), Is.True);
     }
 
+    [Test]
+    public void WhoeverOpensAFileToLockItTakesNoFlock()
+    {
+        using var temp = new TempFile(0);
+        using var one = FileLock.Open(temp.Path);
+        Assert.That(() => File.OpenHandle(temp.Path, access: FileAccess.ReadWrite, share: FileShare.None).Dispose(), Throws.Nothing);
+    }
+
     private static Microsoft.Win32.SafeHandles.SafeFileHandle Open(TempFile temp) =>
         FileOpen.Open(temp.Path, Abi.FileNumbers.ReadWrite);
 }

@@ -42,12 +42,23 @@ internal sealed class ResolvedFileTests
     public void NoLinkIsFollowed(string name) =>
         Assert.That(() => ResolvedFile.Open(In(name), write: false), Throws.TypeOf<LinuxException>().With.Property("Subject").EqualTo(In(name)));
 
+    [TestCase("link")]
+    [TestCase("way/file")]
+    public void WhereALinkLeadsIsLocked(string name)
+    {
+        using var locked = FileLock.Open(In(name));
+        using var file = ResolvedFile.Open(In("real/file"), write: false);
+        Assert.That(FileLock.TryLock(locked, 100, 1, exclusive: false), Is.True);
+        Assert.That(FileLock.IsHeldByOthers(file, 100, 1, exclusive: true), Is.True);
+    }
+
     [Test]
     public void WhatIsNoFileIsRefusedAndNotWaitedFor()
     {
         using var mkfifo = Process.Start("mkfifo", [In("pipe")]);
         mkfifo.WaitForExit();
         Assert.That(() => ResolvedFile.Open(In("pipe"), write: false), Throws.InstanceOf<IOException>());
+        Assert.That(() => FileLock.Open(In("pipe")), Throws.InstanceOf<IOException>());
         Assert.That(() => ResolvedFile.Open(In("real"), write: false), Throws.InstanceOf<IOException>());
         Assert.That(() => ResolvedFile.Open("/dev/null", write: true), Throws.InstanceOf<IOException>());
     }

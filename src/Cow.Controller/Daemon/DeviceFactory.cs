@@ -267,15 +267,12 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
 
     private static void Lock(ImageLocks locks, CreateSpec spec, bool andBase = true)
     {
-        if (andBase && !BlockDevice.IsBlockDevice(spec.Base!))
+        if (andBase)
         {
             locks.LockBase(spec.Base!);
         }
 
-        if (!BlockDevice.IsBlockDevice(spec.Cow))
-        {
-            locks.LockStore(spec.Cow);
-        }
+        locks.LockStore(spec.Cow);
     }
 
     private static OpenedStore Reopen(DeviceState state, ImageLocks locks)

@@ -5,9 +5,11 @@ using Microsoft.Win32.SafeHandles;
 namespace Cow.Controller.Daemon;
 
 /// <summary>
-/// Locks on image files as QEMU takes them, so that a virtual machine and we never write the same file. QEMU's block/file-posix.c: for each permission
-/// that it uses a shared lock on byte 100 + n, for each that it does not grant to others one on byte 200 + n; who wants either asks about the other.
+/// Locks on image files and block devices as QEMU takes them, so that a virtual machine and we never write the same one. QEMU's block/file-posix.c: for
+/// each permission that it uses a shared lock on byte 100 + n, for each that it does not grant to others one on byte 200 + n; who wants either asks about
+/// the other.
 /// </summary>
+/// <remarks>A device's are on its node, which is a file like any other: who has the same device by another node does not meet them.</remarks>
 /// <param name="open">Opens a file for reading, without an flock, which others than QEMU respect; null: whatever its path leads to.</param>
 internal sealed class ImageLocks(Func<string, SafeFileHandle>? open = null) : IDisposable
 {
@@ -23,10 +25,10 @@ internal sealed class ImageLocks(Func<string, SafeFileHandle>? open = null) : ID
 
     private readonly List<SafeFileHandle> _files = [];
 
-    /// <summary>A file that we read, and that nobody may change meanwhile.</summary>
+    /// <summary>A file or device that we read, and that nobody may change meanwhile.</summary>
     public void LockBase(string file) => Lock(file, [ConsistentRead], Changes);
 
-    /// <summary>A file that we alone write.</summary>
+    /// <summary>A file or device that we alone write.</summary>
     public void LockStore(string file) => Lock(file, [ConsistentRead, Write, Resize], Changes);
 
     public void Dispose()
@@ -37,13 +39,9 @@ internal sealed class ImageLocks(Func<string, SafeFileHandle>? open = null) : ID
         }
     }
 
-    // ReadWrite: .NET would else take an flock.
-    private static SafeFileHandle Open(string file) =>
-        File.OpenHandle(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-
     private void Lock(string file, int[] used, int[] denied)
     {
-        SafeFileHandle handle = (open ?? Open)(file);
+        SafeFileHandle handle = (open ?? FileLock.Open)(file);
         _files.Add(handle);
         bool taken = Array.TrueForAll(used, permission => FileLock.TryLock(handle, Used + permission, 1, exclusive: false))
             && Array.TrueForAll(denied, permission => FileLock.TryLock(handle, Denied + permission, 1, exclusive: false))
@@ -52,7 +50,7 @@ internal sealed class ImageLocks(Func<string, SafeFileHandle>? open = null) : ID
         if (!taken)
         {
             throw new RefusedException(
-                ExitCode.InUse, file, "is in use by a virtual machine (QEMU holds its image lock)", "stop the machine, or use another file");
+                ExitCode.InUse, file, "is in use by a virtual machine (QEMU holds its image lock)", "stop the machine, or use another file or device");
         }
     }
 }

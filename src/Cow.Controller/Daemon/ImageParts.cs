@@ -87,11 +87,6 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
 
     private static void Lock(ImageLocks locks, string path, bool readOnly)
     {
-        if (BlockDevice.IsBlockDevice(path))
-        {
-            return;
-        }
-
         if (readOnly)
         {
             locks.LockBase(path);

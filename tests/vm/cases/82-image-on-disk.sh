@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 # A qcow2 on a block device, over a base that is one: opened in place, written while the daemon is stopped and killed, read by QEMU; and on a
-# device that is too small, where writers wait until it has grown.
+# device that is too small, where writers wait until it has grown. What a virtual machine writes is refused, and what we use is refused to one.
 require_module
-require qemu-img jq
+require qemu-img qemu-io jq
 random_base
 blank "$COW_DISK"
 blank "$EXTRA1"
+blank "$EXTRA2"
 
 attached() { dmsetup status "$1" | grep -q ' attached '; }
 granted() { [ "$(status_field "$1" 5)" -ge "$2" ]; }
@@ -16,7 +17,45 @@ same() {
     rm /tmp/raw
 }
 
+# locked DEVICE: a machine has it open, or we have.
+locked() {
+    local node inode
+    read -r node inode <<<"$(stat -Lc '%d %i' "$1")"
+    grep -q "$(printf '%02x:%02x:%d ' $((node >> 8)) $((node & 255)) "$inode")" /proc/locks
+}
+unlocked() { ! locked "$1"; }
+# machine DEVICE: one that has it open for writing, as qemu-io has it.
+machine() {
+    wait_for 10 unlocked "$1"
+    qemu-io -f raw -c 'sleep 100000' "$1" >/dev/null &
+    machine=$!
+    wait_for 20 locked "$1"
+}
+no_machine() {
+    kill $machine
+    wait $machine || true
+}
+# refused COMMAND...: for the machine's sake.
+refused() {
+    local status=0
+    OUTPUT=$("$@" 2>&1) || status=$?
+    [[ $status == 6 && $OUTPUT == *"in use by a virtual machine"* ]] || fail "exit $status: $*: $OUTPUT"
+}
+ended() { ! pgrep -x cowctl >/dev/null; }
+taken() { expect_fail qemu-io -f raw -c 'write 1M 4k' "$1"; }
+
 qemu-img create -q -f qcow2 -F raw -b "$BASE_DISK" "$COW_DISK" 64M
+machine "$COW_DISK"
+before=$(content "$COW_DISK")
+refused cowctl open q "$COW_DISK" --force --backing-dir /dev
+refused cowctl open q "$COW_DISK" --read-only --force --backing-dir /dev
+refused cowctl create q "$BASE_DISK" "$COW_DISK" --force
+[ "$(content "$COW_DISK")" = "$before" ] || fail "a machine's disk was written"
+no_machine
+machine "$BASE_DISK"
+refused cowctl open q "$COW_DISK" --force --backing-dir /dev
+refused cowctl create s "$BASE_DISK" "$EXTRA2" --size 64M
+no_machine
 # Other cases had other stores there, over another base.
 cowctl open q "$COW_DISK" --force --backing-dir /dev
 [ "$(content /dev/mapper/q)" = "$(content "$BASE_DISK")" ] || fail "an empty image does not read as its base"
@@ -30,6 +69,22 @@ for turn in 1 2 3; do
     wait $writer || fail "turn $turn: a write failed while nobody served"
     verify /dev/mapper/q "$turn" --size=32M --io_size=2M --fsync=32
 done
+
+# Two devices have one base, and the locks of both are those of a daemon that adopted them.
+cowctl create s "$BASE_DISK" "$EXTRA2" --size 64M
+for turn in first next; do
+    for disk in "$COW_DISK" "$EXTRA2" "$BASE_DISK"; do taken "$disk"; done
+    # The base is only read, also by us.
+    qemu-io -r -f raw -c 'read 1M 4k' "$BASE_DISK" >/dev/null || fail "the base is kept from a reader"
+    [ $turn = first ] || continue
+    pkill -9 -x cowctl
+    wait_for 20 ended
+    setsid cowctl daemon run >>/tmp/daemon.log 2>&1 &
+    wait_for 60 attached q
+    wait_for 60 attached s
+done
+cowctl remove s
+unlocked "$EXTRA2" || fail "a lock is left"
 
 # The device has all of its bytes: the kernel gets many more places than in a file, and needs nobody for the first writes of 24 MiB.
 wait_for 60 granted q 512
@@ -45,6 +100,9 @@ wait_for 60 attached q
 verify /dev/mapper/q 4 --offset=40M --size=24M --bs=64k
 after=$(content /dev/mapper/q)
 cowctl remove q
+for disk in "$COW_DISK" "$BASE_DISK"; do
+    unlocked "$disk" || fail "a lock is left on $disk"
+done
 qemu-img check -q -f qcow2 "$COW_DISK"
 same "$COW_DISK" "$after"
 
