@@ -70,6 +70,31 @@ internal sealed class UseTests : IDisposable
         Assert.That(() => Open(spec), Throws.TypeOf<InvalidOperationException>());
     }
 
+    [TestCase("machine")]
+    [TestCase("kernel")]
+    [TestCase("base")]
+    public void NoImageIsMadeOfWhatSomebodyElseUses(string used)
+    {
+        string file = _world.In("disk");
+        File.WriteAllBytes(file, new byte[4 << 20]);
+        string device = Attach(file, readOnly: false);
+        CreateSpec spec = Image(device) with { Base = _world.Raw("base"), Format = "qcow2" };
+        using (ImageLocks machine = new())
+        using (used == "kernel" ? BlockDevice.TryClaim(device) : null)
+        {
+            if (used != "kernel")
+            {
+                machine.LockStore(used == "base" ? spec.Base! : device);
+            }
+
+            Assert.That(() => Open(spec), Throws.TypeOf<RefusedException>().With.Property("Failure").Property("Code").EqualTo(ExitCode.InUse));
+        }
+
+        Assert.That(File.ReadAllBytes(file), Is.All.Zero);
+        Assert.That(() => Open(spec), Throws.TypeOf<InvalidOperationException>());
+        Assert.That(File.ReadAllBytes(file)[..3], Is.EqualTo("QFI"u8.ToArray()));
+    }
+
     [Test]
     public void AnOrdinaryUserReadsHisOwnFilesWhateverOthersHaveAttached()
     {
@@ -143,7 +168,7 @@ internal sealed class UseTests : IDisposable
 
     private static CreateSpec Image(string path) => new("vm1", null, path, null, null, null, [], null, null, NoSpacePolicy.Wait, false, false, false)
     {
-        Image = new DeviceImageSpec([], null, null, 0),
+        Image = new DeviceImageSpec([], "raw", null, 0),
     };
 
     private static DmControl NoDeviceMapper() => throw new InvalidOperationException("nothing lies on it");

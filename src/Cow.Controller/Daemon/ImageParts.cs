@@ -17,13 +17,18 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
     /// <summary>Opens the image; on return all of the state but the phase is known.</summary>
     public ImageStore Open(CreateSpec spec, Func<CreateSpec, ImageStore> open)
     {
-        bool made = Make(spec);
-        InUse(spec.Cow, spec.ReadOnly);
+        bool make = spec.Base is not null && IsToBeMade(spec);
+        InUse(PartsBuilder.Existing(spec.Cow), spec.ReadOnly);
+        if (make)
+        {
+            NewImage.Over(spec.Base!, spec);
+        }
+
         ImageStore store = open(spec);
         undo.Add("open the image", () => Abandon(store));
         ImageChain chain = store.Chain;
         RefuseWhatCannotBe(chain, spec);
-        if (!made)
+        if (!make)
         {
             RequireAsked(chain.Images[0].Info, spec);
         }
@@ -136,17 +141,10 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
         }
     }
 
-    /// <summary>For <c>create</c>: makes the image where there is none yet.</summary>
-    /// <returns>It was made.</returns>
-    private bool Make(CreateSpec spec)
+    /// <summary>For <c>create</c>: whether there is no image yet. What is to become one is there on return, and was not written.</summary>
+    private bool IsToBeMade(CreateSpec spec)
     {
-        if (spec.Base is null)
-        {
-            _ = PartsBuilder.Existing(spec.Cow);
-            return false;
-        }
-
-        string lower = PartsBuilder.Existing(spec.Base);
+        string lower = PartsBuilder.Existing(spec.Base!);
         if (!IsEmpty(spec.Cow))
         {
             return false;
@@ -158,13 +156,12 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
             throw new RefusedException(ExitCode.NotFound, spec.Cow, "is no image yet", "leave --read-only out to make one");
         }
 
-        uses.Base(lower);
+        InUse(lower, readOnly: true);
         if (!File.Exists(spec.Cow))
         {
             parts.CreateFile(spec.Cow, 0);
         }
 
-        NewImage.Over(lower, spec);
         return true;
     }
 

@@ -55,6 +55,8 @@ no_machine
 machine "$BASE_DISK"
 refused cowctl open q "$COW_DISK" --force --backing-dir /dev
 refused cowctl create s "$BASE_DISK" "$EXTRA2" --size 64M
+refused cowctl create s "$BASE_DISK" "$EXTRA2" --size 64M --format qcow2
+cmp -n 4194304 "$EXTRA2" /dev/zero || fail "a store was made over the disk of a machine"
 no_machine
 # Other cases had other stores there, over another base.
 cowctl open q "$COW_DISK" --force --backing-dir /dev
