@@ -61,7 +61,7 @@ internal sealed class ImagePartsTests
     public void WhatAnImageHasMayBeAskedOfIt()
     {
         MakeImage();
-        using ImageStore store = ImageStore.Open(Plain, new MetadataCache());
+        using ImageStore store = ImageStore.Open(Plain, new MetadataCache(), static (_, _) => { });
         ImageInfo image = store.Chain.Images[0].Info;
         CreateSpec[] specs =
         [
@@ -116,7 +116,7 @@ internal sealed class ImagePartsTests
         using var undo = new Unwinder(NullLogger.Instance);
         using var locks = new ImageLocks();
         var parts = new PartsBuilder(states, undo, DeviceState.Of(spec));
-        _ = new ImageParts(parts, undo, new UseChecks(null!), locks).Open(spec, static asked => ImageStore.Open(asked, new MetadataCache()));
+        _ = new ImageParts(parts, undo, new UseChecks(null!), locks).Open(spec, static (asked, claim) => ImageStore.Open(asked, new MetadataCache(), claim));
         return parts;
     }
 }

@@ -92,6 +92,6 @@ internal sealed class UnattendedTests
         using var undo = new Unwinder(NullLogger.Instance);
         using var locks = new ImageLocks();
         var images = new ImageParts(new PartsBuilder(states, undo, DeviceState.Of(spec)), undo, new UseChecks(null!), locks);
-        _ = images.Open(spec, _ => throw new InvalidOperationException("there is nothing to be opened"));
+        _ = images.Open(spec, (_, _) => throw new InvalidOperationException("there is nothing to be opened"));
     }
 }

@@ -2,6 +2,7 @@
 using Cow.Controller.Daemon;
 using Cow.Controller.Ipc;
 using Cow.DmIoctl;
+using Cow.Formats.Io;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Win32.SafeHandles;
 using NUnit.Framework;
@@ -95,6 +96,29 @@ internal sealed class UseTests : IDisposable
         Assert.That(File.ReadAllBytes(file)[..3], Is.EqualTo("QFI"u8.ToArray()));
     }
 
+    [TestCase(true)]
+    [TestCase(false)]
+    public void AnImageWhoseDataIsSomebodyElsesIsNotOpened(bool machine)
+    {
+        CliImageWorld.Require("vmdk");
+        CliImageWorld.Qemu("create", "-q", "-f", "vmdk", "-o", "subformat=monolithicFlat", _world.In("disk.vmdk"), "4M");
+        string data = _world.In("disk-flat.vmdk");
+        using ImageLocks locks = new();
+        if (machine)
+        {
+            locks.LockStore(data);
+        }
+        else
+        {
+            Attach(data, readOnly: false);
+        }
+
+        string reason = machine ? "is in use by a virtual machine" : "is attached to";
+        Assert.That(
+            () => Open(Image(_world.In("disk.vmdk")), static (spec, claim) => ImageStore.Open(spec, new MetadataCache(1 << 20), claim)),
+            Throws.TypeOf<RefusedException>().With.Message.Contains($"{data}: {reason}"));
+    }
+
     [Test]
     public void AnOrdinaryUserReadsHisOwnFilesWhateverOthersHaveAttached()
     {
@@ -173,13 +197,15 @@ internal sealed class UseTests : IDisposable
 
     private static DmControl NoDeviceMapper() => throw new InvalidOperationException("nothing lies on it");
 
-    /// <summary>As the daemon does, up to where nobody else is in the way.</summary>
-    private void Open(CreateSpec spec)
+    /// <summary>As the daemon does, up to where nobody else is in the way of the image's own file.</summary>
+    private void Open(CreateSpec spec) => Open(spec, static (_, _) => throw new InvalidOperationException("it is opened"));
+
+    private void Open(CreateSpec spec, Func<CreateSpec, Action<string, bool>, ImageStore> open)
     {
         using Unwinder undo = new(NullLogger.Instance);
         using ImageLocks locks = new();
         PartsBuilder parts = new(new StateStore(_world.Paths), undo, DeviceState.Of(spec));
-        _ = new ImageParts(parts, undo, new UseChecks(NoDeviceMapper), locks).Open(spec, static _ => throw new InvalidOperationException("it is opened"));
+        _ = new ImageParts(parts, undo, new UseChecks(NoDeviceMapper), locks).Open(spec, open);
     }
 
     private string Attach(string path, bool readOnly)

@@ -293,11 +293,11 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
 
     private ImageStore ReopenImage(DeviceState state, ImageLocks locks)
     {
+        locks.Lock(state.Spec.Cow, !state.Spec.ReadOnly);
         // Not probed again: a guest can write what looks like another format.
-        ImageStore store = ImageStore.Open(state.Spec with { Format = state.Format }, _cache, state);
+        ImageStore store = ImageStore.Open(state.Spec with { Format = state.Format }, _cache, locks.Lock, state);
         try
         {
-            ImageParts.Lock(locks, store.Chain, state.Spec);
             store.Serve(state);
             return store;
         }
@@ -310,7 +310,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
 
     private ImageStore OpenImage(PartsBuilder parts, Unwinder undo, CreateSpec spec, ImageLocks locks)
     {
-        ImageStore store = new ImageParts(parts, undo, new UseChecks(() => dm), locks).Open(spec, asked => ImageStore.Open(asked, _cache));
+        ImageStore store = new ImageParts(parts, undo, new UseChecks(() => dm), locks).Open(spec, (asked, claim) => ImageStore.Open(asked, _cache, claim));
         if (store.Chain.LayerPaths is [.., string bottom])
         {
             BaseFingerprint now = FingerprintGuard.Take(bottom, parts.State.BaseDevice!);

@@ -25,11 +25,24 @@ internal sealed class ImageLocks(Func<string, SafeFileHandle>? open = null) : ID
 
     private readonly List<SafeFileHandle> _files = [];
 
+    /// <summary>A file or device that we write, or only read.</summary>
+    public void Lock(string file, bool write)
+    {
+        if (write)
+        {
+            LockStore(file);
+        }
+        else
+        {
+            LockBase(file);
+        }
+    }
+
     /// <summary>A file or device that we read, and that nobody may change meanwhile.</summary>
-    public void LockBase(string file) => Lock(file, [ConsistentRead], Changes);
+    public void LockBase(string file) => Take(file, [ConsistentRead], Changes);
 
     /// <summary>A file or device that we alone write.</summary>
-    public void LockStore(string file) => Lock(file, [ConsistentRead, Write, Resize], Changes);
+    public void LockStore(string file) => Take(file, [ConsistentRead, Write, Resize], Changes);
 
     public void Dispose()
     {
@@ -39,7 +52,7 @@ internal sealed class ImageLocks(Func<string, SafeFileHandle>? open = null) : ID
         }
     }
 
-    private void Lock(string file, int[] used, int[] denied)
+    private void Take(string file, int[] used, int[] denied)
     {
         SafeFileHandle handle = (open ?? FileLock.Open)(file);
         _files.Add(handle);

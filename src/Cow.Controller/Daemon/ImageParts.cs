@@ -15,27 +15,24 @@ namespace Cow.Controller.Daemon;
 internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks uses, ImageLocks locks)
 {
     /// <summary>Opens the image; on return all of the state but the phase is known.</summary>
-    public ImageStore Open(CreateSpec spec, Func<CreateSpec, ImageStore> open)
+    /// <param name="spec">The image, and how.</param>
+    /// <param name="open">Opens it, with what claims each file that it names: see <see cref="ImageStore.Open"/>.</param>
+    public ImageStore Open(CreateSpec spec, Func<CreateSpec, Action<string, bool>, ImageStore> open)
     {
         bool make = spec.Base is not null && IsToBeMade(spec);
-        InUse(PartsBuilder.Existing(spec.Cow), spec.ReadOnly);
+        Claim(PartsBuilder.Existing(spec.Cow), !spec.ReadOnly);
         if (make)
         {
             NewImage.Over(spec.Base!, spec);
         }
 
-        ImageStore store = open(spec);
+        ImageStore store = open(spec, Claim);
         undo.Add("open the image", () => Abandon(store));
         ImageChain chain = store.Chain;
         RefuseWhatCannotBe(chain, spec);
         if (!make)
         {
             RequireAsked(chain.Images[0].Info, spec);
-        }
-
-        foreach (string layer in chain.LayerPaths)
-        {
-            InUse(layer, readOnly: true);
         }
 
         RequireBase(chain, spec);
@@ -48,16 +45,6 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
         Devices(chain, spec);
         store.Serve(parts.State);
         return store;
-    }
-
-    /// <summary>Locks the files of a chain that is open already, for a daemon that adopts its device.</summary>
-    public static void Lock(ImageLocks locks, ImageChain chain, CreateSpec spec)
-    {
-        Lock(locks, spec.Cow, spec.ReadOnly);
-        foreach (string layer in chain.LayerPaths)
-        {
-            Lock(locks, layer, readOnly: true);
-        }
     }
 
     /// <summary>An image that is there is what it is: what is asked of a new one is not passed over in silence. A configuration has what its image was made
@@ -87,18 +74,6 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
             throw new RefusedException(
                 ExitCode.BadStore, spec.Cow, $"is an image with clusters of {image.ClusterSectors} sectors, {chunk} are asked for",
                 "leave CHUNK out, or give another COW");
-        }
-    }
-
-    private static void Lock(ImageLocks locks, string path, bool readOnly)
-    {
-        if (readOnly)
-        {
-            locks.LockBase(path);
-        }
-        else
-        {
-            locks.LockStore(path);
         }
     }
 
@@ -156,7 +131,7 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
             throw new RefusedException(ExitCode.NotFound, spec.Cow, "is no image yet", "leave --read-only out to make one");
         }
 
-        InUse(lower, readOnly: true);
+        Claim(lower, write: false);
         if (!File.Exists(spec.Cow))
         {
             parts.CreateFile(spec.Cow, 0);
@@ -184,18 +159,19 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
             : throw new RefusedException(ExitCode.ForeignSignature, path, "is there already, and is no disk image", "use another file or device");
     }
 
-    private void InUse(string path, bool readOnly)
+    /// <summary>Refuses what somebody else uses, and keeps it for us.</summary>
+    private void Claim(string path, bool write)
     {
-        if (readOnly)
-        {
-            uses.Base(path);
-        }
-        else
+        if (write)
         {
             uses.Store(path);
         }
+        else
+        {
+            uses.Base(path);
+        }
 
-        Lock(locks, path, readOnly);
+        locks.Lock(path, write);
     }
 
     /// <summary>The bottom of the chain stands in the line as its base; an image without a backing one stands there itself, and is never read so.</summary>

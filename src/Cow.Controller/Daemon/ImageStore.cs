@@ -43,14 +43,17 @@ internal sealed class ImageStore : ServedStore
     /// <summary>A former process served the image and did not close it: what it had reserved in the image, and never used, is still counted there.</summary>
     public bool TakenOver { get; init; }
 
-    /// <summary>Opens an image as it is asked for.</summary>
+    /// <summary>Opens an image as it is asked for. Its own file is claimed already.</summary>
     /// <param name="spec">The image, and how.</param>
     /// <param name="cache">For its metadata.</param>
+    /// <param name="claim">Called with the path of each file that it names, and whether that will be written, before that is opened: formats write to some
+    /// when they open them.</param>
     /// <param name="served">What a former process served it as, <see cref="TakenOver"/>; the kernel has those devices open already.</param>
-    public static ImageStore Open(CreateSpec spec, MetadataCache cache, DeviceState? served = null)
+    public static ImageStore Open(CreateSpec spec, MetadataCache cache, Action<string, bool> claim, DeviceState? served = null)
     {
         DeviceImageSpec asked = spec.Image!;
-        var opener = new DirectoryOpener(cache, asked.BackingDirectories, DirectFile.OpenResolved, FileIdentity.Of);
+        string image = FileIdentity.Of(spec.Cow);
+        var opener = new DirectoryOpener(cache, asked.BackingDirectories, OpenClaimed, FileIdentity.Of);
         try
         {
             string?[] known = [spec.Base, served?.BaseDevice, .. served?.LayerDevices ?? [], .. served?.DataDevices ?? []];
@@ -61,13 +64,23 @@ internal sealed class ImageStore : ServedStore
 
             OpenedFile file = opener.OpenGiven(spec.Cow, !spec.ReadOnly);
             var options = new ImageStackOptions(!spec.ReadOnly, spec.Format, asked.BackingFormat) { Snapshot = asked.Snapshot };
-            var image = new ImageSource(file.File, file.Path, opener);
-            return new ImageStore(ImageStack.Open(image, options), opener, image, spec.ReadOnly) { TakenOver = served is not null };
+            var source = new ImageSource(file.File, file.Path, opener);
+            return new ImageStore(ImageStack.Open(source, options), opener, source, spec.ReadOnly) { TakenOver = served is not null };
         }
         catch
         {
             opener.Dispose();
             throw;
+        }
+
+        IImageFile OpenClaimed(string path, bool writable)
+        {
+            if (FileIdentity.Of(path) != image)
+            {
+                claim(path, writable);
+            }
+
+            return DirectFile.OpenResolved(path, writable);
         }
     }
 

@@ -129,6 +129,38 @@ twin -f vmdk twin.vmdk
 qemu-img compare -f vmdk -F vmdk disk.vmdk twin.vmdk
 note vmdk "ten kills: checked, and equal to its twin"
 
+# What an image has its data in besides its own file is ours as well, also of a daemon that adopted the device.
+ended() { ! pgrep -x cowctl >/dev/null; }
+# outside IMAGE DATA
+outside() {
+    local image=$1 data=$2 turn
+    cp "$image" "copy-$image"
+    qemu-io -f raw -c 'sleep 8000' "$data" >/dev/null &
+    busy=$!
+    sleep 1
+    expect_fail cowctl open o "$image"
+    [[ $OUTPUT == *"$data: is in use by a virtual machine"* ]] || fail "not the sentence about QEMU: $OUTPUT"
+    wait $busy
+    cowctl open o "$image"
+    for turn in first next; do
+        expect_fail qemu-io -f raw -c 'write 0 4k' "$data"
+        expect_fail cowctl open copy "copy-$image"
+        [[ $OUTPUT == *"$data: is attached to"* ]] || fail "not who has it: $OUTPUT"
+        [ $turn = first ] || continue
+        pkill -9 -x cowctl
+        wait_for 20 ended
+        setsid cowctl daemon run >>/tmp/daemon.log 2>&1 &
+        wait_for 60 attached o
+    done
+    cowctl remove o
+    qemu-io -f raw -c 'write 0 4k' "$data" >/dev/null || fail "a lock is left"
+}
+qemu-img create -q -f vmdk -o subformat=monolithicFlat flat.vmdk 32M
+outside flat.vmdk flat-flat.vmdk
+qemu-img create -q -f qcow2 -o data_file=data.raw outside.qcow2 32M
+outside outside.qcow2 data.raw
+note outside "extents and data files: kept from others"
+
 # QEMU reads no differencing VHD: the twin is raw, and our own converter the reader.
 cowctl convert below.raw parent.vhd --source-format raw --format vhd
 cowctl create h parent.vhd child.vhd --format vhd --base-format vhd

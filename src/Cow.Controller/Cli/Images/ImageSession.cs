@@ -124,14 +124,7 @@ internal sealed class ImageSession : IDisposable
     {
         try
         {
-            if (writable)
-            {
-                _held.LockStore(path);
-            }
-            else
-            {
-                _held.LockBase(path);
-            }
+            _held.Lock(path, writable);
         }
         catch (RefusedException e)
         {
