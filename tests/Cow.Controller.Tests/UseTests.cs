@@ -186,6 +186,26 @@ internal sealed class UseTests : IDisposable
         Assert.That(_world.Run("info", image, "--format", "raw"), Is.EqualTo(expected), _world.Error);
     }
 
+    /// <summary>The extents of a VMDK, of which the state has the loop devices.</summary>
+    [TestCase("first")]
+    [TestCase("second")]
+    public void TheDataOfALiveImageIsItsDevices(string name)
+    {
+        string[] extents = [_world.Raw("first"), _world.Raw("second"), _world.Raw("other")];
+        new StateStore(_world.Paths).Write(DeviceState.Of(Image(_world.Raw("disk"))) with
+        {
+            Phase = DevicePhase.Active,
+            CowDevice = "/dev/loop6001",
+            DataDevices = ["/dev/loop6002"],
+            Parts = [Loop("/dev/loop6001", extents[0]), Loop("/dev/loop6002", extents[1]), Loop("/dev/loop6003", extents[2])],
+        });
+        Assert.That(_world.Run("info", _world.In(name), "--format", "raw"), Is.EqualTo(ExitCode.InUse));
+        Assert.That(_world.Error, Does.Contain("device vm1 uses it"));
+        _world.Done("info", extents[2], "--format", "raw");
+    }
+
+    private static PartIdentity Loop(string node, string file) => new(node, "7:0", null, FileIdentity.Of(file));
+
     // A scratch directory is its owner's alone.
     private static void ShowToOthers(string directory) =>
         File.SetUnixFileMode(directory, File.GetUnixFileMode(directory) | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);

@@ -146,6 +146,8 @@ outside() {
         expect_fail qemu-io -f raw -c 'write 0 4k' "$data"
         expect_fail cowctl open copy "copy-$image"
         [[ $OUTPUT == *"$data: is attached to"* ]] || fail "not who has it: $OUTPUT"
+        expect_fail cowctl map "$data" --format raw
+        [[ $OUTPUT == *"device o uses it"* ]] || fail "not who has it: $OUTPUT"
         [ $turn = first ] || continue
         pkill -9 -x cowctl
         wait_for 20 ended

@@ -31,7 +31,7 @@ internal static class StoreUsers
 
     private static void Require(DaemonPaths paths, string path, Func<DeviceState, bool> counts, Action<UseChecks, string> check)
     {
-        if (KnownStates(paths).FirstOrDefault(state => counts(state) && Stores(state).Any(used => Same(used, path))) is { } ours)
+        if (KnownStates(paths).FirstOrDefault(state => counts(state) && Stores(state).Any(used => Same(state, used, path))) is { } ours)
         {
             string name = ours.Spec.Name;
             throw new CliException(ExitCode.InUse, path, $"device {name} uses it", $"run \"cowctl remove {name}\" first");
@@ -52,9 +52,14 @@ internal static class StoreUsers
         }
     }
 
-    private static IEnumerable<string> Stores(DeviceState state) =>
-        new[] { state.Spec.Cow, state.CowDevice, state.Spec.BitmapDevice, state.BitmapDevice }.OfType<string>();
+    private static IEnumerable<string> Stores(DeviceState state)
+    {
+        string?[] all = [state.Spec.Cow, state.CowDevice, state.Spec.BitmapDevice, state.BitmapDevice, .. state.DataDevices];
+        return all.OfType<string>();
+    }
 
-    private static bool Same(string used, string path) =>
-        used == path || (File.Exists(used) && BlockDevice.IdentityOf(used) == BlockDevice.IdentityOf(path));
+    /// <summary>Also as the file behind a loop device: of an image's further files the state has nothing else.</summary>
+    private static bool Same(DeviceState state, string used, string path) =>
+        used == path || (File.Exists(used) && BlockDevice.IdentityOf(used) == BlockDevice.IdentityOf(path))
+        || state.Parts.Any(part => part.Path == used && part.File == FileIdentity.Of(path));
 }
