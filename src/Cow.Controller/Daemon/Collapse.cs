@@ -123,10 +123,21 @@ internal sealed class Collapse(DmControl dm, DmUuid uuid, DeviceTable table, Chu
             _last = Environment.TickCount64;
             return pause;
         }
-        catch (LinuxException)
+        catch
         {
             _ = dm.Clear(uuid);
+            GoOn();
             throw;
+        }
+    }
+
+    /// <summary>The kernel judges some of a table only when it swaps, and where it refuses it then, it leaves the device suspended, with the table that it
+    /// had. It was not suspended before: that would have been an <see cref="Obstacle"/>.</summary>
+    private void GoOn()
+    {
+        if (dm.Find(uuid) is { IsSuspended: true })
+        {
+            _ = dm.Resume(uuid, SuspendFlags.Quick, waitForNode: false);
         }
     }
 

@@ -65,6 +65,7 @@ internal sealed class CowDevice : IDisposable
         bool lost = _runtime.Loop.Ended.IsCompleted;
         string? problem = info is null ? "the mapped device was removed by hand"
             : lost ? "no controller serves it (it was taken over, or the channel failed)"
+            : info.IsSuspended && StaysSuspended() ? $"it is suspended: all reads and writes wait until \"dmsetup resume {info.Name}\""
             : engine.Gone && !_collapse.AllLinear ? "its table was replaced by hand"
             : engine.Problem ?? (kernel.Mode == "rw" ? null : KernelProblem(kernel.Mode));
         return DeviceReports.Make(_state, _runtime, _collapse, engine, kernel, lost, problem);
@@ -225,6 +226,24 @@ internal sealed class CowDevice : IDisposable
         catch (Exception e) when (e is IOException or ImageFormatException)
         {
             DaemonLog.Trouble(_log, Name, $"was not closed cleanly: {e.Message}");
+        }
+    }
+
+    /// <summary>Not for a moment, by a swap of ours: that one has the gate.</summary>
+    private bool StaysSuspended()
+    {
+        if (!_gate.TryEnter())
+        {
+            return false;
+        }
+
+        try
+        {
+            return _dm.Find(_uuid) is { IsSuspended: true };
+        }
+        finally
+        {
+            _gate.Exit();
         }
     }
 

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Cow.Controller.Ipc;
 using Cow.DmIoctl;
 using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
 
 namespace Cow.Controller.Daemon;
 
@@ -54,12 +55,32 @@ internal sealed class DeviceRuntime : IDisposable
                 throw new RefusedException(ExitCode.Usage, state.Spec.Cow, $"is {file.Length} bytes long already", "give a larger size");
             }
 
-            file.SetLength(bytes ?? file.Length);
+            long length = bytes ?? file.Length;
+            RequireWholeBlocks(state, length);
+            file.SetLength(length);
         }
 
         // Not any loop on that file: somebody may have attached another one.
         using LoopDevice loop = LoopDevice.Open(OwnLoops.IndexOf(state.CowDevice));
         loop.SetCapacity();
+    }
+
+    /// <summary>The kernel makes no table live in which a device is not a whole number of the largest block that any of them has.</summary>
+    private static void RequireWholeBlocks(DeviceState state, long bytes)
+    {
+        long block = ((string[])[state.BaseDevice!, state.CowDevice, .. state.LayerDevices]).Max(BlockOf);
+        // Of a sector that is not whole the loop device has nothing.
+        if (bytes / ChunkGeometry.SectorBytes % (block / ChunkGeometry.SectorBytes) != 0)
+        {
+            throw new RefusedException(
+                ExitCode.Usage, state.Spec.Cow, $"{bytes} bytes are no whole number of blocks of {block} bytes, which its device has", "give a size that is one");
+        }
+    }
+
+    private static long BlockOf(string device)
+    {
+        using SafeFileHandle handle = BlockDevice.OpenDirect(device, write: false);
+        return BlockDevice.LogicalBlockSize(handle);
     }
 
     /// <summary>Ends the service of a device that is no more, everything committed: the store is left cleanly closed.</summary>

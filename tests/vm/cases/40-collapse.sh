@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # timeout: 400
-# 200 collapses under verified load, alternating with fsyncs: no I/O fails. Then suspend, resume, wipe_table and remove by hand while faults wait.
+# 200 collapses under verified load, alternating with fsyncs: no I/O fails. Then suspend, resume, wipe_table and remove by hand while faults wait; and a
+# table that the kernel does not make live.
 require_module
 random_base
 blank "$COW_DISK"
@@ -88,3 +89,29 @@ kill -CONT "$(pgrep -x cowctl)"
 cowctl create x "$BASE_DISK" "$COW_DISK" --size 64M
 cowctl remove x
 cowctl check "$COW_DISK"
+
+# The kernel refuses to swap where the CoW device has become no whole number of the base's blocks: the device goes on with the table that it has.
+problem() { cowctl status x --json | jq -r '.devices[0].problem'; }
+blocks=$(losetup -f --show -r -b 4096 "$BASE_DISK")
+truncate -s 96M /tmp/odd.cow
+odd=$(losetup -f --show /tmp/odd.cow)
+cowctl create x "$blocks" "$odd" 8 --size 64M --segments 32
+dd if=/payload/random of=/dev/mapper/x bs=1M count=4 oflag=direct status=none
+truncate -s +512 /tmp/odd.cow
+losetup -c "$odd"
+expect_fail cowctl compact x
+dmsetup info x | grep -q 'State: *ACTIVE' || fail "a swap that was refused left the device suspended"
+cmp -n 4194304 /payload/random <(dd if=/dev/mapper/x bs=1M count=4 iflag=direct status=none) || fail "the data is gone"
+dd if=/payload/random of=/dev/mapper/x bs=1M count=1 seek=32 oflag=direct conv=fsync status=none
+[ "$(problem)" = null ] || fail "$(problem)"
+truncate -s +3584 /tmp/odd.cow
+losetup -c "$odd"
+cowctl compact x
+dmsetup table x | grep -q linear || fail "it is not collapsed"
+dmsetup suspend x
+[[ $(problem) == "it is suspended: "* ]] || fail "it is suspended, and told is $(problem)"
+dmsetup resume x
+[ "$(problem)" = null ] || fail "$(problem)"
+cowctl remove x
+losetup -d "$odd"
+losetup -d "$blocks"
