@@ -120,6 +120,23 @@ internal sealed class UseTests : IDisposable
     }
 
     [Test]
+    public void TheDeviceOfABitmapIsTheStoresAloneAsLongAsItIsOpen()
+    {
+        string device = Attach(_world.Raw("bitmap"), readOnly: false);
+        CreateSpec spec = new("vm1", null, _world.Raw("cow"), null, null, null, [], device, null, NoSpacePolicy.Wait, false, false, false);
+        DeviceState state = DeviceState.Of(spec) with { CowDevice = spec.Cow, BitmapDevice = device };
+        using (new OpenedStore(state, readOnly: false))
+        {
+            Assert.That(BlockDevice.TryClaim(device), Is.Null);
+            Assert.That(() => new UseChecks(NoDeviceMapper).Store(device), Throws.TypeOf<RefusedException>());
+            Assert.That(() => new OpenedStore(state, readOnly: false), Throws.TypeOf<RefusedException>());
+        }
+
+        Assert.That(() => new OpenedStore(state with { CowDevice = _world.In("gone") }, readOnly: false), Throws.InstanceOf<IOException>());
+        new UseChecks(NoDeviceMapper).Store(device);
+    }
+
+    [Test]
     public void AnOrdinaryUserReadsHisOwnFilesWhateverOthersHaveAttached()
     {
         string mine = _world.Raw("mine");

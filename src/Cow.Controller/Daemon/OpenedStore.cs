@@ -15,22 +15,25 @@ internal sealed class OpenedStore : ServedStore
     private readonly List<IImageFile> _files = [];
     private readonly FormatFiles _formatFiles;
     private readonly DeviceSpaceKeeper _space;
+    private readonly SafeFileHandle? _claim;
     private ICowFormat? _format;
 
     /// <summary>Opens the files past the page cache: the kernel writes the same device under it.</summary>
     public OpenedStore(DeviceState state, bool readOnly)
     {
-        IImageFile store = Open(state.CowDevice, !readOnly);
-        IImageFile? bitmap = state.BitmapDevice is null ? null : Open(state.BitmapDevice, !readOnly);
-        var layers = new List<LayerFiles>();
-        for (int i = 0; i < state.LayerDevices.Count; i++)
+        // It is in no table: of what is in one the kernel itself sees to it that it has no second user.
+        _claim = state.BitmapDevice is null ? null : UseChecks.Claim(state.BitmapDevice);
+        try
         {
-            string? layerBitmap = state.LayerBitmaps[i];
-            layers.Add(new LayerFiles(Open(state.LayerDevices[i], write: false), layerBitmap is null ? null : Open(layerBitmap, write: false)));
+            _formatFiles = Files(state, readOnly);
+            _space = new DeviceSpaceKeeper(state.CowDevice, BlockDevice.IsBlockDevice(state.Spec.Cow) ? null : state.Spec.Cow, readOnly);
+        }
+        catch
+        {
+            Close(_files, _claim);
+            throw;
         }
 
-        _formatFiles = new FormatFiles(store, bitmap, layers);
-        _space = new DeviceSpaceKeeper(state.CowDevice, BlockDevice.IsBlockDevice(state.Spec.Cow) ? null : state.Spec.Cow, readOnly);
         Indices = new DeviceIndices(state.LayerDevices.Count);
     }
 
@@ -58,10 +61,31 @@ internal sealed class OpenedStore : ServedStore
     {
         _format?.Dispose();
         _space.Dispose();
-        foreach (IImageFile file in _files)
+        Close(_files, _claim);
+    }
+
+    private static void Close(List<IImageFile> files, SafeFileHandle? claim)
+    {
+        foreach (IImageFile file in files)
         {
             file.Dispose();
         }
+
+        claim?.Dispose();
+    }
+
+    private FormatFiles Files(DeviceState state, bool readOnly)
+    {
+        IImageFile store = Open(state.CowDevice, !readOnly);
+        IImageFile? bitmap = state.BitmapDevice is null ? null : Open(state.BitmapDevice, !readOnly);
+        var layers = new List<LayerFiles>();
+        for (int i = 0; i < state.LayerDevices.Count; i++)
+        {
+            string? layerBitmap = state.LayerBitmaps[i];
+            layers.Add(new LayerFiles(Open(state.LayerDevices[i], write: false), layerBitmap is null ? null : Open(layerBitmap, write: false)));
+        }
+
+        return new FormatFiles(store, bitmap, layers);
     }
 
 #pragma warning disable CA2000 // The image file owns the handle, and this owns the image file.

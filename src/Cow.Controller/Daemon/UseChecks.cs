@@ -63,22 +63,20 @@ internal sealed class UseChecks(Func<DmControl> dm)
             throw new RefusedException(ExitCode.InUse, path, $"is in use by {BlockDevice.PathOf(holder)}", "remove that device, or use another one");
         }
 
-        RequireUnclaimed(path);
+        Claim(path).Dispose();
     }
 
-    /// <summary>The kernel knows of more users than we can look for: swap, and all that may be on a partition of a disk.</summary>
-    private static void RequireUnclaimed(string path)
+    /// <summary>Makes a device ours alone until the handle is closed. The kernel knows of more users than we can look for: swap, and all that may be on a
+    /// partition of a disk.</summary>
+    public static SafeFileHandle Claim(string path)
     {
         SafeFileHandle? claim = null;
         // Who removed a mapped device a moment ago has the device under it closed a little later.
-        if (!SpinWait.SpinUntil(() => (claim = BlockDevice.TryClaim(path)) is not null, Patience))
-        {
-            throw new RefusedException(
+        return SpinWait.SpinUntil(() => (claim = BlockDevice.TryClaim(path)) is not null, Patience)
+            ? claim!
+            : throw new RefusedException(
                 ExitCode.InUse, path, "it or a partition of it is mounted, swap, or part of another device",
                 $"see \"lsblk {path}\", and free it or use another device");
-        }
-
-        claim!.Dispose();
     }
 
     private void NotAttached(string path, bool forWriting)
