@@ -86,6 +86,21 @@ internal sealed class LoopDeviceTests
         Assert.That(LoopSysfs.Describe(loop.Device.Index, "/nowhere/at/all (deleted)"), Is.Null);
     }
 
+    [TestCase(Errno.ESTALE)]
+    [TestCase(Errno.EIO)]
+    public void OneWhoseFileDoesNotAnswerIsLeftOut(Errno error)
+    {
+        LoopDeviceInfo one = new(1, "/one", default, 1, 0, 0, false);
+        LoopDeviceInfo three = one with { Index = 3 };
+        var listed = LoopDevice.List([1, 2, 3], index => index switch
+        {
+            1 => one,
+            2 => throw new LinuxException(error, "LOOP_GET_STATUS64", "/dev/loop2"),
+            _ => three,
+        });
+        Assert.That(listed, Is.EqualTo(new[] { one, three }));
+    }
+
     [Test]
     public void AMissingFileIsNamed() => Assert.That(() => LoopDevice.Attach("/nowhere/at/all", true),
         Throws.TypeOf<LinuxException>().With.Message.StartsWith("/nowhere/at/all: open: "));

@@ -79,16 +79,28 @@ public sealed class LoopDevice : IDisposable
     /// <param name="index">The N of /dev/loopN.</param>
     public static LoopDeviceInfo? Find(int index) => Describe(index);
 
-    /// <summary>All loop devices that have a file behind them. Those that go away meanwhile are left out.</summary>
+    /// <summary>All loop devices that have a file behind them. Left out are those that go away meanwhile, and those whose file does not answer.</summary>
     /// <param name="except">Says of an index whether that one is left out: the kernel is asked about each of the others.</param>
-    public static IReadOnlyList<LoopDeviceInfo> List(Func<int, bool>? except = null)
+    public static IReadOnlyList<LoopDeviceInfo> List(Func<int, bool>? except = null) => List(LoopSysfs.All(except), Describe);
+
+    /// <summary>The same, of whatever tells about them.</summary>
+    /// <param name="indices">Those that there are.</param>
+    /// <param name="describe">Tells of one; null where it has no file.</param>
+    internal static IReadOnlyList<LoopDeviceInfo> List(IEnumerable<int> indices, Func<int, LoopDeviceInfo?> describe)
     {
         var devices = new List<LoopDeviceInfo>();
-        foreach (int index in LoopSysfs.All(except))
+        foreach (int index in indices)
         {
-            if (Describe(index) is { } info)
+            try
             {
-                devices.Add(info);
+                if (describe(index) is { } info)
+                {
+                    devices.Add(info);
+                }
+            }
+            catch (LinuxException)
+            {
+                // Of one the file system is gone (ESTALE, EIO): nobody is kept from the files of others by that.
             }
         }
 
