@@ -38,6 +38,25 @@ internal sealed class FingerprintGuardTests
     }
 
     [Test]
+    public void AnEmptyStoreIsOfNoBaseYetWhateverItsPathWasMadeOn()
+    {
+        FingerprintGuard guard = Guard();
+        guard.Remember(Spec.Cow, Right);
+        Assert.That(() => guard.Check(Spec, Wrong, empty: false), Throws.TypeOf<RefusedException>());
+        guard.Check(Spec, Wrong, empty: true);
+        Assert.That(() => guard.Check(Spec, Right, empty: false), Throws.TypeOf<RefusedException>());
+        guard.CheckBacking(Spec, Right, made: true);
+        Assert.That(() => guard.CheckBacking(Spec, Wrong), Throws.TypeOf<RefusedException>());
+    }
+
+    [Test]
+    public void NobodyWantedAnotherBaseAtBoot()
+    {
+        CreateSpec atBoot = Spec with { Fingerprint = Right, Unattended = true };
+        Assert.That(() => Guard().Check(atBoot, Wrong, empty: true), Throws.TypeOf<RefusedException>());
+    }
+
+    [Test]
     public void ABaseThatCannotBeRememberedIsNoReasonToRefuse()
     {
         File.WriteAllText(Library, "a file where the directory should be");

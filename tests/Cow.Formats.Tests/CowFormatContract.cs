@@ -69,6 +69,17 @@ internal abstract partial class CowFormatContract : CowFixture
     }
 
     [Test]
+    public void AStoreIsEmptyUntilAChunkIsCommittedAndNotAnyMore()
+    {
+        MemoryFile medium = new(Format.MediumBytes);
+        CowDisk disk = NewDisk(medium);
+        Assert.That(Reopened(disk, medium).Store.Usage.PlacedChunks, Is.Zero);
+        disk.Write(Format.DiskSectors - 1, 1);
+        disk.Flush(new Random(1));
+        Assert.That(Reopened(disk, medium).Store.Usage.PlacedChunks, Is.EqualTo(1));
+    }
+
+    [Test]
     public void APlaceCanBeAdoptedAnyNumberOfTimes()
     {
         MemoryFile medium = new(Format.MediumBytes);

@@ -310,11 +310,12 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
 
     private ImageStore OpenImage(PartsBuilder parts, Unwinder undo, CreateSpec spec, ImageLocks locks)
     {
-        ImageStore store = new ImageParts(parts, undo, new UseChecks(() => dm), locks).Open(spec, (asked, claim) => ImageStore.Open(asked, _cache, claim));
+        var image = new ImageParts(parts, undo, new UseChecks(() => dm), locks);
+        ImageStore store = image.Open(spec, (asked, claim) => ImageStore.Open(asked, _cache, claim));
         if (store.Chain.LayerPaths is [.., string bottom])
         {
             BaseFingerprint now = FingerprintGuard.Take(bottom, parts.State.BaseDevice!);
-            fingerprints.CheckBacking(spec, now);
+            fingerprints.CheckBacking(spec, now, image.Made);
             parts.Set(parts.State with { Spec = spec with { Fingerprint = now } });
         }
 
@@ -326,17 +327,9 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         Resolve(parts, spec, locks);
         var store = new OpenedStore(parts.State, spec.ReadOnly);
         undo.Add("open the store", store.Dispose);
-        string format = StoreOpener.OpenOrCreate(store, spec, parts.State.Sectors * ChunkGeometry.SectorBytes, out bool created);
+        string format = StoreOpener.OpenOrCreate(store, spec, parts.State.Sectors * ChunkGeometry.SectorBytes, out _);
         BaseFingerprint now = FingerprintGuard.Take(spec.Base!, parts.State.BaseDevice!);
-        if (created)
-        {
-            fingerprints.Remember(spec.Cow, now);
-        }
-        else
-        {
-            fingerprints.Check(spec, now);
-        }
-
+        fingerprints.Check(spec, now, empty: store.Format.Usage.PlacedChunks == 0);
         parts.Set(parts.State with { Spec = spec with { Fingerprint = now }, Format = format, ChunkSectors = store.Format.Info.ChunkSectors });
         return store;
     }

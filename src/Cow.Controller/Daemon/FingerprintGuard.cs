@@ -31,6 +31,20 @@ internal sealed class FingerprintGuard(DaemonPaths paths, ILogger log)
         }
     }
 
+    /// <summary>Checks the base of a store. An empty one is of none yet, whatever its path was made on before; at boot nobody is there to have wanted
+    /// another base.</summary>
+    public void Check(CreateSpec spec, BaseFingerprint now, bool empty)
+    {
+        if (empty && !spec.Unattended)
+        {
+            Remember(spec.Cow, now);
+        }
+        else
+        {
+            Check(spec, now);
+        }
+    }
+
     /// <summary>Checks the base of an existing store. One that was never seen before is remembered: it may come from another machine.</summary>
     public void Check(CreateSpec spec, BaseFingerprint now)
     {
@@ -53,10 +67,13 @@ internal sealed class FingerprintGuard(DaemonPaths paths, ILogger log)
 
     /// <summary>Checks what an image is backed by. An image may be given another backing file by other programs: that is no news; the same file
     /// with other contents is.</summary>
-    public void CheckBacking(CreateSpec spec, BaseFingerprint now)
+    /// <param name="spec">The image.</param>
+    /// <param name="now">What backs it.</param>
+    /// <param name="made">It was made just now.</param>
+    public void CheckBacking(CreateSpec spec, BaseFingerprint now, bool made = false)
     {
         CreateSpec asked = spec.Fingerprint?.Base == now.Base ? spec : spec with { Fingerprint = null };
-        if (Known(asked)?.Base == now.Base)
+        if (!made && Known(asked)?.Base == now.Base)
         {
             Check(asked, now);
         }

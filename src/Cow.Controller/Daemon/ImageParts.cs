@@ -14,14 +14,17 @@ namespace Cow.Controller.Daemon;
 /// <param name="locks">QEMU's, on all of the files.</param>
 internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks uses, ImageLocks locks)
 {
+    /// <summary>The image was not there before.</summary>
+    public bool Made { get; private set; }
+
     /// <summary>Opens the image; on return all of the state but the phase is known.</summary>
     /// <param name="spec">The image, and how.</param>
     /// <param name="open">Opens it, with what claims each file that it names: see <see cref="ImageStore.Open"/>.</param>
     public ImageStore Open(CreateSpec spec, Func<CreateSpec, Action<string, bool>, ImageStore> open)
     {
-        bool make = spec.Base is not null && IsToBeMade(spec);
+        Made = spec.Base is not null && IsToBeMade(spec);
         Claim(PartsBuilder.Existing(spec.Cow), !spec.ReadOnly);
-        if (make)
+        if (Made)
         {
             NewImage.Over(spec.Base!, spec);
         }
@@ -30,7 +33,7 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
         undo.Add("open the image", () => Abandon(store));
         ImageChain chain = store.Chain;
         RefuseWhatCannotBe(chain, spec);
-        if (!make)
+        if (!Made)
         {
             RequireAsked(chain.Images[0].Info, spec);
         }
