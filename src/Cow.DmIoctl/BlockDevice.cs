@@ -123,6 +123,18 @@ public static class BlockDevice
     /// <param name="number">The device; without holders, or unknown, the list is empty.</param>
     public static IReadOnlyList<DeviceNumber> Holders(DeviceNumber number) => BlockSysfs.Holders(number);
 
+    /// <summary>
+    /// The unique id of a mapped device that a file or block device lies on, through whatever is between them, or is; null where there is none that begins
+    /// so. Of a file on btrfs, overlayfs or the network nobody can tell.
+    /// </summary>
+    /// <param name="path">Links are followed.</param>
+    /// <param name="uuidPrefix">How the unique id begins.</param>
+    public static string? MappedBelow(string path, string uuidPrefix)
+    {
+        var status = FileStatus.Of(path);
+        return new BlockStack().FindUuid(status.IsBlock ? status.Node : status.Device, uuidPrefix);
+    }
+
     /// <summary>Where a file system on the device is mounted in our mount namespace; null where it is not.</summary>
     /// <param name="number">The device.</param>
     /// <param name="readWrite">The file system is mounted for writing, there or elsewhere.</param>

@@ -6,6 +6,9 @@ namespace Cow.DmIoctl;
 /// <summary>What sysfs tells of block devices.</summary>
 internal static class BlockSysfs
 {
+    /// <summary>Where each block device has a directory, which its number names.</summary>
+    public const string Root = "/sys/dev/block";
+
     private const string DeviceNameKey = "DEVNAME=";
 
     /// <summary>See <see cref="BlockDevice.PathOf"/>.</summary>
@@ -29,16 +32,18 @@ internal static class BlockSysfs
     }
 
     /// <summary>See <see cref="BlockDevice.Holders"/>.</summary>
-    public static IReadOnlyList<DeviceNumber> Holders(DeviceNumber number)
+    public static IReadOnlyList<DeviceNumber> Holders(DeviceNumber number) => Linked(Path.Combine(DirectoryOf(number), "holders"));
+
+    /// <summary>The devices that a directory has links to: holders, or slaves.</summary>
+    public static IReadOnlyList<DeviceNumber> Linked(string directory)
     {
-        string directory = Path.Combine(DirectoryOf(number), "holders");
         if (!Directory.Exists(directory))
         {
             return [];
         }
 
         return [.. Directory.EnumerateFileSystemEntries(directory)
-            .Select(holder => DeviceNumber.TryParse(ReadLine(Path.Combine(holder, "dev")), out var found)
+            .Select(linked => DeviceNumber.TryParse(ReadLine(Path.Combine(linked, "dev")), out var found)
                 ? found
                 : (DeviceNumber?)null)
             .OfType<DeviceNumber>()];
@@ -48,21 +53,19 @@ internal static class BlockSysfs
     public static ulong? DiskSequence(DeviceNumber number)
     {
         string directory = DirectoryOf(number);
-        // A partition lies in its disk, whose it has.
         string? text = ReadLine(Path.Combine(directory, "diskseq"))
-            ?? (Directory.Exists(directory) && Directory.ResolveLinkTarget(directory, returnFinalTarget: true) is { } found
-                ? ReadLine(Path.Combine(Path.GetDirectoryName(found.FullName)!, "diskseq"))
-                : null);
+            ?? (DiskOf(directory) is { } disk ? ReadLine(Path.Combine(disk, "diskseq")) : null);
         return ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong sequence) ? sequence : null;
     }
 
-    private static string DirectoryOf(DeviceNumber number) => $"/sys/dev/block/{number}";
+    /// <summary>The directory of the disk that a partition is of: it has that of the partition in it.</summary>
+    public static string? DiskOf(string partition) =>
+        Directory.Exists(partition) && Directory.ResolveLinkTarget(partition, returnFinalTarget: true) is { } found
+            ? Path.GetDirectoryName(found.FullName)
+            : null;
 
-    private static bool IsNodeOf(string path, DeviceNumber number) =>
-        FileStatus.Find(path, follow: true) is { IsBlock: true } status && status.Node == number;
-
-    // Null where the file is not there, or went while we looked.
-    private static string? ReadLine(string path)
+    /// <summary>The first line of a file; null where it is not there, or went while we looked.</summary>
+    public static string? ReadLine(string path)
     {
         try
         {
@@ -73,4 +76,9 @@ internal static class BlockSysfs
             return null;
         }
     }
+
+    private static string DirectoryOf(DeviceNumber number) => Path.Combine(Root, number.ToString());
+
+    private static bool IsNodeOf(string path, DeviceNumber number) =>
+        FileStatus.Find(path, follow: true) is { IsBlock: true } status && status.Node == number;
 }

@@ -186,6 +186,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
             throw new RefusedException(ExitCode.Usage, spec.Cow, "is the base itself", "give another device or file for the changes");
         }
 
+        UseChecks.NotOnOurs(spec.Cow);
         if (!exists)
         {
             MayMakeFile(spec);
@@ -226,6 +227,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
             return;
         }
 
+        UseChecks.NotOnOurs(bitmap);
         if (!PartsBuilder.Exists(bitmap))
         {
             StoreOpener.MayMake(spec, bitmap);

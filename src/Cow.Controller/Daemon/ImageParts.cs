@@ -22,6 +22,7 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
     /// <param name="open">Opens it, with what claims each file that it names: see <see cref="ImageStore.Open"/>.</param>
     public ImageStore Open(CreateSpec spec, Func<CreateSpec, Action<string, bool>, ImageStore> open)
     {
+        NotOnOurs([spec.Cow], spec.ReadOnly);
         Made = spec.Base is not null && IsToBeMade(spec);
         Claim(PartsBuilder.Existing(spec.Cow), !spec.ReadOnly);
         if (Made)
@@ -33,6 +34,7 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
         undo.Add("open the image", () => Abandon(store));
         ImageChain chain = store.Chain;
         RefuseWhatCannotBe(chain, spec);
+        NotOnOurs(chain.Images[0].Info.Paths, spec.ReadOnly);
         if (!Made)
         {
             RequireAsked(chain.Images[0].Info, spec);
@@ -77,6 +79,14 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
             throw new RefusedException(
                 ExitCode.BadStore, spec.Cow, $"is an image with clusters of {image.ClusterSectors} sectors, {chunk} are asked for",
                 "leave CHUNK out, or give another COW");
+        }
+    }
+
+    private static void NotOnOurs(IEnumerable<string> files, bool readOnly)
+    {
+        foreach (string file in readOnly ? [] : files)
+        {
+            UseChecks.NotOnOurs(file);
         }
     }
 

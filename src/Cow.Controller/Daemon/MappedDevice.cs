@@ -22,4 +22,12 @@ internal static class MappedDevice
     /// <param name="uuid">The unique id of any mapped device; null where it has none.</param>
     /// <returns>Null for one that is not ours.</returns>
     public static string? NameOf(string? uuid) => uuid?.StartsWith(Prefix, StringComparison.Ordinal) == true ? uuid[Prefix.Length..] : null;
+
+    /// <summary>The device of ours that a file or block device lies on, whatever is between them; null where it lies on none, or nobody can tell.</summary>
+    /// <param name="path">It need not be there yet.</param>
+    public static string? Below(string path)
+    {
+        string? there = Path.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path));
+        return Path.Exists(there) && BlockDevice.MappedBelow(there, Prefix) is { } uuid ? uuid[Prefix.Length..] : null;
+    }
 }

@@ -119,6 +119,7 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
     public void Scratch(string name, long bytes)
     {
         string path = store.Paths.ScratchOf(name);
+        UseChecks.NotOnOurs(path);
         Directory.CreateDirectory(store.Paths.Library);
         File.Delete(path);
         CreateFile(path, bytes);

@@ -66,6 +66,21 @@ internal sealed class UseChecks(Func<DmControl> dm)
         Claim(path).Dispose();
     }
 
+    /// <summary>
+    /// What the daemon itself writes and flushes lies on no device that it serves: a daemon that is killed meanwhile does not end, as its flush waits for it,
+    /// and the next one would wait for its own before it has begun to serve. A base, which it does not write, may.
+    /// </summary>
+    /// <param name="path">A store, or a part of one; it need not be there yet.</param>
+    public static void NotOnOurs(string path)
+    {
+        if (MappedDevice.Below(path) is { } name)
+        {
+            throw new RefusedException(
+                ExitCode.InUse, path, $"lies on the device {name}: the daemon, which serves both, would have to wait for itself",
+                "use a disk or file system that lies on none of its devices; a base may");
+        }
+    }
+
     /// <summary>Makes a device ours alone until the handle is closed. The kernel knows of more users than we can look for: swap, and all that may be on a
     /// partition of a disk.</summary>
     public static SafeFileHandle Claim(string path)
