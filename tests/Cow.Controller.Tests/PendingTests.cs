@@ -21,6 +21,8 @@ internal sealed class PendingTests
         Assert.That(pending.IsDue(0), Is.True);
         _ = pending.Failed(Locked, 1_000);
         Assert.That((pending.IsDue(2_000), pending.IsDue(6_000)), Is.EqualTo((false, true)));
+        pending.Hurry();
+        Assert.That(pending.IsDue(2_000), Is.True);
     }
 
     [Test]
@@ -43,6 +45,18 @@ internal sealed class PendingTests
             (report.Name, report.State, report.Problem, report.Format, report.Sectors),
             Is.EqualTo(("vm1", "failed", "is not served: /c: is in use", "snapshot", 100UL)));
         Assert.That(pending.Refusal().Failure, Is.EqualTo(new Failure(ExitCode.InUse, "vm1", "is not served: /c: is in use", "stop the machine")));
+    }
+
+    [Test]
+    public void OneWhoseFirstTryDoesNotEndIsReportedAsWaiting()
+    {
+        var pending = new Pending(Spec, DeviceState.Of(Spec) with { Phase = DevicePhase.Active });
+        pending.Tried();
+        DeviceReport report = DeviceReports.Make(pending);
+        Assert.That((report.State, report.Problem), Is.EqualTo(("waiting", "is not served yet: what it lies on has not answered so far")));
+        _ = pending.Failed(Locked, 0);
+        report = DeviceReports.Make(pending);
+        Assert.That((report.State, report.Problem), Is.EqualTo(("failed", "is not served: /c: is in use")));
     }
 
     [Test]

@@ -45,6 +45,21 @@ internal sealed class TickerTests
     }
 
     [Test]
+    public void WhoOffersMayWaitForTheTick()
+    {
+        using var end = new ManualResetEventSlim();
+        var ticker = new Ticker<Device>(static device => device.Due, static device => device.Tick());
+        var device = new Device { Work = end.Wait };
+        Task? tick = ticker.Offer(device);
+        Assert.That(tick, Is.Not.Null);
+        Assert.That(ticker.Offer(device), Is.Null, "it runs");
+        Assert.That(tick!.Wait(0), Is.False);
+        end.Set();
+        Assert.That(tick.Wait(Soon), Is.True);
+        Assert.That(ticker.Offer(new Device { Due = false }), Is.Null);
+    }
+
+    [Test]
     public void OneThatFailsIsTriedAgain()
     {
         var ticker = new Ticker<Device>(static device => device.Due, static device => device.Tick());

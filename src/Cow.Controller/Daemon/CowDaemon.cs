@@ -13,6 +13,13 @@ namespace Cow.Controller.Daemon;
 /// </summary>
 internal sealed class CowDaemon : IDisposable
 {
+    /// <summary>Devices that are brought up at a time: they wait for disks more than they compute.</summary>
+    private const int AtOnce = 8;
+
+    /// <summary>Where none of them has come up for so long, they hang. That may be twice, behind a process that does not end, and dm-cow.service gives a
+    /// minute (TimeoutStartSec=).</summary>
+    private const int HangingSeconds = 10;
+
     private static readonly TimeSpan TickEvery = TimeSpan.FromSeconds(1);
 
     private readonly ConcurrentDictionary<string, CowDevice> _devices = new(StringComparer.Ordinal);
@@ -24,6 +31,7 @@ internal sealed class CowDaemon : IDisposable
     private readonly StateStore _states;
     private readonly DeviceFactory _factory;
     private readonly Recovery _recovery;
+    private readonly Ticker<Pending> _tries;
     private readonly ILogger _log;
     private readonly bool _pinned;
 
@@ -34,6 +42,7 @@ internal sealed class CowDaemon : IDisposable
         _states = new StateStore(paths, log);
         _factory = new DeviceFactory(dm, _states, new FingerprintGuard(paths, log), OnGone, log);
         _recovery = new Recovery(dm, _states, _factory, log);
+        _tries = new Ticker<Pending>(static pending => pending.IsDue(Environment.TickCount64), Attempt);
     }
 
     /// <summary>Runs the daemon in this process until it is stopped.</summary>
@@ -42,7 +51,8 @@ internal sealed class CowDaemon : IDisposable
     /// <returns>An <see cref="ExitCode"/>.</returns>
     public static int Run(bool takeover, CancellationToken stop) => (int)new DaemonProgram(DaemonPaths.Default, takeover).Run(stop);
 
-    /// <summary>Takes over what a former daemon left, and creates what is configured to exist.</summary>
+    /// <summary>Takes over what a former daemon left, and creates what is configured to exist. A device whose disk or file system does not answer comes up
+    /// when that does, and the others need not wait for it.</summary>
     public void Recover()
     {
         List<DeviceState> left = _states.ReadAll();
@@ -53,15 +63,14 @@ internal sealed class CowDaemon : IDisposable
         }
 
         AttemptDue();
-        foreach (CreateSpec spec in _states.ReadConfigurations())
+        // Whoever deals with what was left of a device deals with its configuration, too, be it later.
+        HashSet<string> names = [.. left.Select(static state => state.Spec.Name)];
+        foreach (CreateSpec spec in _states.ReadConfigurations().Where(spec => !names.Contains(spec.Name)))
         {
-            if (!_devices.ContainsKey(spec.Name))
-            {
-                _ = _pending.TryAdd(spec.Name, new Pending(spec, state: null));
-            }
+            _pending[spec.Name] = new Pending(spec, state: null);
         }
 
-        AttemptDue();
+        AttemptAll();
         _recovered.Set();
     }
 
@@ -70,18 +79,17 @@ internal sealed class CowDaemon : IDisposable
     {
         WaitHandle[] ends = [_stop.WaitHandle, stop.WaitHandle];
         var ticker = new Ticker<CowDevice>(static device => device.TickDue, Tick);
-        var again = new Ticker<Pending>(static pending => pending.IsDue(Environment.TickCount64), Attempt);
         while (WaitHandle.WaitAny(ends, TickEvery) == WaitHandle.WaitTimeout)
         {
             // Not its Values, which are a copy.
             foreach (KeyValuePair<string, CowDevice> entry in _devices)
             {
-                ticker.Offer(entry.Value);
+                _ = ticker.Offer(entry.Value);
             }
 
             foreach (KeyValuePair<string, Pending> entry in _pending)
             {
-                again.Offer(entry.Value);
+                _ = _tries.Offer(entry.Value);
             }
         }
     }
@@ -163,16 +171,33 @@ internal sealed class CowDaemon : IDisposable
         return device;
     }
 
+    /// <summary>One may be the base of another, whatever their names: as long as some come up, those that did not are tried again.</summary>
+    private void AttemptAll()
+    {
+        for (int before = -1; _devices.Count > before;)
+        {
+            before = _devices.Count;
+            AttemptDue();
+            foreach (Pending pending in _pending.Values)
+            {
+                pending.Hurry();
+            }
+        }
+    }
+
     private void AttemptDue()
     {
+        var tries = new SideBySide(AtOnce, TimeSpan.FromSeconds(1), HangingSeconds);
         foreach (Pending pending in _pending.Values.OrderBy(pending => pending.Name, StringComparer.Ordinal))
         {
             if (pending.IsDue(Environment.TickCount64))
             {
                 ServiceManager.NextDevice();
-                Attempt(pending);
+                tries.Begin(() => _tries.Offer(pending));
             }
         }
+
+        tries.Wait();
     }
 
 #pragma warning disable CA1031 // What is in one device's way must not keep the others from being served.
@@ -185,6 +210,7 @@ internal sealed class CowDaemon : IDisposable
                 return;
             }
 
+            pending.Tried();
             try
             {
                 BringUp(pending);

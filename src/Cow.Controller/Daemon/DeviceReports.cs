@@ -41,7 +41,7 @@ internal static class DeviceReports
     /// <summary>Of one that is not up: only what it was made from is known.</summary>
     public static DeviceReport Make(Pending pending) => new(
         Name: pending.Name,
-        State: pending.State is null ? "waiting" : "failed",
+        State: pending.State is null || pending.Failure is null ? "waiting" : "failed",
         Format: pending.State?.Format ?? pending.Spec.Format ?? "",
         Base: pending.Spec.Base,
         Cow: pending.Spec.Cow,

@@ -14,6 +14,7 @@ internal sealed class Pending(CreateSpec spec, DeviceState? state)
     private const long EveryMilliseconds = 3_000;
 
     private long _dueAt = long.MinValue;
+    private volatile bool _isTried;
 
     public string Name => spec.Name;
 
@@ -27,6 +28,7 @@ internal sealed class Pending(CreateSpec spec, DeviceState? state)
     /// <summary>Why it is not up.</summary>
     public string Problem => (state is null ? "is not created" : "is not served") + Failure switch
     {
+        null when _isTried => " yet: what it lies on has not answered so far",
         null => " yet",
         { Object: var about, Reason: var reason } => about == Name ? $": {reason}" : $": {about}: {reason}",
     };
@@ -35,12 +37,19 @@ internal sealed class Pending(CreateSpec spec, DeviceState? state)
     /// <param name="now">Milliseconds, of any beginning.</param>
     public bool IsDue(long now) => now >= Volatile.Read(ref _dueAt);
 
+    /// <summary>Something has changed: it is time at once.</summary>
+    public void Hurry() => Volatile.Write(ref _dueAt, long.MinValue);
+
+    /// <summary>It is tried now.</summary>
+    public void Tried() => _isTried = true;
+
     /// <summary>It was tried, in vain.</summary>
     /// <returns>Whether the reason is another one than last time, and so worth a line in the log.</returns>
     public bool Failed(Failure failure, long now)
     {
         bool news = Failure is null || (Failure.Object, Failure.Reason) != (failure.Object, failure.Reason);
         Failure = failure;
+        _isTried = false;
         Volatile.Write(ref _dueAt, now + EveryMilliseconds);
         return news;
     }

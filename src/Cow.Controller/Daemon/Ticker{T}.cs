@@ -16,16 +16,11 @@ internal sealed class Ticker<T>(Predicate<T> due, Action<T> tick)
     private readonly ConcurrentDictionary<T, bool> _running = new();
 
     /// <summary>To be called now and then for each device.</summary>
-    public void Offer(T device)
-    {
-        if (due(device) && _running.TryAdd(device, true))
-        {
-            Start(device);
-        }
-    }
+    /// <returns>Its tick; null where nothing is due, or one runs still.</returns>
+    public Task? Offer(T device) => due(device) && _running.TryAdd(device, true) ? Start(device) : null;
 
     // Apart: Offer would make the closure also where nothing is due.
-    private void Start(T device) => _ = Task.Run(() =>
+    private Task Start(T device) => Task.Run(() =>
     {
         try
         {
