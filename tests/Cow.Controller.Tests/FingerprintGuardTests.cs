@@ -65,6 +65,14 @@ internal sealed class FingerprintGuardTests
     }
 
     [Test]
+    public void WhatIsRememberedIsDurable()
+    {
+        var flushed = new List<string>();
+        new FingerprintGuard(Paths, NullLogger.Instance, flushed.Add).Remember(Spec.Cow, Right);
+        Assert.That(flushed, Is.EqualTo(new[] { Library, _directory }));
+    }
+
+    [Test]
     public void TheConfigurationRemembersTheBaseWhereVarIsNotMounted()
     {
         var states = new StateStore(Paths);

@@ -185,6 +185,28 @@ internal sealed class StateStoreTests
     }
 
     [Test]
+    public void AConfigurationIsDurableWhenItIsWrittenAndWhenItIsDeleted()
+    {
+        var flushed = new List<string>();
+        var store = new StateStore(Paths, flush: directory => flushed.Add($"{Path.GetRelativePath(_directory, directory)}: {Names(directory)}"));
+        store.WriteConfiguration(Spec);
+        store.WriteConfiguration(Spec with { Cow = "/other" });
+        store.DeleteConfiguration("vm1");
+        store.DeleteConfiguration("vm1");
+        Assert.That(string.Join("; ", flushed), Is.EqualTo("etc: vm1.json; .: etc; etc: vm1.json; etc: "));
+    }
+
+    [Test]
+    public void WhatIsGoneAfterARebootIsNotMadeDurable()
+    {
+        var store = new StateStore(Paths, flush: directory => Assert.Fail($"{directory} was flushed"));
+        DeviceState state = DeviceState.Of(Spec) with { Phase = DevicePhase.Removing };
+        store.Write(state);
+        store.Forget(state);
+        Assert.That(store.ReadAll(), Is.Empty);
+    }
+
+    [Test]
     public void AForceIsNotKeptInAConfiguration()
     {
         new StateStore(Paths).WriteConfiguration(Spec with { Force = true });
@@ -237,4 +259,7 @@ internal sealed class StateStoreTests
         new StateStore(Paths).WriteConfiguration(Spec);
         Assert.That(new DaemonStarter(Paths, null!).HasDevices, Is.True);
     }
+
+    private static string Names(string directory) =>
+        string.Join(' ', Directory.EnumerateFileSystemEntries(directory).Select(Path.GetFileName).Order(StringComparer.Ordinal));
 }

@@ -11,7 +11,10 @@ namespace Cow.Controller.Daemon;
 
 /// <summary>Sees to it that an overlay is opened on the base that it was made on. The stores have no room for that, so it is kept beside them,
 /// and in the configuration of a device that is created at boot, when /var may not be mounted yet.</summary>
-internal sealed class FingerprintGuard(DaemonPaths paths, ILogger log)
+/// <param name="paths">Where it is kept.</param>
+/// <param name="log">For what cannot be kept.</param>
+/// <param name="flush">Makes the names in a directory durable, if not <see cref="FileSync.FlushDirectory"/> does.</param>
+internal sealed class FingerprintGuard(DaemonPaths paths, ILogger log, Action<string>? flush = null)
 {
     private const int Blocks = 16;
     private const int BlockBytes = 4096;
@@ -23,7 +26,7 @@ internal sealed class FingerprintGuard(DaemonPaths paths, ILogger log)
     {
         try
         {
-            JsonFile.Write(paths.FingerprintOf(IdOf(cow)), now, JsonContext.Default.BaseFingerprint);
+            JsonFile.Write(paths.FingerprintOf(IdOf(cow)), now, JsonContext.Default.BaseFingerprint, flush ?? FileSync.FlushDirectory);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

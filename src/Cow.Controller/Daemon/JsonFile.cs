@@ -12,9 +12,15 @@ internal static class JsonFile
     private const UnixFileMode OwnerDirectory = OwnerOnly | UnixFileMode.UserExecute;
 
     /// <summary>Replaces the file in one step: a reader, and a daemon after a crash, sees the old content or the new.</summary>
-    public static void Write<T>(string path, T value, JsonTypeInfo<T> type)
+    /// <param name="path">The file. Its directory is made where there is none.</param>
+    /// <param name="value">The new content.</param>
+    /// <param name="type">Of it.</param>
+    /// <param name="flush">Makes the names in a directory durable; null where nothing of it is to outlive a loss of power.</param>
+    public static void Write<T>(string path, T value, JsonTypeInfo<T> type, Action<string>? flush = null)
     {
-        _ = Directory.CreateDirectory(Path.GetDirectoryName(path)!, OwnerDirectory);
+        string directory = Path.GetDirectoryName(path)!;
+        bool isNew = !Directory.Exists(directory);
+        _ = Directory.CreateDirectory(directory, OwnerDirectory);
         string fresh = path + ".new";
         var options = new FileStreamOptions
         {
@@ -30,6 +36,11 @@ internal static class JsonFile
         }
 
         File.Move(fresh, path, overwrite: true);
+        flush?.Invoke(directory);
+        if (isNew)
+        {
+            flush?.Invoke(Path.GetDirectoryName(directory)!);
+        }
     }
 
     /// <summary>Null when there is no such file, or when it is not whole: written by another version, or by hand.</summary>

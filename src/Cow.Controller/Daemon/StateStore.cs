@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
 using Cow.Controller.Ipc;
+using Cow.DmIoctl;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Cow.Controller.Daemon;
 
-/// <summary>The state files of live devices, and the configuration of those that are created at boot.</summary>
+/// <summary>The state files of live devices, and the configuration of those that are created at boot, which is durable as soon as it is changed.</summary>
 /// <param name="paths">Where they are.</param>
 /// <param name="log">For files that are passed over.</param>
-internal sealed class StateStore(DaemonPaths paths, ILogger? log = null)
+/// <param name="flush">Makes the names in a directory durable, if not <see cref="FileSync.FlushDirectory"/> does.</param>
+internal sealed class StateStore(DaemonPaths paths, ILogger? log = null, Action<string>? flush = null)
 {
     private readonly ILogger _log = log ?? NullLogger.Instance;
+    private readonly Action<string> _flush = flush ?? FileSync.FlushDirectory;
 
     public DaemonPaths Paths => paths;
 
@@ -19,7 +22,7 @@ internal sealed class StateStore(DaemonPaths paths, ILogger? log = null)
 
     public DeviceState? Read(string name) => JsonFile.Read(paths.StateOf(name), JsonContext.Default.DeviceState);
 
-    public void Delete(string name) => Delete(paths.Run, paths.StateOf(name));
+    public void Delete(string name) => _ = DeleteFile(paths.StateOf(name));
 
     /// <summary>The device is no more. One that was being removed is not to be created at boot again; that of one whose daemon died meanwhile, too.</summary>
     public void Forget(DeviceState state)
@@ -57,7 +60,7 @@ internal sealed class StateStore(DaemonPaths paths, ILogger? log = null)
 
     /// <summary>Without its force, which was meant for what lay there at that moment.</summary>
     public void WriteConfiguration(CreateSpec spec) =>
-        JsonFile.Write(paths.ConfigurationOf(spec.Name), spec with { Force = false }, JsonContext.Default.CreateSpec);
+        JsonFile.Write(paths.ConfigurationOf(spec.Name), spec with { Force = false }, JsonContext.Default.CreateSpec, _flush);
 
     /// <summary>As it is to be created, with nobody there. Former versions wrote a force, which means nothing here.</summary>
     public CreateSpec? ReadConfiguration(string name) =>
@@ -65,7 +68,13 @@ internal sealed class StateStore(DaemonPaths paths, ILogger? log = null)
             ? spec with { Force = false, Unattended = true }
             : null;
 
-    public void DeleteConfiguration(string name) => Delete(paths.Configuration, paths.ConfigurationOf(name));
+    public void DeleteConfiguration(string name)
+    {
+        if (DeleteFile(paths.ConfigurationOf(name)))
+        {
+            _flush(paths.Configuration);
+        }
+    }
 
     /// <summary>What is to be created at boot.</summary>
     public List<CreateSpec> ReadConfigurations() =>
@@ -102,11 +111,15 @@ internal sealed class StateStore(DaemonPaths paths, ILogger? log = null)
         ? [.. Directory.EnumerateFiles(directory, "*.json").Order(StringComparer.Ordinal).Select(static path => Path.GetFileNameWithoutExtension(path))]
         : [];
 
-    private static void Delete(string directory, string path)
+    /// <returns>Whether it was there.</returns>
+    private static bool DeleteFile(string path)
     {
-        if (Directory.Exists(directory))
+        bool exists = Path.Exists(path);
+        if (exists)
         {
             File.Delete(path);
         }
+
+        return exists;
     }
 }
