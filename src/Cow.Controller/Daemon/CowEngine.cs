@@ -15,8 +15,8 @@ namespace Cow.Controller.Daemon;
 /// </remarks>
 internal sealed class CowEngine
 {
-    /// <summary>How far one look-up for the kernel reaches: a wide one saves questions, an endless one would make the format walk its whole map.</summary>
-    private const ulong Wide = 1 << 16;
+    /// <summary>How far one look-up reaches: a wide one saves questions, an endless one would make the format walk its whole map.</summary>
+    public const ulong Wide = 1 << 16;
 
     /// <summary>Sources that are told behind a first write to an unknown chunk.</summary>
     private const int SourcesAhead = 16;

@@ -9,6 +9,9 @@ namespace Cow.Controller.Daemon;
 /// </summary>
 internal sealed class RunCollector
 {
+    /// <summary>Milliseconds that faults wait for a step at most, where no look-up takes longer.</summary>
+    private const long StepTakes = 20;
+
     private readonly PriorityQueue<PlacedRun, ulong> _longest = new();
     private readonly ChunkGeometry _geometry;
     private readonly int _keep;
@@ -22,13 +25,15 @@ internal sealed class RunCollector
         _keep = Math.Max(segments, 1) * 2;
     }
 
-    /// <summary>Looks at up to <paramref name="extents"/> extents more.</summary>
+    /// <summary>Looks at up to <paramref name="extents"/> extents more, and at one at least.</summary>
     /// <returns>False when the whole store has been seen.</returns>
     public bool Step(ICowFormat format, int extents)
     {
-        for (int seen = 0; seen < extents && _next < _geometry.Chunks; seen++)
+        long end = Environment.TickCount64 + StepTakes;
+        for (int seen = 0; seen < extents && _next < _geometry.Chunks && (seen == 0 || Environment.TickCount64 < end); seen++)
         {
-            Extent extent = format.Lookup(_next, _geometry.Chunks - _next);
+            // Not all that is left: a format may have to read all of its tables for that.
+            Extent extent = format.Lookup(_next, Math.Min(CowEngine.Wide, _geometry.Chunks - _next));
             _next = extent.Run.End;
             if (extent.Kind == ExtentKind.Overlay)
             {
