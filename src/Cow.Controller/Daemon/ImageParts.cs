@@ -52,19 +52,13 @@ internal sealed class ImageParts(PartsBuilder parts, Unwinder undo, UseChecks us
         return store;
     }
 
-    /// <summary>An image that is there is what it is: what is asked of a new one is not passed over in silence. A configuration has what its image was made
+    /// <summary>An image that is there is what it is: another size or chunk is not passed over in silence. A configuration has what its image was made
     /// with, whatever has become of that since.</summary>
     internal static void RequireAsked(ImageInfo image, CreateSpec spec)
     {
         if (spec.Unattended)
         {
             return;
-        }
-
-        if (spec.Image!.Settings is [string setting, ..])
-        {
-            throw new RefusedException(
-                ExitCode.Usage, $"-o {setting}", $"is for an image that is made, and {spec.Cow} is one already", "leave it out, or give another COW");
         }
 
         ulong sectors = image.VirtualBytes / ChunkGeometry.SectorBytes;
