@@ -230,6 +230,8 @@ internal sealed partial class CliErrorTests
         using FullWriter full = new();
         Assert.That(Run("remove a/b", _world.Out, full), Is.EqualTo(ExitCode.Usage));
         Assert.That(Run("list", full, full), Is.EqualTo(ExitCode.Done), "nothing was to be said");
+        _world.NotEnabled = "Access denied";
+        Assert.That(Run("create a /b /c --at-boot", _world.Out, full), Is.EqualTo(ExitCode.Done));
         _world.Answer = static _ => new Response(new Failure(ExitCode.InUse, "a", "is open", "close it"));
         Assert.That(Run("remove a", full, full), Is.EqualTo(ExitCode.InUse));
     }

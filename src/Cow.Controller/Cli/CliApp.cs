@@ -2,9 +2,7 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using Cow.Controller.Cli.Commands;
-using Cow.Controller.Cli.Output;
 using Cow.Controller.Ipc;
-using Cow.Formats;
 
 namespace Cow.Controller.Cli;
 
@@ -41,15 +39,7 @@ internal sealed class CliApp(CliHost host)
 
     private int Fail(Failure failure)
     {
-        try
-        {
-            host.Screen.Error.WriteLine(Printable.Line($"cowctl: {failure.Object}: {failure.Reason}; {failure.Cure}"));
-        }
-        catch (Exception e) when (Screen.IsUnwritable(e))
-        {
-            // There is nobody to tell; the exit code says it.
-        }
-
+        host.Screen.WriteError($"cowctl: {failure.Object}: {failure.Reason}; {failure.Cure}");
         return (int)failure.Code;
     }
 }

@@ -3,7 +3,6 @@ using System.CommandLine;
 using Cow.Controller.Cli.Output;
 using Cow.Controller.Cli.Values;
 using Cow.Controller.Ipc;
-using Cow.Formats;
 using Cow.Formats.Images;
 
 namespace Cow.Controller.Cli.Commands;
@@ -54,8 +53,8 @@ internal sealed class CreateCommand : Command
         Response response = host.AskStarting(new Request(Verbs.Create, spec.Name, spec));
         if (spec.AtBoot && host.Starter.EnableAtBoot() is { } reason)
         {
-            host.Screen.Error.WriteLine(
-                Printable.Line($"cowctl: {spec.Name}: is there, but will not be at boot, as systemd does not start the daemon ({reason}); run \"systemctl enable dm-cow\""));
+            host.Screen.WriteError(
+                $"cowctl: {spec.Name}: is there, but will not be at boot, as systemd does not start the daemon ({reason}); run \"systemctl enable dm-cow\"");
         }
 
         host.Screen.WriteDone(spec.Name, output =>

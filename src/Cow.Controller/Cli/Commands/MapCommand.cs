@@ -65,7 +65,7 @@ internal sealed class MapCommand : Command
         if (device is not null)
         {
             ImageFormats.Named(spec.Format!);
-            host.Screen.Error.WriteLine($"cowctl: {image}: is live, its image {spec.Path} is read beside it: what it has not committed yet does not show");
+            host.Screen.WriteError($"cowctl: {image}: is live, its image {spec.Path} is read beside it: what it has not committed yet does not show");
         }
 
         return spec;

@@ -2,6 +2,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using Cow.Controller.Ipc;
+using Cow.Formats;
 
 namespace Cow.Controller.Cli.Output;
 
@@ -35,9 +36,6 @@ internal sealed record Screen(TextWriter Out, TextWriter Error, bool Terminal, b
     private static TextWriter Output() => TextWriter.Synchronized(
         new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), OutputBytes) { AutoFlush = true });
 
-    /// <summary>What was written did not go anywhere: no room, or a descriptor that is not open for writing.</summary>
-    public static bool IsUnwritable(Exception e) => e is IOException or UnauthorizedAccessException;
-
     /// <summary>Writes the answer of a verb that has done something: who is not told so must not believe that nothing was done.</summary>
     /// <param name="about">What it was done to.</param>
     /// <param name="write">Writes it.</param>
@@ -56,6 +54,19 @@ internal sealed record Screen(TextWriter Out, TextWriter Error, bool Terminal, b
         }
     }
 
+    /// <summary>Writes a line to stderr, where it can: where nobody can read it, the exit code still says what it says.</summary>
+    public void WriteError(string line)
+    {
+        try
+        {
+            Error.WriteLine(Printable.Line(line));
+        }
+        catch (Exception e) when (IsUnwritable(e))
+        {
+            // There is nobody to tell.
+        }
+    }
+
     public void Write(Sheet sheet)
     {
         if (Colour)
@@ -67,4 +78,7 @@ internal sealed record Screen(TextWriter Out, TextWriter Error, bool Terminal, b
             PlainSheet.Write(sheet, Out);
         }
     }
+
+    /// <summary>What was written did not go anywhere: no room, or a descriptor that is not open for writing.</summary>
+    private static bool IsUnwritable(Exception e) => e is IOException or UnauthorizedAccessException;
 }
