@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Io;
+
 namespace Cow.Formats.Images.Qcow2;
 
 /// <summary>
@@ -21,7 +23,7 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
     // Host clusters that went with them, to go back at Close.
     private readonly List<ulong> _lost = [];
 
-    // Extended entries only: cluster of the disk to the host cluster that its next commit names.
+    // Extended entries only: cluster of the disk to the host cluster that its next commit names, and that holds all of it already.
     private readonly Dictionary<ulong, ulong> _moving = [];
 
     // L1 slot to the host cluster of its new L2 table.
@@ -331,17 +333,40 @@ internal sealed class PendingPlaces(Qcow2Store store, ClusterMap map, PackedClus
             return (entry.HostOffset >> _layout.ChunkBits) + sub;
         }
         host = store.Allocator.Take(1, out ulong taken);
-        if (taken == 0)
+        if (taken == 0 || !TryMove(entry, offset, at, host))
         {
             count = 0;
             return 0;
         }
         _moving.Add(cluster, host);
-        MoveContent(entry, offset, at, host << _layout.ClusterBits);
         return (host << SubBits) + sub;
     }
 
-    /// <summary>Copies what a shared or compressed cluster holds to its new place.</summary>
+    /// <summary>Copies what a shared or compressed cluster holds to its new place. Where that fails the place is free again, and nothing of it is given out: the
+    /// commit of one subcluster would name all others there.</summary>
+    /// <returns>False where the file system has no room, which is to be waited for as for a place.</returns>
+    private bool TryMove(L2Entry entry, ulong offset, ulong at, ulong host)
+    {
+        bool moved = false;
+        try
+        {
+            MoveContent(entry, offset, at, host << _layout.ClusterBits);
+            moved = true;
+        }
+        catch (IOException e) when (NoRoom.Is(e))
+        {
+            // Not moved.
+        }
+        finally
+        {
+            if (!moved)
+            {
+                store.Allocator.Return(host, 1);
+            }
+        }
+        return moved;
+    }
+
     private void MoveContent(L2Entry entry, ulong offset, ulong at, ulong to)
     {
         if (!entry.IsCompressed && entry.Allocated == 0)

@@ -240,6 +240,33 @@ internal sealed class Qcow2FeatureTests
         RequireClean(files, content);
     }
 
+    /// <summary>Nothing of a cluster is given out before all of it is at its new place: the commit of one subcluster names all others there.</summary>
+    [Test]
+    public void AClusterThatCouldNotBeMovedIsMovedForTheNextSubcluster([Values] bool compressed, [Values] bool full)
+    {
+        byte[] content = new byte[DiskBytes];
+        StumblingFile file = new(MovingImage(compressed, content).Copy(Image));
+        MemoryFiles files = new MemoryFiles().Add(Image, file);
+        using (ImageDisk disk = OpenMemory(files, writable: true))
+        {
+            IDiskImage image = disk.Chain.Images[0];
+            file.NextWrite = full ? StumblingFile.NoSpace : StumblingFile.IoError;
+            if (full)
+            {
+                Assert.That(image.Reserve(new ChunkRun(0, 1), out _).Run.Count, Is.Zero, "it waits for room");
+            }
+            else
+            {
+                Assert.That(() => image.Reserve(new ChunkRun(0, 1), out _), Throws.InstanceOf<IOException>());
+            }
+            Assert.That(file.NextWrite, Is.Null, "it was to be moved");
+            content.AsSpan(512, 512).Fill(7);
+            disk.Write(512, content.AsSpan(512, 512));
+            disk.Close();
+        }
+        RequireClean(files, content);
+    }
+
     [Test]
     public void ZeroingASubclusterLeavesTheHostClusterToAPendingOne()
     {
@@ -546,6 +573,28 @@ internal sealed class Qcow2FeatureTests
         using ImageDisk disk = new(new ImageChain([Driver.Create(files.New(Image), new ImageCreateOptions(DiskBytes, null, Settings(settings)))], true));
         disk.Write(0, content);
         disk.Close();
+        return files;
+    }
+
+    /// <summary>An image with subclusters whose first cluster has to move before it is written.</summary>
+    /// <param name="compressed">It is compressed; else a snapshot shares it.</param>
+    /// <param name="content">Becomes what the disk reads.</param>
+    private static MemoryFiles MovingImage(bool compressed, byte[] content)
+    {
+        const string Extended = "cluster_size=16K,extended_l2=on";
+        MemoryFiles files = new();
+        if (!compressed)
+        {
+            files = MemoryImage(Extended, content).Reopened();
+            using ISnapshotImage image = (ISnapshotImage)Driver.Open(files.Source(Image), new ImageOpenOptions(Writable: true));
+            image.TakeSnapshot("s");
+            image.Close();
+            return files;
+        }
+        using IPackingImage packing = (IPackingImage)Driver.Create(files.New(Image), new ImageCreateOptions(DiskBytes, null, Settings(Extended)));
+        new Random(3).NextBytes(content.AsSpan(0, 3000));
+        Assert.That(packing.TryWritePacked(0, content.AsSpan(0, packing.PackBytes)), Is.True);
+        packing.Close();
         return files;
     }
 
