@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Io;
+
 namespace Cow.Formats;
 
 /// <summary>
@@ -47,6 +49,13 @@ public interface ICowFormat : IDisposable
 
     /// <summary>Whether a chunk that <see cref="Allocate"/> gave no place can only be at one that was abandoned: then more room is of no help.</summary>
     bool IsGivenUp(ulong chunk) => false;
+
+    /// <summary>What there is in a file of the store, now that it is open, and commits may write where it lies: tables, bitmaps, a log. All of it may be in a hole
+    /// of the file, since it may have been copied so. Whoever serves the store gives it blocks, so that no commit needs room that nobody has.
+    /// <see cref="Allocation.Metadata"/> tells what is written for the first time.</summary>
+    /// <param name="file">One of the store's files.</param>
+    /// <returns>Ranges of it, each once; what adjoins is one.</returns>
+    IEnumerable<ByteRange> MetadataIn(IImageFile file) => [];
 
     /// <summary>Writes the metadata that names these places. Their data has been flushed. They come in the order in which they were placed.</summary>
     void Commit(ReadOnlySpan<PlacedRun> runs);

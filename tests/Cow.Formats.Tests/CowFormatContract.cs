@@ -131,6 +131,44 @@ internal abstract partial class CowFormatContract : CowFixture
         Assert.That(disk.Store.Lookup(8, 1).Kind, Is.Not.EqualTo(ExtentKind.Overlay));
     }
 
+    /// <summary>All of a sparse file may be holes. Whoever serves the store gives blocks to what it tells when it is opened, and with each place.</summary>
+    [Test]
+    public void ACommitWritesNothingThatWasNotTold()
+    {
+        MemoryFile medium = new(Format.MediumBytes);
+        Format.Prepare(medium);
+        FormatFiles there = Format.FilesOn(medium);
+        using FullFile data = new(there.Store);
+        using FullFile? metadata = there.Metadata is null ? null : new FullFile(there.Metadata);
+        FormatFiles files = new(data, metadata, there.Layers);
+        using (ICowFormat made = Format.Driver.Create(files, new CreateOptions(Format.DiskBytes, Format.ChunkSectors)))
+        {
+            WriteWhatIsKept(made, data, metadata, 0, Format.Chunks / 2);
+        }
+        using ICowFormat opened = Format.Driver.Open(files, new OpenOptions(Format.DiskBytes, Format.ChunkSectors, ReadOnly: false));
+        WriteWhatIsKept(opened, data, metadata, Format.Chunks / 2, Format.Chunks);
+        Assert.That(opened.Usage.PlacedChunks, Is.EqualTo(Format.Chunks));
+    }
+
+    private static void WriteWhatIsKept(ICowFormat store, FullFile data, FullFile? metadata, ulong first, ulong end)
+    {
+        foreach (FullFile file in new[] { data, metadata }.OfType<FullFile>())
+        {
+            file.Fill(holes: true);
+            store.MetadataIn(file).ToList().ForEach(file.Keep);
+        }
+        for (ulong chunk = first; chunk < end;)
+        {
+            Allocation answer = store.Allocate(new ChunkRun(chunk, Math.Min(7, end - chunk)));
+            data.Keep(answer.Metadata);
+            store.Commit([answer.Placed]);
+            store.Flush();
+            chunk = answer.Placed.Run.End;
+        }
+        data.Free();
+        metadata?.Free();
+    }
+
     [Test]
     public void AReadOnlyStoreIsNotWritten()
     {

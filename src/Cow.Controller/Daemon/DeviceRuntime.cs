@@ -104,6 +104,11 @@ internal sealed class DeviceRuntime : IDisposable
         {
             // What a former controller wrote and did not flush counts only from now on.
             store.Format.Flush();
+            if (!store.KeepMetadata())
+            {
+                DaemonLog.Warning(
+                    log, $"{state.Spec.Name}: there is no room for all of the metadata that {state.Spec.Cow} has in holes: where its file system is full, a commit may fail");
+            }
         }
 
         long start = Stopwatch.GetTimestamp();

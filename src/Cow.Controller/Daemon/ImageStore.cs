@@ -97,6 +97,18 @@ internal sealed class ImageStore : ServedStore
         }
     }
 
+    public override bool KeepMetadata()
+    {
+        bool all = true;
+        IReadOnlyList<IImageFile> files = Chain.Images[0].Info.Files;
+        for (int i = 0; i < files.Count; i++)
+        {
+            all &= MetadataBlocks.Ensure(Chain, files[i], i, Space);
+        }
+
+        return all;
+    }
+
     public override void Close()
     {
         if (_readOnly)

@@ -16,6 +16,7 @@ internal sealed class OpenedStore : ServedStore
     private readonly FormatFiles _formatFiles;
     private readonly DeviceSpaceKeeper _space;
     private readonly SafeFileHandle? _claim;
+    private readonly Func<DeviceSpaceKeeper>? _bitmapSpace;
     private ICowFormat? _format;
 
     /// <summary>Opens the files past the page cache: the kernel writes the same device under it.</summary>
@@ -26,7 +27,7 @@ internal sealed class OpenedStore : ServedStore
         try
         {
             _formatFiles = Files(state, readOnly);
-            _space = new DeviceSpaceKeeper(state.CowDevice, BlockDevice.IsBlockDevice(state.Spec.Cow) ? null : state.Spec.Cow, readOnly);
+            _space = Keeper(state.CowDevice, state.Spec.Cow, readOnly);
         }
         catch
         {
@@ -34,6 +35,7 @@ internal sealed class OpenedStore : ServedStore
             throw;
         }
 
+        _bitmapSpace = state.BitmapDevice is null ? null : () => Keeper(state.BitmapDevice, state.Spec.BitmapDevice!, readOnly);
         Indices = new DeviceIndices(state.LayerDevices.Count);
     }
 
@@ -54,6 +56,13 @@ internal sealed class OpenedStore : ServedStore
     public void Open(IFormatDriver driver, OpenOptions options) => _format = driver.Open(_formatFiles, options);
 
     public void Create(IFormatDriver driver, CreateOptions options) => _format = driver.Create(_formatFiles, options);
+
+    /// <summary>A bitmap of its own has all that it ever needs, so that nobody keeps room there later.</summary>
+    public override bool KeepMetadata()
+    {
+        using DeviceSpaceKeeper? bitmap = _bitmapSpace?.Invoke();
+        return MetadataBlocks.Ensure(Format, Data, 0, _space) && (bitmap is null || MetadataBlocks.Ensure(Format, Head, 0, bitmap));
+    }
 
     public override void Close() => Format.Close();
 
@@ -87,6 +96,9 @@ internal sealed class OpenedStore : ServedStore
 
         return new FormatFiles(store, bitmap, layers);
     }
+
+    private static DeviceSpaceKeeper Keeper(string device, string path, bool readOnly) =>
+        new(device, BlockDevice.IsBlockDevice(path) ? null : path, readOnly);
 
 #pragma warning disable CA2000 // The image file owns the handle, and this owns the image file.
     private ImageFile Open(string path, bool write)

@@ -21,6 +21,10 @@ internal abstract class ServedStore : IDisposable
     /// <summary>The kernel is told at attach all that the store knows. Else it asks, chunk by chunk: opening must not read all tables of an image.</summary>
     public abstract bool TellAll { get; }
 
+    /// <summary>Sees to it that the metadata which is there can be written, before anything is served.</summary>
+    /// <returns>False where not all of it can be once the file system is full.</returns>
+    public abstract bool KeepMetadata();
+
     /// <summary>The device has ended and everything is committed: leaves the store cleanly closed.</summary>
     public abstract void Close();
 

@@ -164,6 +164,9 @@ internal sealed class BitmapOverlay : IGrantingFormat
 
     public bool IsGivenUp(ulong chunk) => _abandoned.TryAt(chunk, out _);
 
+    public IEnumerable<ByteRange> MetadataIn(IImageFile file) =>
+        ReferenceEquals(file, _files.Metadata ?? _files.Store) ? [new ByteRange(BitmapHeader.BitmapAt, (long)Header.BitmapBytes)] : [];
+
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
         RefuseIfNotWritable();

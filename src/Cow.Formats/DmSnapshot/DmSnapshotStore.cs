@@ -194,6 +194,9 @@ internal sealed class DmSnapshotStore : IGrantingFormat
         _free.Give(first, grant.Count);
     }
 
+    /// <summary>What is full is never written again, and each answer tells of the areas to come.</summary>
+    public IEnumerable<ByteRange> MetadataIn(IImageFile file) => ReferenceEquals(file, _file) ? [_log.Area] : [];
+
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
         RefuseIfNotWritable();

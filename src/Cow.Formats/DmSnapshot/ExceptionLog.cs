@@ -41,6 +41,9 @@ internal sealed class ExceptionLog
     /// <summary>First entry of the next area.</summary>
     public ulong AreaEnd { get; private set; }
 
+    /// <summary>Bytes of the area that is appended to.</summary>
+    public ByteRange Area => new((long)_geometry.AreaChunk(Count / _geometry.EntriesPerArea) * _geometry.ChunkBytes, _geometry.ChunkBytes);
+
     private ulong EntriesPerWindow => (ulong)_window.Length / DiskException.Size;
 
     /// <summary>Reads the list up to its end.</summary>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Io;
+
 namespace Cow.Formats.Images;
 
 /// <summary>
@@ -39,7 +41,8 @@ public interface IDiskImage : IDisposable
     /// <summary>Reserves places, in memory only, for chunks of <see cref="ImageInfo.ChunkSectors"/> that are not of kind
     /// <see cref="ImageExtentKind.Data"/> throughout. Idempotent until <see cref="Abandon"/>.</summary>
     /// <param name="wanted">The chunks.</param>
-    /// <param name="metadata">Bytes that a commit of these places will write for the first time, in file 0; length 0 for none.</param>
+    /// <param name="metadata">Bytes that a commit of these places will write for the first time since the image was opened, but for those of
+    /// <see cref="MetadataIn"/>; in file 0; length 0 for none.</param>
     /// <returns>The first chunks of those asked for, as many as have adjoining places; a count of 0 where there is no room, or
     /// <see cref="IsGivenUp"/>. The place's device is an index into <see cref="ImageInfo.Files"/>.</returns>
     PlacedRun Reserve(ChunkRun wanted, out ByteRange metadata);
@@ -52,6 +55,10 @@ public interface IDiskImage : IDisposable
 
     /// <summary>See <see cref="ICowFormat.IsGivenUp"/>.</summary>
     bool IsGivenUp(ulong chunk) => false;
+
+    /// <summary>See <see cref="ICowFormat.MetadataIn"/>; of an image that is open writable.</summary>
+    /// <param name="file">One of <see cref="ImageInfo.Files"/>.</param>
+    IEnumerable<ByteRange> MetadataIn(IImageFile file) => [];
 
     /// <summary>See <see cref="ICowFormat.Commit"/>. The whole chunk is at its place, also what came from below or was packed. On return, or
     /// after the next Flush, Lookup says <see cref="ImageExtentKind.Data"/> for it.</summary>

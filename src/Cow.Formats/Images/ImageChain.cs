@@ -220,6 +220,9 @@ public sealed class ImageChain : IGrantingFormat
     public void Release(PlaceGrant grant) => Granting.Release(grant);
 
     /// <inheritdoc/>
+    public IEnumerable<ByteRange> MetadataIn(IImageFile file) => _top.MetadataIn(file);
+
+    /// <inheritdoc/>
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
         RefuseIfReadOnly();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using Cow.Formats;
+using Cow.Formats.Io;
 using NUnit.Framework;
 
 namespace Cow.Controller.Tests.Fakes;
@@ -14,6 +15,11 @@ internal sealed class ScatteredPlaces : IGrantingFormat
     public Usage Usage => default;
 
     public int Free => _free.Count;
+
+    /// <summary>What it says of its metadata, of whichever file.</summary>
+    public IEnumerable<ByteRange> Metadata { get; init; } = [];
+
+    public IEnumerable<ByteRange> MetadataIn(IImageFile file) => Metadata;
 
     public PlaceGrant Reserve(ulong count)
     {

@@ -60,6 +60,27 @@ internal abstract partial class ImageFormatContract
         }
     }
 
+    /// <summary>All of a sparse file may be holes. Whoever serves the image gives blocks to what it tells when it is opened, and with each place: that is
+    /// enough for every commit.</summary>
+    [Test]
+    public void ACommitWritesNothingThatWasNotTold()
+    {
+        foreach (ImageVariant variant in Variants)
+        {
+            TestContext.Out.WriteLine(variant);
+            FullFiles full = new();
+            MemoryFiles files = new(full.New);
+            Random random = NewRandom(0);
+            using (ImageDisk made = NewDisk(files, variant))
+            {
+                WriteWhatIsKept(made, full, random, $"{variant}, new");
+            }
+            files = files.Reopened();
+            using ImageDisk opened = Open(files, variant);
+            WriteWhatIsKept(opened, full, random, $"{variant}, opened");
+        }
+    }
+
     [Test]
     public void NoPlaceIsGivenTwice() => WithEach((disk, files) =>
     {
@@ -328,6 +349,45 @@ internal abstract partial class ImageFormatContract
             }
             chunk = placed.Run.End;
         }
+    }
+
+    /// <summary>First writes, in any order, until half of the disk has its places; each commit has but what was told by then.</summary>
+    private static void WriteWhatIsKept(ImageDisk disk, FullFiles full, Random random, string what)
+    {
+        full.Fill(holes: true);
+        for (int file = 0; file < disk.Chain.Images[0].Info.Files.Count; file++)
+        {
+            foreach (ByteRange range in disk.Chain.MetadataIn(disk.Chain.Images[0].Info.Files[file]))
+            {
+                FullFiles.Keep(FileOf(disk, file), range);
+            }
+        }
+        ulong[] chunks = [.. Enumerable.Range(0, (int)Math.Min(Chunks(disk), 2000)).Select(static i => (ulong)i)];
+        random.Shuffle(chunks);
+        List<PlacedRun> kept = [];
+        foreach (ulong chunk in chunks.Take((chunks.Length + 1) / 2))
+        {
+            Allocation answer = disk.Chain.Allocate(new ChunkRun(chunk, 1));
+            if (answer.Fill != Fill.None)
+            {
+                kept.Add(Keep(disk, answer));
+            }
+            if (kept.Count > random.Next(40))
+            {
+                Commit(disk, kept);
+            }
+        }
+        Commit(disk, kept);
+        RequireSound(disk, what, leaks: true);
+        full.Free();
+        disk.Close();
+    }
+
+    private static void Commit(ImageDisk disk, List<PlacedRun> kept)
+    {
+        disk.Chain.Commit([.. kept]);
+        disk.Chain.Flush();
+        kept.Clear();
     }
 
     /// <summary>Gives blocks to all that an answer tells, and data to the place.</summary>

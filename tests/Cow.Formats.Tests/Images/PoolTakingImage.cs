@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using Cow.Formats.Images;
+using Cow.Formats.Io;
 
 namespace Cow.Formats.Tests.Images;
 
@@ -24,6 +25,8 @@ internal sealed class PoolTakingImage(IGrantingImage image) : IGrantingImage
 
     public void ReadPacked(ulong offset, Span<byte> data) => image.ReadPacked(offset, data);
 
+    public IEnumerable<ByteRange> MetadataIn(IImageFile file) => image.MetadataIn(file);
+
     public PlacedRun Reserve(ChunkRun wanted, out ByteRange metadata)
     {
         metadata = default;
@@ -35,10 +38,12 @@ internal sealed class PoolTakingImage(IGrantingImage image) : IGrantingImage
         }
         if (draw == 1)
         {
-            image.Reserve(wanted with { Count = 1 }, out _);
+            image.Reserve(wanted with { Count = 1 }, out metadata);
         }
         if (draw < 4 && TryTake(wanted.Chunk, out PlacedRun taken))
         {
+            // Told when the pool was reserved.
+            metadata = Span(metadata, _pool.Metadata);
             return taken;
         }
         PlacedRun placed = image.Reserve(wanted, out metadata);
@@ -107,6 +112,16 @@ internal sealed class PoolTakingImage(IGrantingImage image) : IGrantingImage
         Take(taken);
         _pool = _pool with { Count = _pool.Count - 1, Place = _pool.Place with { Sector = _pool.Place.Sector + Info.ChunkSectors } };
         return true;
+    }
+
+    private static ByteRange Span(ByteRange one, ByteRange other)
+    {
+        if (one.Length == 0 || other.Length == 0)
+        {
+            return one.Length == 0 ? other : one;
+        }
+        long first = Math.Min(one.Offset, other.Offset);
+        return new ByteRange(first, Math.Max(one.Offset + one.Length, other.Offset + other.Length) - first);
     }
 
     private void Note(ChunkRun run)

@@ -102,6 +102,8 @@ internal sealed class QcowImage : IGrantingImage
 
     public void Release(PlaceGrant grant) => Store.Pool.Release(grant);
 
+    public IEnumerable<ByteRange> MetadataIn(IImageFile file) => ReferenceEquals(file, _file) ? _map.Metadata.Ranges() : [];
+
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
         if (runs.IsEmpty)

@@ -16,6 +16,15 @@ internal sealed class ClaimedClusters(string file, Qcow2Layout layout)
     /// <summary>Clusters of metadata.</summary>
     public ulong Total => _claimed.Total;
 
+    /// <summary>What is claimed, in bytes of the file, ascending; what adjoins is one range.</summary>
+    public IEnumerable<ByteRange> Ranges()
+    {
+        for (ulong cluster = 0; _claimed.TryAtOrAfter(cluster, out MapRun run); cluster = run.End)
+        {
+            yield return new ByteRange((long)(run.Key << layout.ClusterBits), (long)run.Count << layout.ClusterBits);
+        }
+    }
+
     /// <summary>Claims the clusters of a piece of metadata.</summary>
     /// <param name="offset">Its byte offset, at the start of a cluster.</param>
     /// <param name="bytes">Its length.</param>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using Cow.Formats.Images.Tables;
+using Cow.Formats.Io;
 
 namespace Cow.Formats.Images.Qcow2;
 
@@ -134,6 +135,9 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
 
     /// <inheritdoc/>
     public void Release(PlaceGrant grant) => _pool.Release(grant);
+
+    /// <inheritdoc/>
+    public IEnumerable<ByteRange> MetadataIn(IImageFile file) => ReferenceEquals(file, _store.Source.File) ? _store.Claims.Ranges() : [];
 
     /// <inheritdoc/>
     public void Commit(ReadOnlySpan<PlacedRun> runs)

@@ -15,6 +15,15 @@ internal sealed class RangeSet(int unit)
     /// <summary>Bytes in the set.</summary>
     public long TotalBytes => (long)_runs.Total * _unit;
 
+    /// <summary>What is in the set, ascending; what adjoins is one range.</summary>
+    public IEnumerable<ByteRange> Ranges()
+    {
+        for (ulong from = 0; _runs.TryAtOrAfter(from, out MapRun run); from = run.End)
+        {
+            yield return new ByteRange((long)run.Key * _unit, (long)run.Count * _unit);
+        }
+    }
+
     /// <summary>Adds a range unless some of it is in the set already.</summary>
     /// <returns>False where it is: then nothing was added.</returns>
     public bool TryAdd(long offset, long length)

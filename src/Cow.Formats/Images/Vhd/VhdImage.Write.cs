@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Io;
+
 namespace Cow.Formats.Images.Vhd;
 
 /// <content>The writing part. The remarks of the class say in which order things are written.</content>
@@ -16,6 +18,9 @@ internal sealed partial class VhdImage
     // Chunks that were reserved and not committed, and those whose place cannot be written; the values are the keys.
     private readonly RunMap _reserved = new();
     private readonly RunMap _abandoned = new();
+
+    // Blocks whose bitmap was written as a whole since the image was opened; the values are the keys.
+    private readonly RunMap _wroteBitmap = new();
 
     // First byte where a new block may be; first byte behind the last committed block or the metadata.
     private long _free;
@@ -42,10 +47,7 @@ internal sealed partial class VhdImage
             }
             _newBlocks.Add(block, place);
         }
-        if (_newBlocks.ContainsKey(block))
-        {
-            metadata = NewMetadata(place);
-        }
+        metadata = UnwrittenMetadata(block, place);
         AddReserved(run);
         return new PlacedRun(run, PlaceIn(place, run.Chunk));
     }
@@ -84,6 +86,9 @@ internal sealed partial class VhdImage
     }
 
     public bool IsGivenUp(ulong chunk) => _abandoned.TryAt(chunk, out _);
+
+    public IEnumerable<ByteRange> MetadataIn(IImageFile file) =>
+        ReferenceEquals(file, _file) ? [new ByteRange(_layout.TableOffset, _layout.TableEnd - _layout.TableOffset)] : [];
 
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
@@ -234,9 +239,12 @@ internal sealed partial class VhdImage
         return true;
     }
 
-    /// <summary>What the commit of a new block writes for the first time: its bitmap, and behind it the footer. The block between them, too, will be
-    /// full in the end.</summary>
-    private ByteRange NewMetadata(long place) => new(place, SpanBytes + (_file.CanGrow ? VhdFooter.Bytes : 0));
+    /// <summary>What the commit of a chunk of a block writes for the first time. Of a new one its bitmap, and behind it the footer; the block between them, too,
+    /// will be full in the end. Of one that was there its bitmap: a disk may have a million of them, too many to be told when it is opened.</summary>
+    private ByteRange UnwrittenMetadata(ulong block, long place) =>
+        _newBlocks.ContainsKey(block) ? new ByteRange(place, SpanBytes + (_file.CanGrow ? VhdFooter.Bytes : 0))
+        : _wroteBitmap.TryAt(block, out _) ? default
+        : new ByteRange(place, _layout.BitmapBytes);
 
     private void AdoptBlock(PlacedRun run, ulong block, long place)
     {
@@ -331,7 +339,7 @@ internal sealed partial class VhdImage
         {
             if (_newBlocks.TryGetValue(block, out long place))
             {
-                _file.WriteAt(bitmap, place);
+                WriteBitmap(block, place, bitmap);
                 entries.Add(new(block, place));
             }
         }
@@ -346,9 +354,21 @@ internal sealed partial class VhdImage
             if (!_newBlocks.Remove(block))
             {
                 _table.TryPlace(block, out long place);
-                WriteChanged(place, bitmap);
+                WriteBitmap(block, place, bitmap);
             }
         }
+    }
+
+    /// <summary>The first time as a whole: from then on all of it has its blocks of the file system, and nobody need be told of it.</summary>
+    private void WriteBitmap(ulong block, long place, byte[] bitmap)
+    {
+        if (_wroteBitmap.TryAt(block, out _))
+        {
+            WriteChanged(place, bitmap);
+            return;
+        }
+        _file.WriteAt(bitmap, place);
+        _wroteBitmap.Add(block, block, 1);
     }
 
     /// <summary>Puts the footer behind the last block, where the file ends or room for the next bitmap follows.</summary>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using Cow.Formats.Images.Tables;
+using Cow.Formats.Io;
 using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace Cow.Formats.Images.Vhdx;
@@ -78,6 +79,25 @@ internal sealed partial class VhdxImage
     }
 
     public bool IsGivenUp(ulong chunk) => _abandoned.TryAt(chunk, out _);
+
+    public IEnumerable<ByteRange> MetadataIn(IImageFile file)
+    {
+        if (!ReferenceEquals(file, _file))
+        {
+            return [];
+        }
+        long headers = VhdxFormat.HeadersAt[0];
+        VhdxHeader current = _headers.Current;
+        RangeSet bitmaps = VhdxFormat.NewSpace();
+        AddBitmaps(_table, bitmaps);
+        return
+        [
+            new ByteRange(headers, VhdxFormat.HeadersAt[1] + VhdxFormat.Page - headers),
+            new ByteRange((long)current.LogOffset, current.LogLength),
+            new ByteRange(_regions.Bat.Start, VhdxFormat.AlignUp(_table.Bytes, VhdxFormat.Page)),
+            .. bitmaps.Ranges(),
+        ];
+    }
 
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {

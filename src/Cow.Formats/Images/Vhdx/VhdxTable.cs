@@ -69,7 +69,11 @@ internal sealed class VhdxTable
         {
             throw new ImageFormatException(medium.Name, VhdxFormat.RegionTablesAt[0], $"a region of at least {entries * EntryBytes} bytes for the table", $"{regions.Bat.End - regions.Bat.Start}");
         }
+        Bytes = (long)(entries * EntryBytes);
     }
+
+    /// <summary>Bytes of the table, which its region may have more of.</summary>
+    public long Bytes { get; }
 
     /// <summary>Bytes of a payload block.</summary>
     public uint BlockBytes { get; }

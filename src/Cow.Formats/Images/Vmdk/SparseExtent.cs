@@ -37,6 +37,8 @@ internal sealed class SparseExtent : VmdkExtent
 
     public override long MetadataBytes => _map.Metadata.TotalBytes;
 
+    public override IEnumerable<ByteRange> Metadata => _map.Metadata.Ranges();
+
     public override long UsedBytes => _store?.UsedBytes ?? _map.File.Length;
 
     private UncleanMark Mark => _parts.Mark ?? throw new InvalidOperationException("this extent cannot be written");

@@ -26,6 +26,9 @@ internal abstract class VmdkExtent(ulong bytes, int fileIndex)
     /// <summary>Bytes of its metadata.</summary>
     public virtual long MetadataBytes => 0;
 
+    /// <summary>Where that is in its file; see <see cref="IDiskImage.MetadataIn"/>.</summary>
+    public virtual IEnumerable<ByteRange> Metadata => [];
+
     /// <summary>Bytes of its file that it uses.</summary>
     public virtual long UsedBytes => (long)Bytes;
 

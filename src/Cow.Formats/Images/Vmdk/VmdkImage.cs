@@ -125,6 +125,9 @@ internal sealed class VmdkImage : IGrantingImage
 
     public void Release(PlaceGrant grant) => Pool.Release(grant);
 
+    public IEnumerable<ByteRange> MetadataIn(IImageFile file) =>
+        _layout.Extents.Where(extent => extent.Store is not null && ReferenceEquals(Info.Files[extent.FileIndex], file)).SelectMany(static extent => extent.Metadata);
+
     public void Commit(ReadOnlySpan<PlacedRun> runs)
     {
         if (runs.IsEmpty)

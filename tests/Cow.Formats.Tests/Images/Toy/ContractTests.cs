@@ -13,6 +13,7 @@ internal sealed class ContractTests
     [TestCase(ToyFault.BelievesEntries, nameof(ImageFormatContract.AMutantDoesNoHarm))]
     [TestCase(ToyFault.WritesHalfSectors, nameof(ImageFormatContract.APowerCutLosesNothingThatWasFlushed))]
     [TestCase(ToyFault.Litters, nameof(ImageFormatContract.LookingUpAndReservingLeaveNoGarbage))]
+    [TestCase(ToyFault.TellsNoTable, nameof(ImageFormatContract.ACommitWritesNothingThatWasNotTold))]
     [TestCase(ToyFault.ChecksNothing, nameof(ImageFormatContract.AMutantDoesNoHarm))]
     public void AFaultIsSeen(ToyFault fault, string test)
     {

@@ -31,6 +31,9 @@ internal enum ToyFault
 
     /// <summary>Lookup makes garbage.</summary>
     Litters,
+
+    /// <summary>It says of no part of the file that commits write it.</summary>
+    TellsNoTable,
 }
 
 /// <summary>The smallest format of disk images that can be written: a header, a table with an offset for each chunk, and chunks. For tests of the

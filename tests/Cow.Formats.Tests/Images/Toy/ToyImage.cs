@@ -75,6 +75,9 @@ internal sealed class ToyImage : IDiskImage
         return new PlacedRun(wanted with { Count = 1 }, new Place(0, place / 512));
     }
 
+    public IEnumerable<ByteRange> MetadataIn(IImageFile file) =>
+        _fault != ToyFault.TellsNoTable && ReferenceEquals(file, _file) ? [new ByteRange(ToyDriver.HeaderBytes, TableBytes(Info.VirtualBytes))] : [];
+
     public void Adopt(PlacedRun run)
     {
         ulong chunk = run.Run.Chunk;
