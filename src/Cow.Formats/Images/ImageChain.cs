@@ -36,6 +36,9 @@ public sealed class ImageChain : IGrantingFormat
     private readonly int[] _next;
     private ulong _emptyFrom;
     private ulong _emptyEnd;
+
+    // Bytes of the top image's files. Null where it is written: then they hold all that it names.
+    private readonly long[]? _lengths;
     private readonly bool _writable;
     private readonly ulong _chunkBytes;
     private readonly int _chunkBits;
@@ -50,6 +53,7 @@ public sealed class ImageChain : IGrantingFormat
         _images = [.. images];
         _top = _images[0];
         _writable = writable;
+        _lengths = writable ? null : [.. _top.Info.Files.Select(static file => file.Length)];
         _granting = writable && _top is IGrantingImage { Grants: true } granting ? granting : null;
         _ends = [.. _images.Select(static image => image.Info.VirtualBytes)];
         _found = new FoundExtent[_images.Length];
@@ -133,6 +137,10 @@ public sealed class ImageChain : IGrantingFormat
 
         ImageExtent head = Find(start, most, out int level);
         ulong joined = Join(start, most, head, level);
+        if (level == 0 && _lengths is not null && head.Kind == ImageExtentKind.Data)
+        {
+            EndWithFile(_lengths[head.File], ref head, ref joined);
+        }
         if (joined < first)
         {
             return new Extent(new ChunkRun(chunk, 1), ExtentKind.Opaque, default);
@@ -368,6 +376,21 @@ public sealed class ImageChain : IGrantingFormat
         }
         // A packed extent that fills a chunk is opaque all the same.
         return head.Kind == ImageExtentKind.Packed ? 0 : joined;
+    }
+
+    /// <summary>Cuts a run where its file ends, since the kernel maps no place that its device has not. A chunk that the end cuts is one in two pieces; a device
+    /// has whole sectors.</summary>
+    private void EndWithFile(long length, ref ImageExtent head, ref ulong joined)
+    {
+        ulong onDevice = (ulong)Math.Max(0, (length / 512 * 512) - head.Offset);
+        if (head.Offset >= length)
+        {
+            head = new ImageExtent(joined, ImageExtentKind.Zero);
+        }
+        else if (onDevice < joined)
+        {
+            joined = onDevice >> _chunkBits << _chunkBits;
+        }
     }
 
     private Extent ToExtent(ulong chunk, ulong chunks, ImageExtent head, int level)

@@ -51,6 +51,21 @@ internal sealed class ImageChainTests
         Assert.That(chain.Lookup(1, 1), Is.EqualTo(new Extent(new ChunkRun(1, 1), ExtentKind.Overlay, new Place(0, 104))));
     }
 
+    /// <summary>The kernel maps no place that its device has not. Nor is there a device for the last bytes of a file that are no sector.</summary>
+    [Test]
+    public void APlaceOfAnImageThatIsOnlyReadEndsWithItsFile()
+    {
+        byte[] file = new byte[(20 * 512) + 100];
+        file.AsSpan().Fill(1);
+        using ImageChain chain = new([new StubImage(Places(0, 40), new CachedFile(new MemoryFile(file), new MetadataCache()), 8, 1 << 20)], writable: false);
+        Assert.That(chain.Lookup(0, 100), Is.EqualTo(new Extent(new ChunkRun(0, 2), ExtentKind.Overlay, new Place(0, 0))));
+        Assert.That(chain.Lookup(2, 100), Is.EqualTo(new Extent(new ChunkRun(2, 1), ExtentKind.Opaque, default)));
+        Assert.That(chain.Lookup(3, 100), Is.EqualTo(new Extent(new ChunkRun(3, 2), ExtentKind.Zero, default)));
+        byte[] chunk = new byte[8 * 512];
+        chain.Read(2, chunk);
+        Assert.That(chunk.AsSpan().LastIndexOf((byte)1), Is.EqualTo((4 * 512) + 99));
+    }
+
     [Test]
     public void NeighboursAreOneAnswer()
     {

@@ -246,6 +246,90 @@ internal abstract partial class ImageFormatContract
         }
     }
 
+    /// <summary>A file may end before what it names does. The kernel maps what it is told of, and a device has nothing behind its end: so every place is there, or
+    /// nobody is told of it. What is written there then is kept.</summary>
+    [Test]
+    public void EveryPlaceThatIsToldIsInItsFile([Values] bool writable)
+    {
+        foreach (ImageVariant variant in Variants)
+        {
+            MemoryFiles whole = new();
+            using (ImageDisk disk = NewDisk(whole, variant))
+            {
+                Apply(disk, Draw(new Random(9), variant, ChunkBytes(disk), 20), FirstContent(variant));
+                disk.Close();
+            }
+            foreach (string name in whole.All.Select(static file => file.Key).Where(static name => name != Base))
+            {
+                foreach (int sectors in (int[])[1, 2, 9, 100, 1000])
+                {
+                    MemoryFiles cut = whole.Copied();
+                    IImageFile file = cut.All.Single(f => f.Key == name).Value;
+                    file.SetLength(Math.Max(0, file.Length - (sectors * 512)));
+                    RequirePlacesThere(cut.Reopened(), variant, writable, $"{variant}, {name} without its last {sectors} sectors");
+                }
+            }
+        }
+    }
+
+    private void RequirePlacesThere(MemoryFiles files, ImageVariant variant, bool writable, string what)
+    {
+        try
+        {
+            ulong last = 0;
+            byte[] model;
+            using (ImageDisk disk = Open(files, variant, writable))
+            {
+                long end = 0;
+                for (ulong chunk = 0; chunk < Chunks(disk);)
+                {
+                    chunk = RequirePlaceThere(disk, chunk, ref end, ref last, what);
+                }
+                if (!writable || end == 0)
+                {
+                    return;
+                }
+                model = ReadAll(disk);
+                model.AsSpan((int)last, 512).Fill(0x77);
+                disk.Write(last, model.AsSpan((int)last, 512));
+                disk.Close();
+            }
+            RequireUntouched(files, variant, model, what);
+        }
+        catch (ImageFormatException)
+        {
+            // It is refused, or some of what was cut off would be read.
+        }
+    }
+
+    /// <param name="disk">The disk.</param>
+    /// <param name="chunk">The chunk to ask about.</param>
+    /// <param name="end">Where the last place ends that was met.</param>
+    /// <param name="last">Byte offset on the disk of the last sector there.</param>
+    /// <param name="what">For messages.</param>
+    /// <returns>The next one.</returns>
+    private static ulong RequirePlaceThere(ImageDisk disk, ulong chunk, ref long end, ref ulong last, string what)
+    {
+        Extent extent;
+        try
+        {
+            extent = disk.Chain.Lookup(chunk, Chunks(disk) - chunk);
+        }
+        catch (ImageFormatException)
+        {
+            return chunk + 1;
+        }
+        if (extent.Kind == ExtentKind.Overlay)
+        {
+            ulong bytes = Math.Min(extent.Run.Count * ChunkBytes(disk), disk.Length - (chunk * ChunkBytes(disk)));
+            long behind = ((long)extent.Place.Sector * 512) + (long)bytes;
+            Assert.That(behind, Is.LessThanOrEqualTo(FileOf(disk, extent.Place.Device).Length / 512 * 512), $"{what}: chunks from {chunk} on");
+            last = behind > end ? (chunk * ChunkBytes(disk)) + bytes - 512 : last;
+            end = Math.Max(end, behind);
+        }
+        return extent.Run.End;
+    }
+
     [Test]
     public void AReadOnlyImageIsNotWritten()
     {

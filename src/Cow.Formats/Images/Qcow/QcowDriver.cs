@@ -23,14 +23,14 @@ internal sealed class QcowDriver : IRepairingDriver, IStreamingDriver
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(options);
         Expect.That(options.Snapshot is null, source.File, 0, "a format with snapshots inside", FormatName);
-        return new QcowImage(source, options.Writable, options.Unpacked);
+        return new QcowImage(source, options);
     }
 
     /// <summary>What a killed process added to the file, and nothing names, is given back.</summary>
     public CheckReport Repair(ImageSource source)
     {
         ArgumentNullException.ThrowIfNull(source);
-        using QcowImage image = new(source, writable: true);
+        using QcowImage image = new(source, new ImageOpenOptions(Writable: true) { ForRepair = true });
         image.GiveBackUnnamed();
         image.Close();
         return image.Check();
@@ -51,7 +51,7 @@ internal sealed class QcowDriver : IRepairingDriver, IStreamingDriver
         start.CopyTo(sectors, 0);
         source.File.WriteAt(sectors, 0);
         source.File.Flush();
-        return new QcowImage(source, writable: true);
+        return new QcowImage(source, new ImageOpenOptions(Writable: true));
     }
 
     public IStreamedImage Stream(ImageSource source, ImageCreateOptions options)

@@ -19,11 +19,11 @@ internal sealed class QcowImage : IGrantingImage
 
     /// <summary>Opens.</summary>
     /// <exception cref="ImageFormatException">It is not what the format demands, or shall be written and cannot.</exception>
-    public QcowImage(ImageSource source, bool writable, UnpackedChunk? unpacked = null)
+    public QcowImage(ImageSource source, ImageOpenOptions options)
     {
         _file = source.File;
         _guard = new WriteGuard(_file);
-        if (writable)
+        if (options.Writable)
         {
             // What a writer left that was killed may be called a hole until it is on the disk.
             _file.Flush();
@@ -39,16 +39,22 @@ internal sealed class QcowImage : IGrantingImage
         _map = new TwoLevelMap(_file, 0, new QcowCodec(header), geometry, metadata);
         TableClaims.Run(_map, (at, expected, found) => throw Expect.Error(_file, at, expected, found));
         _chunks = new QcowPacked(_file, _chunkBytes);
-        _packed = new PackedReader(_map, _chunks, unpacked ?? new UnpackedChunk());
+        _packed = new PackedReader(_map, _chunks, options.Unpacked);
         Info = new ImageInfo(QcowDriver.FormatName, diskBytes, _chunkBytes / 512, [_file], [source.Path], BackingOf(header), null, Facts(header))
         {
             ReadOnlyReason = ReadOnlyReasonOf(header),
         };
-        if (writable)
+        if (options.Writable)
         {
             Expect.That(Info.ReadOnlyReason is null, _file, 0, "an image that can be written", Info.ReadOnlyReason ?? "");
             long least = (long)Math.Max(header.DirectoryAt + header.DirectoryBytes, header.BackingEnd);
-            _store = new TailStore(_map, null, new TailSpace(_file, _chunkBytes, long.MaxValue / 2, least));
+            options.BeforeWriting?.Invoke(Info.Backing);
+            TailSpace space = new(_file, _chunkBytes, long.MaxValue / 2, least);
+            if (!options.ForRepair)
+            {
+                space.Complete();
+            }
+            _store = new TailStore(_map, null, space);
         }
     }
 

@@ -185,18 +185,23 @@ internal sealed class MetadataFile(CachedFile file)
     }
 
     /// <summary>Cuts the file behind a byte.</summary>
-    public void Cut(ulong length)
-    {
-        Finish();
-        file.SetLength((long)length);
-        _length = length;
-    }
+    public void Cut(ulong length) => SetLength(length);
+
+    /// <summary>Makes the file longer, with zeros.</summary>
+    public void Extend(ulong length) => SetLength(length);
 
     /// <summary>All that was written so far is durable on return.</summary>
     public void Flush()
     {
         Finish();
         file.Flush();
+    }
+
+    private void SetLength(ulong length)
+    {
+        Finish();
+        file.SetLength((long)length);
+        _length = length;
     }
 
     private static void Visit(ReadOnlySpan<ulong> words, ulong first, Action<ulong, ulong> visit)

@@ -152,6 +152,39 @@ public sealed class Qcow2Driver : IRepairingDriver
         {
             ClearUntrue(store);
         }
+        CompleteData(store);
+    }
+
+    /// <summary>Makes the files reach to the end of all data, which reads as zeros there: the kernel maps what it writes, and nothing that its devices have not.
+    /// Entries name clusters that begin in the image, so the last one may be cut, and any of a data file.</summary>
+    private static void CompleteData(Qcow2Store store)
+    {
+        ulong last = store.File.Length >> store.Layout.ClusterBits;
+        bool cut = store.File.Length % store.Layout.ClusterBytes != 0 && last < (ulong)long.MaxValue >> store.Layout.ClusterBits;
+        if (cut && store.DataFile is null && store.File.CanGrow && !store.Claims.Overlaps(last, 1))
+        {
+            store.File.Extend((last + 1) << store.Layout.ClusterBits);
+            store.File.Flush();
+        }
+        ulong disk = Qcow2Store.WholeSectors(store.Header.Size);
+        if (store.DataFile is { File: { CanGrow: true } data } && (ulong)data.Length < disk)
+        {
+            TryExtend(data, (long)disk);
+            data.Flush();
+        }
+    }
+
+    /// <summary>A disk may be larger than a file can be. Then nobody can have written what lies behind the longest.</summary>
+    private static void TryExtend(CachedFile data, long bytes)
+    {
+        try
+        {
+            data.SetLength(bytes);
+        }
+        catch (Exception e) when (e is IOException or ArgumentException)
+        {
+            // Left as it is.
+        }
     }
 
     /// <summary>After a crash. Bitmaps that are not sound cannot be counted; a writer has no use for them and drops them, or nobody could write the

@@ -162,6 +162,19 @@ internal sealed class TailSpace
         return _free.Total;
     }
 
+    /// <summary>Makes the file end with a whole unit, since it may end with a place that is cut: the rest reads as zeros, and the kernel, which maps what it
+    /// writes, maps nothing that its device has not. Durable on return.</summary>
+    public void Complete()
+    {
+        long end = (long)Units(_file.Length) * _unitBytes;
+        if (_file.CanGrow && _file.Length < end)
+        {
+            _file.SetLength(end);
+            _file.Flush();
+        }
+        _kept = Math.Max(_kept, end);
+    }
+
     /// <summary>Metadata names this range now: the file is not cut before its end any more.</summary>
     public void Keep(long offset, long bytes) => _kept = Math.Max(_kept, offset + bytes);
 

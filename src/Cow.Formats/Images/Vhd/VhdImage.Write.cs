@@ -168,9 +168,11 @@ internal sealed partial class VhdImage
             }
         }
         long used = Math.Max(_space.End, _layout.MetadataEnd);
-        if (footers.End >= 0 && _space.End > footers.End)
+        long end = footers.End >= 0 ? footers.End : _file.Length;
+        if (_space.End > end)
         {
-            throw new ImageFormatException(_file.Name, footers.End, "the footer behind all blocks", $"blocks up to {_space.End}");
+            // Whoever writes a block makes room for all of it first, and a footer behind it: some of the file was lost.
+            throw new ImageFormatException(_file.Name, end, footers.End >= 0 ? "the footer behind all blocks" : "all blocks before the end of the file", $"blocks up to {_space.End}");
         }
         PlanSpace(Math.Max(used, _table.EndOfBlocksBehindTheDisk(footers.End >= 0 ? footers.End : _file.Length)));
         if (!footers.CopyGood)

@@ -81,6 +81,10 @@ internal sealed class SparseExtent : VmdkExtent
         {
             return;
         }
+        if (!_forRepair)
+        {
+            _space.Complete();
+        }
         if (_survey)
         {
             DropUnnamed(_space);

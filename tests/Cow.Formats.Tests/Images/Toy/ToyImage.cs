@@ -161,7 +161,7 @@ internal sealed class ToyImage : IDiskImage
             {
                 continue;
             }
-            if (!IsValid(entry))
+            if (!IsValid(entry, chunk))
             {
                 errors.Add($"chunk {chunk} has no place at {entry}");
             }
@@ -186,9 +186,13 @@ internal sealed class ToyImage : IDiskImage
     private static ulong Align(ulong bytes) => (bytes + ChunkBytes - 1) / ChunkBytes * ChunkBytes;
 
     private ulong Valid(ulong entry, ulong chunk) =>
-        _fault == ToyFault.BelievesEntries || IsValid(entry) ? entry : throw Wrong($"a place in the file for chunk {chunk}", $"{entry}");
+        _fault == ToyFault.BelievesEntries || IsValid(entry, chunk) ? entry : throw Wrong($"a place in the file for chunk {chunk}", $"{entry}");
 
-    private bool IsValid(ulong entry) => entry % ChunkBytes == 0 && entry >= _dataStart && entry < (ulong)_file.Length;
+    private bool IsValid(ulong entry, ulong chunk)
+    {
+        ulong bytes = Math.Min(ChunkBytes, Info.VirtualBytes - (chunk * ChunkBytes));
+        return entry % ChunkBytes == 0 && entry >= _dataStart && entry < (ulong)_file.Length && bytes <= (ulong)_file.Length - entry;
+    }
 
     private ulong Entry(ulong chunk)
     {
