@@ -38,6 +38,28 @@ internal sealed class PackedChunkTests
         Assert.That(At(156), Is.EqualTo(7));
     }
 
+    /// <summary>Its place may lie behind the end of the device. Nobody else would ever answer those who wait.</summary>
+    [TestCase(CowEventType.ReadFault)]
+    [TestCase(CowEventType.WriteFault)]
+    public void AChunkWhosePlaceTheKernelHasNotFailsAndThoseBehindItDoNot(CowEventType type)
+    {
+        CowEngine engine = Engine();
+        engine.Handle(Fault(CowEventType.ReadFault, 7), _replies);
+        CowReply map = _replies.Replies[0];
+        _replies.Clear();
+        engine.Handle([Fault(type, 7)], _replies);
+        Assert.That(_replies.Replies[0], Is.EqualTo(map));
+        var instead = new ReplyBuffer(Geometry, new DeviceIndices(0), 1);
+        engine.Refused(map with { Count = 9 }, Errno.EINVAL, instead);
+        Assert.That(instead.Replies.ToArray(), Is.EqualTo(new[] { map }), "alone it may be in the device");
+        instead.Clear();
+        engine.Refused(map, Errno.EINVAL, instead);
+        Assert.That(instead.Replies.ToArray(), Is.EqualTo(new[] { CowReply.Error(1, 1, Errno.EIO) }));
+        instead.Clear();
+        engine.Refused(map with { Chunk = 8 }, Errno.EINVAL, instead);
+        Assert.That(instead.Count, Is.Zero, "nobody asked for it");
+    }
+
     [Test]
     public void AWriteFindsThePlaceFilledAndCommitsNothingYet()
     {

@@ -32,6 +32,9 @@ internal sealed class CowEngine
     private readonly PlacedQueue _placed = new();
     private readonly List<ChunkRun> _picture = [];
 
+    // See Refusals: replies are refused before the next batch comes.
+    private readonly Dictionary<ulong, ulong> _asked = [];
+
     // Numbers: of the last place that TAKEN spoke of, and of the last one that is committed, or was told.
     private ulong _heard;
     private ulong _committed;
@@ -47,7 +50,7 @@ internal sealed class CowEngine
         _ladder = new Ladder(log);
         _placer = new Placer(format, space, geometry);
         Grants = new Grants(format, space, geometry);
-        _refusals = new Refusals(geometry, indices, _placed, _held, Grants, _ladder);
+        _refusals = new Refusals(geometry, indices, _placed, _held, Grants, _ladder, _asked);
     }
 
     /// <summary>Whether a full store makes writers wait; else they get ENOSPC.</summary>
@@ -92,6 +95,7 @@ internal sealed class CowEngine
     /// <summary>Adds the replies that events ask for, which were read at once.</summary>
     public void Handle(ReadOnlySpan<CowEvent> events, ReplyBuffer replies)
     {
+        _asked.Clear();
         while (!events.IsEmpty)
         {
             int handled = 1;
@@ -278,6 +282,7 @@ internal sealed class CowEngine
         }
         else if (e.Flags.HasFlag(CowEventFlags.Unknown))
         {
+            _asked[e.Chunk] = e.Id;
             TellAhead(e.Chunk, replies);
         }
     }
@@ -326,7 +331,11 @@ internal sealed class CowEngine
             && e.Flags.HasFlag(CowEventFlags.Unknown)
             && _geometry.Contains(e.Chunk, e.Count)
             && _placer.TryMap(new ChunkRun(e.Chunk, e.Count), replies, out _);
-        if (!has)
+        if (has)
+        {
+            _asked[e.Chunk] = e.Id;
+        }
+        else
         {
             replies.Error(e.Id, Errno.EIO);
         }
@@ -341,6 +350,7 @@ internal sealed class CowEngine
             return;
         }
 
+        _asked[e.Chunk] = e.Id;
         Extent extent = _format.Lookup(e.Chunk, Math.Min(Wide, _geometry.Chunks - e.Chunk));
         switch (extent.Kind)
         {

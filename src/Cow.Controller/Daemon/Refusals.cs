@@ -4,8 +4,15 @@ using Cow.DmIoctl;
 namespace Cow.Controller.Daemon;
 
 /// <summary>What follows when the kernel refuses a reply (PROTOCOL.md section 4, refusals). A refused reply has changed nothing.</summary>
+/// <param name="geometry">The device.</param>
+/// <param name="indices">Its devices.</param>
+/// <param name="placed">What is uncommitted.</param>
+/// <param name="held">Faults that wait for room.</param>
+/// <param name="grants">What the kernel may take.</param>
+/// <param name="ladder">Gets what is wrong.</param>
+/// <param name="asked">Of the last batch the chunks of the faults that a MAP may have answered, and the ids of those.</param>
 internal sealed class Refusals(
-    ChunkGeometry geometry, DeviceIndices indices, PlacedQueue placed, HeldFaults held, Grants grants, Ladder ladder)
+    ChunkGeometry geometry, DeviceIndices indices, PlacedQueue placed, HeldFaults held, Grants grants, Ladder ladder, Dictionary<ulong, ulong> asked)
 {
     public const string KernelIsReadOnly =
         "the kernel made the device read-only: the CoW device could not be flushed, or somebody asked for it; \"dmesg\" tells";
@@ -31,6 +38,9 @@ internal sealed class Refusals(
                 break;
             case CowOp.Map when error == Errno.EEXIST:
                 Map(reply, replies);
+                break;
+            case CowOp.Map when error == Errno.EINVAL:
+                Misplaced(reply, replies);
                 break;
             case CowOp.Hold or CowOp.Error when error == Errno.EBUSY && held.Park(reply.Id):
                 break;
@@ -74,6 +84,23 @@ internal sealed class Refusals(
         }
 
         replies.Error(reply.Id, Errno.EIO);
+    }
+
+    /// <summary>Some place of the run is none of the device's: it may lie behind its end. The chunk that was asked for, the first one, may have one all the same.
+    /// Where it has not, nobody would ever answer those who wait for it.</summary>
+    private void Misplaced(in CowReply reply, ReplyBuffer replies)
+    {
+        if (reply.Count > 1)
+        {
+            replies.Add(reply with { Count = 1 });
+            return;
+        }
+
+        ladder.Trouble($"the kernel has no place for chunk {reply.Chunk} at sector {reply.Sector} of device {reply.Device}");
+        if (asked.Remove(reply.Chunk, out ulong id))
+        {
+            replies.Error(id, Errno.EIO);
+        }
     }
 
     /// <summary>Some chunk of the run is uncommitted to the kernel, or being placed. Halves find it, and tell of all others.</summary>
