@@ -11,8 +11,9 @@ namespace Cow.Controller;
 [SuppressMessage("Reliability", "CA2000", Justification = "The image file takes the handle over.")]
 internal static class DirectFile
 {
-    /// <summary>Blocks of a file whose file system takes no smaller ones.</summary>
-    private const int LargeBlock = 4096;
+    /// <summary>Bytes of a sector, and what the memory of a transfer is aligned to.</summary>
+    private const int Sector = 512;
+    private const int Page = 4096;
 
     /// <summary>Opens one.</summary>
     /// <param name="path">A regular file or block device; <see cref="IOException"/> for anything else.</param>
@@ -45,12 +46,13 @@ internal static class DirectFile
 
     private static ImageFile Over(string path, SafeFileHandle? direct, Func<SafeFileHandle> cached)
     {
-        SafeFileHandle handle = direct ?? cached();
+        SafeFileHandle handle = Choose(direct, cached, TakesSectors);
         try
         {
             return BlockDevice.IsBlock(handle)
-                ? OverDevice(handle, path)
-                : OverFile(handle, path, direct is not null && !TakesSectors(handle) ? LargeBlock : 512);
+                ? new ImageFile(
+                    handle, path, Math.Max(Sector, (int)BlockDevice.LogicalBlockSize(handle)), () => (long)BlockDevice.SizeBytes(handle), flush: FileSync.Flush)
+                : new ImageFile(handle, path, Sector, nextData: SparseFile.NextData, flush: FileSync.Flush);
         }
         catch
         {
@@ -59,22 +61,47 @@ internal static class DirectFile
         }
     }
 
-    private static ImageFile OverDevice(SafeFileHandle handle, string path) => new ImageFile(
-        handle, path, Math.Max(512, (int)BlockDevice.LogicalBlockSize(handle)), () => (long)BlockDevice.SizeBytes(handle), flush: FileSync.Flush);
-
-    private static ImageFile OverFile(SafeFileHandle handle, string path, int alignment) =>
-        new ImageFile(handle, path, alignment, nextData: SparseFile.NextData, flush: FileSync.Flush);
-
-    /// <summary>Whether O_DIRECT takes single sectors; asked by trying, since not every kernel and file system tells.</summary>
-    private static bool TakesSectors(SafeFileHandle handle)
+    /// <summary>
+    /// A file is opened past the cache where that takes single sectors. Where it takes larger blocks only, a sector would be written with what lies beside it in its
+    /// block, as it was read before, and that may be a guest's, whom the kernel serves at the same moment. There its loop device, which has sectors of 512
+    /// bytes, goes through the cache, too.
+    /// </summary>
+    /// <param name="direct">Past the cache; null where that cannot be. Closed where it is not chosen.</param>
+    /// <param name="cached">Opens through it.</param>
+    /// <param name="takesSectors">Asks a file.</param>
+    internal static SafeFileHandle Choose(SafeFileHandle? direct, Func<SafeFileHandle> cached, Func<SafeFileHandle, bool> takesSectors)
     {
-        byte[] memory = GC.AllocateArray<byte>(2 * LargeBlock, pinned: true);
-        nint address = System.Runtime.InteropServices.Marshal.UnsafeAddrOfPinnedArrayElement(memory, 0);
-        int start = (int)(-address & (LargeBlock - 1));
+        if (direct is null)
+        {
+            return cached();
+        }
+
+        bool chosen = false;
         try
         {
-            _ = RandomAccess.Read(handle, memory.AsSpan(start, 512), 512);
-            return true;
+            chosen = BlockDevice.IsBlock(direct) || takesSectors(direct);
+        }
+        finally
+        {
+            if (!chosen)
+            {
+                direct.Dispose();
+            }
+        }
+
+        return chosen ? direct : cached();
+    }
+
+    /// <summary>Whether O_DIRECT takes single sectors; asked by trying, since not every kernel and file system tells. An empty file tells nothing, and nobody
+    /// else has it.</summary>
+    internal static bool TakesSectors(SafeFileHandle handle)
+    {
+        byte[] memory = GC.AllocateArray<byte>(2 * Page, pinned: true);
+        nint address = System.Runtime.InteropServices.Marshal.UnsafeAddrOfPinnedArrayElement(memory, 0);
+        int start = (int)(-address & (Page - 1));
+        try
+        {
+            return RandomAccess.Read(handle, memory.AsSpan(start, Sector), 0) > 0;
         }
         catch (IOException)
         {
