@@ -117,6 +117,7 @@ internal sealed class ImageStore : ServedStore
         }
 
         Chain.Close();
+        _opener.Release(_image.Path);
         if (TakenOver && ImageRegistry.Find(Chain.Info.Format) is IRepairingDriver driver
             && driver.Repair(_image) is { Errors: [string error, ..] })
         {

@@ -84,6 +84,16 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
         return Spelled(full, Find(real, writable) ?? Open(real, writable, _open ?? OpenRegularFile));
     }
 
+    /// <summary>An image was closed, and is to be opened once more with the files that are open: what it names has no user any more.</summary>
+    /// <param name="imagePath">Its full path, links resolved: the image itself stays in use.</param>
+    public void Release(string imagePath)
+    {
+        foreach (string path in _files.Keys.Where(path => path != imagePath).ToArray())
+        {
+            _files[path] = _files[path] with { InUse = false };
+        }
+    }
+
     /// <inheritdoc/>
     public OpenedFile OpenNamed(string name, string imagePath, long nameOffset, bool writable)
     {
@@ -221,20 +231,23 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
         {
             return null;
         }
-        return writable || entry.Writable
-            ? throw new IOException($"{real} is in use already, by the image or one that it is backed by")
-            : new OpenedFile(entry.File, real);
+        if (entry.InUse ? writable || entry.Writable : writable && !entry.Writable)
+        {
+            throw new IOException($"{real} is in use already, by the image or one that it is backed by");
+        }
+        _files[real] = entry with { InUse = true };
+        return new OpenedFile(entry.File, real);
     }
 
     [SuppressMessage("Reliability", "CA2000", Justification = "The table of open files owns it.")]
     private OpenedFile Open(string real, bool writable, Func<string, bool, IImageFile> open)
     {
         CachedFile file = new(open(real, writable), _cache);
-        _files.Add(real, new Entry(file, writable));
+        _files.Add(real, new Entry(file, writable, InUse: true));
         return new OpenedFile(file, real);
     }
 
-    private readonly record struct Entry(CachedFile File, bool Writable);
+    private readonly record struct Entry(CachedFile File, bool Writable, bool InUse);
 
     /// <summary>The directory of an image: as the image's path has it, links resolved, and as somebody wrote it.</summary>
     private readonly record struct Surroundings(string Home, string Real, string Spelled, bool IsDevice)

@@ -126,6 +126,19 @@ internal sealed class DirectoryOpenerTests
         Assert.That(() => Open("link"), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("in use"));
     }
 
+    /// <summary>For a repair behind the last close. What was opened to be read only is not written, and the image itself is nobody's data file.</summary>
+    [Test]
+    public void WhatAClosedImageNamedIsOpenedOnceMoreAsItIsOpen()
+    {
+        OpenedFile written = Open("base", writable: true);
+        string image = new RealPath().Of(ImagePath);
+        _opener!.OpenGiven(ImagePath, writable: true);
+        _opener.Release(image);
+        Assert.That(Open("base", writable: true), Is.EqualTo(written));
+        Assert.That(() => Open("base"), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("in use"));
+        Assert.That(() => Open("top"), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("in use"));
+    }
+
     [Test]
     public void ANewFileLiesBesideItsImage()
     {
