@@ -50,6 +50,13 @@ internal sealed class DeviceSpaceKeeperTests
     }
 
     [Test]
+    public void AStoreThatIsHardlyUsedTakesNothingAhead()
+    {
+        Take(0);
+        Assert.That(Occupied, Is.EqualTo(PlaceBytes));
+    }
+
+    [Test]
     public void WhatLiesInFrontOfTheLastPlaceOfTheFileGetsBlocks()
     {
         Take(FileBytes - PlaceBytes);

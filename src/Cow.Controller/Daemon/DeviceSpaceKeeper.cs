@@ -41,7 +41,8 @@ internal sealed class DeviceSpaceKeeper : ISpaceKeeper, IDisposable
         }
 
         long ahead = Math.Min(end + Ahead, RandomAccess.GetLength(_file));
-        if (bytes.Offset >= _from && bytes.Offset <= _to && ahead > end && Preallocate(_to, ahead - _to))
+        bool follows = bytes.Offset >= _from && bytes.Offset <= _to && _to > _from;
+        if (follows && ahead > end && Preallocate(_to, ahead - _to))
         {
             _to = ahead;
             return true;

@@ -16,7 +16,7 @@ internal sealed class OpenedStore : ServedStore
     private readonly FormatFiles _formatFiles;
     private readonly DeviceSpaceKeeper _space;
     private readonly SafeFileHandle? _claim;
-    private readonly Func<DeviceSpaceKeeper>? _bitmapSpace;
+    private readonly Func<DeviceSpaceKeeper> _metadataSpace;
     private ICowFormat? _format;
 
     /// <summary>Opens the files past the page cache: the kernel writes the same device under it.</summary>
@@ -35,7 +35,7 @@ internal sealed class OpenedStore : ServedStore
             throw;
         }
 
-        _bitmapSpace = state.BitmapDevice is null ? null : () => Keeper(state.BitmapDevice, state.Spec.BitmapDevice!, readOnly);
+        _metadataSpace = () => Keeper(state.BitmapDevice ?? state.CowDevice, state.Spec.BitmapDevice ?? state.Spec.Cow, readOnly);
         Indices = new DeviceIndices(state.LayerDevices.Count);
     }
 
@@ -57,11 +57,11 @@ internal sealed class OpenedStore : ServedStore
 
     public void Create(IFormatDriver driver, CreateOptions options) => _format = driver.Create(_formatFiles, options);
 
-    /// <summary>A bitmap of its own has all that it ever needs, so that nobody keeps room there later.</summary>
+    /// <summary>Not by the keeper of the places, which would take the first of them for one that follows, and go ahead.</summary>
     public override bool KeepMetadata()
     {
-        using DeviceSpaceKeeper? bitmap = _bitmapSpace?.Invoke();
-        return MetadataBlocks.Ensure(Format, Data, 0, _space) && (bitmap is null || MetadataBlocks.Ensure(Format, Head, 0, bitmap));
+        using DeviceSpaceKeeper space = _metadataSpace();
+        return MetadataBlocks.Ensure(Format, Head, 0, space);
     }
 
     public override void Close() => Format.Close();
