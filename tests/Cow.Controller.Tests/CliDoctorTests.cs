@@ -55,6 +55,12 @@ internal sealed class CliDoctorTests
         Assert.That(Only(Judge(Healthy with { ChannelProblem = "EPROTO" }, CliFakeWorld.Daemon)), Does.StartWith("/dev/dm-cow: EPROTO; "));
 
     [Test]
+    public void ADeviceThatWillNotBeThereAtBootIsAFinding() =>
+        Assert.That(
+            Only(Judge(Healthy with { NotAtBoot = ["ident"] }, CliFakeWorld.Daemon)),
+            Does.StartWith("ident: is to be there at boot").And.EndsWith("systemctl enable dm-cow\""));
+
+    [Test]
     public void DevicesWithoutADaemonAreAFinding() => Assert.That(Only(Judge(Healthy, null, [])), Does.StartWith("daemon: does not run though"));
 
     [Test]

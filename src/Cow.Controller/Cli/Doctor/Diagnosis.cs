@@ -21,6 +21,7 @@ internal static class Diagnosis
             .. Daemon(facts, daemon, daemonProblem),
             .. daemonProblem is null ? Orphans(facts, daemon, devices) : [],
             .. Strangers(facts),
+            .. NotAtBoot(facts),
             .. Idents(facts),
             .. Loops(facts),
             .. Devices(devices),
@@ -115,6 +116,9 @@ internal static class Diagnosis
         }
     }
 
+    private static IEnumerable<Finding> NotAtBoot(MachineFacts facts) => facts.NotAtBoot.Select(static name => new Finding(
+        name, "is to be there at boot, but systemd does not start the daemon then", "run \"systemctl enable dm-cow\""));
+
     private static IEnumerable<string> Ours(MachineFacts facts) => facts.Mapped.Select(static fact => fact.Device).OfType<string>();
 
     private static IEnumerable<Finding> Idents(MachineFacts facts)
@@ -124,7 +128,9 @@ internal static class Diagnosis
             yield return new Finding(
                 ident.Name,
                 $"was removed with {ident.Uncommitted} runs of changes that are not yet in its store",
-                "create it again with the same CoW device: they are kept until then");
+                facts.StateFiles.Contains(ident.Name)
+                    ? "run \"cowctl list\": the daemon commits them when it starts"
+                    : "they are in the kernel until their own controller commits them; cowctl has no record of the device");
         }
 
         // Others have a controller of their own, which is not ours to start.

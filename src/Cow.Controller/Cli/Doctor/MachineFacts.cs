@@ -20,4 +20,8 @@ internal sealed record MachineFacts(
     IReadOnlyList<MappedFact> Mapped,
     IReadOnlyList<IdentFact> Idents,
     IReadOnlyList<LoopFact> LostLoops,
-    IReadOnlyList<string> StateFiles);
+    IReadOnlyList<string> StateFiles)
+{
+    /// <summary>Devices that are to be there at boot, where systemd is to start the daemon and does not.</summary>
+    public IReadOnlyList<string> NotAtBoot { get; init; } = [];
+}

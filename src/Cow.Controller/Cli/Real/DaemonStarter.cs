@@ -8,23 +8,16 @@ namespace Cow.Controller.Cli.Real;
 /// <summary>Starts the daemon: through systemd where its unit is installed, else as a process of its own session.</summary>
 internal sealed class DaemonStarter(DaemonPaths paths, IDaemonClient client) : IDaemonStarter
 {
-    private const string Unit = "dm-cow.service";
-
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    private static readonly string[] UnitDirectories =
-        ["/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
-
     public bool HasDevices => MachineState.StateFiles(paths).Any() || MachineState.Configurations(paths).Any() || MachineState.Idents(out _).Count > 0;
-
-    private static bool UnderSystemd => Directory.Exists("/run/systemd/system") && UnitDirectories.Any(static where => File.Exists(Path.Combine(where, Unit)));
 
     private string Log => Path.Combine(paths.Run, "daemon.log");
 
     public void Start()
     {
         KernelModule.Load();
-        if (UnderSystemd)
+        if (DaemonUnit.IsThere)
         {
             StartUnit();
         }
@@ -37,12 +30,12 @@ internal sealed class DaemonStarter(DaemonPaths paths, IDaemonClient client) : I
 
     public string? EnableAtBoot()
     {
-        if (!UnderSystemd)
+        if (!DaemonUnit.IsThere)
         {
             return null;
         }
 
-        (int code, string said) = Tool.Run("systemctl", "enable", Unit);
+        (int code, string said) = DaemonUnit.Do("enable");
         return code == 0 ? null : said;
     }
 
@@ -70,11 +63,11 @@ internal sealed class DaemonStarter(DaemonPaths paths, IDaemonClient client) : I
 
     private void StartUnit()
     {
-        (int code, string said) = Tool.Run("systemctl", "start", Unit);
+        (int code, string said) = DaemonUnit.Do("start");
         if (code != 0 || !client.IsRunning)
         {
             throw new CliException(
-                ExitCode.NoDaemon, "daemon", said.Length > 0 ? $"systemd cannot start it ({said})" : "systemd cannot start it", $"see \"journalctl -u {Unit}\"");
+                ExitCode.NoDaemon, "daemon", said.Length > 0 ? $"systemd cannot start it ({said})" : "systemd cannot start it", $"see \"journalctl -u {DaemonUnit.Name}\"");
         }
     }
 

@@ -41,7 +41,10 @@ internal sealed class LinuxMachine(DaemonPaths paths) : IMachine
             control is null ? [] : [.. Mapped(control.List(), name => Lines(control, name))],
             idents,
             [.. BlockDevices.LostLoops()],
-            [.. MachineState.StateFiles(paths)]);
+            [.. MachineState.StateFiles(paths)])
+        {
+            NotAtBoot = DaemonUnit.IsThere && !DaemonUnit.IsEnabled ? [.. MachineState.Configurations(paths)] : [],
+        };
     }
 
     // The node may be there without the driver.
