@@ -15,7 +15,7 @@ internal sealed class BulkLoaderTests
     [Test]
     public void OneRecordOfPlacesKeepsTheKernelFromNothingElseForLong()
     {
-        using var store = new ScatteredPlaces();
+        using var store = new WalkedStore();
         var geometry = new ChunkGeometry(Chunks * store.Info.ChunkSectors, store.Info.ChunkSectors);
         var replies = new ReplyBuffer(geometry, new DeviceIndices(0, -1), generation: 1);
         var loader = new BulkLoader(geometry, []);

@@ -5,7 +5,7 @@ using NUnit.Framework;
 
 namespace Cow.Controller.Tests.Fakes;
 
-/// <summary>A store whose free places are every second one, so that it reserves them one by one. It does little else.</summary>
+/// <summary>A store whose free places are every second one, so that it reserves them one by one. It does nothing else.</summary>
 internal sealed class ScatteredPlaces : IGrantingFormat
 {
     private readonly SortedSet<ulong> _free = [.. Enumerable.Range(0, 1 << 16).Select(i => (ulong)i * 16)];
@@ -43,8 +43,7 @@ internal sealed class ScatteredPlaces : IGrantingFormat
 
     public void AdoptGrant(PlaceGrant grant) => throw new NotSupportedException();
 
-    /// <summary>Every chunk has the place at its own sector.</summary>
-    public Extent Lookup(ulong chunk, ulong limit) => new(new ChunkRun(chunk, limit), ExtentKind.Overlay, new Place(0, chunk * Info.ChunkSectors));
+    public Extent Lookup(ulong chunk, ulong limit) => throw new NotSupportedException();
 
     public void Read(ulong chunk, Span<byte> data) => throw new NotSupportedException();
 
