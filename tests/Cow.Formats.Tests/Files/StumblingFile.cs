@@ -6,13 +6,14 @@ namespace Cow.Formats.Tests;
 /// <summary>A file of which one write fails when the test says so, and those behind it do not. Half of it is there then.</summary>
 internal sealed class StumblingFile(IImageFile inner) : IImageFile
 {
-    /// <summary>As .NET throws what it knows no better.</summary>
-    public static IOException NoSpace => new("no space left, by intent", 28);
-
-    public static IOException IoError => new("a bad sector, by intent", 5);
+    /// <summary>ENOSPC, EDQUOT and EIO of errno(3).</summary>
+    public const int NoSpace = 28, OverQuota = 122, BadSector = 5;
 
     /// <summary>Why the next write fails; null once it has.</summary>
     public IOException? NextWrite { get; set; }
+
+    /// <summary>As .NET throws what it knows no better.</summary>
+    public static IOException Failure(int error) => new($"error {error}, by intent", error);
 
     public string Name => inner.Name;
 

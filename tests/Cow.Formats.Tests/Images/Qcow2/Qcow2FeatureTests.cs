@@ -242,15 +242,17 @@ internal sealed class Qcow2FeatureTests
 
     /// <summary>Nothing of a cluster is given out before all of it is at its new place: the commit of one subcluster names all others there.</summary>
     [Test]
-    public void AClusterThatCouldNotBeMovedIsMovedForTheNextSubcluster([Values] bool compressed, [Values] bool full)
+    public void AClusterThatCouldNotBeMovedIsMovedForTheNextSubcluster(
+        [Values] bool compressed, [Values(StumblingFile.NoSpace, StumblingFile.OverQuota, StumblingFile.BadSector)] int error)
     {
+        bool full = error != StumblingFile.BadSector;
         byte[] content = new byte[DiskBytes];
         StumblingFile file = new(MovingImage(compressed, content).Copy(Image));
         MemoryFiles files = new MemoryFiles().Add(Image, file);
         using (ImageDisk disk = OpenMemory(files, writable: true))
         {
             IDiskImage image = disk.Chain.Images[0];
-            file.NextWrite = full ? StumblingFile.NoSpace : StumblingFile.IoError;
+            file.NextWrite = StumblingFile.Failure(error);
             if (full)
             {
                 Assert.That(image.Reserve(new ChunkRun(0, 1), out _).Run.Count, Is.Zero, "it waits for room");
