@@ -166,6 +166,11 @@ internal sealed class TailSpace
     /// writes, maps nothing that its device has not. Durable on return.</summary>
     public void Complete()
     {
+        if (_file.Length > long.MaxValue - _unitBytes)
+        {
+            // No file is as long as that would be.
+            return;
+        }
         long end = (long)Units(_file.Length) * _unitBytes;
         if (_file.CanGrow && _file.Length < end)
         {
