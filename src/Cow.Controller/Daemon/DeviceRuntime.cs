@@ -107,7 +107,7 @@ internal sealed class DeviceRuntime : IDisposable
             if (!store.KeepMetadata())
             {
                 DaemonLog.Warning(
-                    log, $"{state.Spec.Name}: there is no room for all of the metadata that {state.Spec.Cow} has in holes: where its file system is full, a commit may fail");
+                    log, $"{state.Spec.Name}: not all of the metadata of {state.Spec.Cow} could be given blocks: where its file system is full, a commit may fail");
             }
         }
 
