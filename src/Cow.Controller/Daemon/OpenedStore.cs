@@ -16,7 +16,7 @@ internal sealed class OpenedStore : ServedStore
     private readonly FormatFiles _formatFiles;
     private readonly DeviceSpaceKeeper _space;
     private readonly SafeFileHandle? _claim;
-    private readonly Func<DeviceSpaceKeeper> _metadataSpace;
+    private readonly Func<DeviceSpaceKeeper?> _metadataSpace;
     private ICowFormat? _format;
 
     /// <summary>Opens the files past the page cache: the kernel writes the same device under it.</summary>
@@ -35,7 +35,7 @@ internal sealed class OpenedStore : ServedStore
             throw;
         }
 
-        _metadataSpace = () => Keeper(state.BitmapDevice ?? state.CowDevice, state.Spec.BitmapDevice ?? state.Spec.Cow, readOnly);
+        _metadataSpace = () => MetadataSpace(state, readOnly);
         Indices = new DeviceIndices(state.LayerDevices.Count);
     }
 
@@ -60,8 +60,8 @@ internal sealed class OpenedStore : ServedStore
     /// <summary>Not by the keeper of the places, which would take the first of them for one that follows, and go ahead.</summary>
     public override bool KeepMetadata()
     {
-        using DeviceSpaceKeeper space = _metadataSpace();
-        return MetadataBlocks.Ensure(Format, Head, 0, space);
+        using DeviceSpaceKeeper? space = _metadataSpace();
+        return space is not null && MetadataBlocks.Ensure(Format, Head, 0, space);
     }
 
     public override void Close() => Format.Close();
@@ -96,6 +96,12 @@ internal sealed class OpenedStore : ServedStore
 
         return new FormatFiles(store, bitmap, layers);
     }
+
+    /// <summary>Null where the name of the bitmap's file leads elsewhere by now: its loop device has it, and nothing else is opened in its place.</summary>
+    private static DeviceSpaceKeeper? MetadataSpace(DeviceState state, bool readOnly) =>
+        state.Spec.BitmapDevice is not { } bitmap ? Keeper(state.CowDevice, state.Spec.Cow, readOnly)
+        : state.Parts.Any(part => part.Path == bitmap && !part.IsThere) ? null
+        : Keeper(state.BitmapDevice!, bitmap, readOnly);
 
     private static DeviceSpaceKeeper Keeper(string device, string path, bool readOnly) =>
         new(device, BlockDevice.IsBlockDevice(path) ? null : path, readOnly);
