@@ -186,7 +186,11 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
             throw new RefusedException(ExitCode.Usage, spec.Cow, "is the base itself", "give another device or file for the changes");
         }
 
-        UseChecks.NotOnOurs(spec.Cow);
+        if (!spec.ReadOnly)
+        {
+            UseChecks.NotOnOurs(spec.Cow);
+        }
+
         if (!exists)
         {
             MayMakeFile(spec);
@@ -227,7 +231,11 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
             return;
         }
 
-        UseChecks.NotOnOurs(bitmap);
+        if (!spec.ReadOnly)
+        {
+            UseChecks.NotOnOurs(bitmap);
+        }
+
         if (!PartsBuilder.Exists(bitmap))
         {
             StoreOpener.MayMake(spec, bitmap);
@@ -329,7 +337,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         Resolve(parts, spec, locks);
         var store = new OpenedStore(parts.State, spec.ReadOnly);
         undo.Add("open the store", store.Dispose);
-        string format = StoreOpener.OpenOrCreate(store, spec, parts.State.Sectors * ChunkGeometry.SectorBytes, out _);
+        string format = StoreOpener.OpenOrCreate(store, spec, parts.State.Sectors * ChunkGeometry.SectorBytes);
         BaseFingerprint now = FingerprintGuard.Take(spec.Base!, parts.State.BaseDevice!);
         fingerprints.Check(spec, now, empty: store.Format.Usage.PlacedChunks == 0);
         parts.Set(parts.State with { Spec = spec with { Fingerprint = now }, Format = format, ChunkSectors = store.Format.Info.ChunkSectors });

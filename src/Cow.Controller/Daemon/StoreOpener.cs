@@ -20,13 +20,12 @@ internal static class StoreOpener
     /// <param name="store">The files.</param>
     /// <param name="spec">What was asked for.</param>
     /// <param name="bytes">Size of the device.</param>
-    /// <param name="created">The store is new.</param>
     /// <returns>Name of the format.</returns>
-    public static string OpenOrCreate(OpenedStore store, CreateSpec spec, ulong bytes, out bool created)
+    public static string OpenOrCreate(OpenedStore store, CreateSpec spec, ulong bytes)
     {
         IFormatDriver? found = FormatRegistry.Probe(store.Head);
-        created = found is null || (spec.Force && spec.Format is not null && spec.Format != found.Name);
-        if (!created)
+        bool made = found is null || (spec.Force && spec.Format is not null && spec.Format != found.Name);
+        if (!made)
         {
             Same(spec, found!);
             store.Open(found!, new OpenOptions(bytes, Chunk(spec, found!), spec.ReadOnly));
