@@ -53,7 +53,7 @@ internal sealed class PendingTests
         var pending = new Pending(Spec, DeviceState.Of(Spec) with { Phase = DevicePhase.Active });
         pending.Tried();
         DeviceReport report = DeviceReports.Make(pending);
-        Assert.That((report.State, report.Problem), Is.EqualTo(("waiting", "is not served yet: what it lies on has not answered so far")));
+        Assert.That((report.State, report.Problem), Is.EqualTo(("waiting", "is not served yet: it is being opened, or what it lies on does not answer")));
         _ = pending.Failed(Locked, 0);
         report = DeviceReports.Make(pending);
         Assert.That((report.State, report.Problem), Is.EqualTo(("failed", "is not served: /c: is in use")));

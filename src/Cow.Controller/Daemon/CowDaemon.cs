@@ -16,9 +16,8 @@ internal sealed class CowDaemon : IDisposable
     /// <summary>Devices that are brought up at a time: they wait for disks more than they compute.</summary>
     private const int AtOnce = 8;
 
-    /// <summary>Where none of them has come up for so long, they hang. That may be twice, behind a process that does not end, and dm-cow.service gives a
-    /// minute (TimeoutStartSec=).</summary>
-    private const int HangingSeconds = 10;
+    /// <summary>Where none of them has come up for so long, nobody waits any more: they hang, or are read and repaired for minutes.</summary>
+    private const int HangingSeconds = 30;
 
     private static readonly TimeSpan TickEvery = TimeSpan.FromSeconds(1);
 

@@ -28,7 +28,7 @@ internal sealed class Pending(CreateSpec spec, DeviceState? state)
     /// <summary>Why it is not up.</summary>
     public string Problem => (state is null ? "is not created" : "is not served") + Failure switch
     {
-        null when _isTried => " yet: what it lies on has not answered so far",
+        null when _isTried => " yet: it is being opened, or what it lies on does not answer",
         null => " yet",
         { Object: var about, Reason: var reason } => about == Name ? $": {reason}" : $": {about}: {reason}",
     };

@@ -7,7 +7,7 @@ namespace Cow.Controller.Daemon;
 /// <summary>Tells systemd how far a notify service is; sd_notify(3).</summary>
 internal static class ServiceManager
 {
-    /// <summary>What adopting or creating one device may take: a store is read, and perhaps repaired, before it is served.</summary>
+    /// <summary>What may pass until the next device, or the end of waiting for all of them.</summary>
     private static readonly TimeSpan ForOneDevice = TimeSpan.FromMinutes(10);
 
     /// <summary>A device is next while the service starts. Without this word many that take long together would look like one that hangs, and the end of the
