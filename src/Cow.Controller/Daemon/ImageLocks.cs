@@ -23,6 +23,9 @@ internal sealed class ImageLocks(Func<string, SafeFileHandle>? open = null) : ID
 
     private static readonly int[] Changes = [Write, Resize];
 
+    // Two devices that come up at once would each see what the other has taken so far, and both give up.
+    private static readonly Lock OneAtATime = new();
+
     private readonly List<SafeFileHandle> _files = [];
 
     /// <summary>A file or device that we write, or only read.</summary>
@@ -56,10 +59,15 @@ internal sealed class ImageLocks(Func<string, SafeFileHandle>? open = null) : ID
     {
         SafeFileHandle handle = (open ?? FileLock.Open)(file);
         _files.Add(handle);
-        bool taken = Array.TrueForAll(used, permission => FileLock.TryLock(handle, Used + permission, 1, exclusive: false))
-            && Array.TrueForAll(denied, permission => FileLock.TryLock(handle, Denied + permission, 1, exclusive: false))
-            && !Array.Exists(used, permission => FileLock.IsHeldByOthers(handle, Denied + permission, 1, exclusive: true))
-            && !Array.Exists(denied, permission => FileLock.IsHeldByOthers(handle, Used + permission, 1, exclusive: true));
+        bool taken;
+        lock (OneAtATime)
+        {
+            taken = Array.TrueForAll(used, permission => FileLock.TryLock(handle, Used + permission, 1, exclusive: false))
+                && Array.TrueForAll(denied, permission => FileLock.TryLock(handle, Denied + permission, 1, exclusive: false))
+                && !Array.Exists(used, permission => FileLock.IsHeldByOthers(handle, Denied + permission, 1, exclusive: true))
+                && !Array.Exists(denied, permission => FileLock.IsHeldByOthers(handle, Used + permission, 1, exclusive: true));
+        }
+
         if (!taken)
         {
             throw new RefusedException(
