@@ -72,7 +72,7 @@ dmsetup suspend --noflush --nolockfs disk
 cowctl list
 is works active || fail "works is $(state works)"
 is hangs waiting || fail "hangs is $(state hangs)"
-cowctl status hangs --json | jq -r '.devices[0].problem' | grep -q 'has not answered' || fail "not told that it hangs"
+cowctl status hangs --json | jq -r '.devices[0].problem' | grep -q 'does not answer' || fail "not told that it hangs"
 dd if=/payload/random of=/dev/mapper/works bs=1M count=4 oflag=direct conv=fsync status=none
 dmsetup resume disk
 wait_for 20 is hangs active
