@@ -37,8 +37,8 @@ public sealed class ImageChain : IGrantingFormat
     private ulong _emptyFrom;
     private ulong _emptyEnd;
 
-    // Bytes of the top image's files. Null where it is written: then they hold all that it names.
-    private readonly long[]? _lengths;
+    // Bytes of each image's files. None of one that is written: its files hold all that it names.
+    private readonly long[]?[] _lengths;
     private readonly bool _writable;
     private readonly ulong _chunkBytes;
     private readonly int _chunkBits;
@@ -53,7 +53,7 @@ public sealed class ImageChain : IGrantingFormat
         _images = [.. images];
         _top = _images[0];
         _writable = writable;
-        _lengths = writable ? null : [.. _top.Info.Files.Select(static file => file.Length)];
+        _lengths = [.. _images.Select((image, level) => writable && level == 0 ? null : LengthsOf(image))];
         _granting = writable && _top is IGrantingImage { Grants: true } granting ? granting : null;
         _ends = [.. _images.Select(static image => image.Info.VirtualBytes)];
         _found = new FoundExtent[_images.Length];
@@ -137,9 +137,9 @@ public sealed class ImageChain : IGrantingFormat
 
         ImageExtent head = Find(start, most, out int level);
         ulong joined = Join(start, most, head, level);
-        if (level == 0 && _lengths is not null && head.Kind == ImageExtentKind.Data)
+        if (head.Kind == ImageExtentKind.Data && _lengths[level] is { } lengths)
         {
-            EndWithFile(_lengths[head.File], ref head, ref joined);
+            EndWithFile(lengths[head.File], ref head, ref joined);
         }
         if (joined < first)
         {
@@ -348,6 +348,8 @@ public sealed class ImageChain : IGrantingFormat
         }
         return joined;
     }
+
+    private static long[] LengthsOf(IDiskImage image) => [.. image.Info.Files.Select(static file => file.Length)];
 
     private void RequireOnDisk(ChunkRun run)
     {

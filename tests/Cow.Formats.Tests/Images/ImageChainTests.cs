@@ -66,6 +66,20 @@ internal sealed class ImageChainTests
         Assert.That(chunk.AsSpan().LastIndexOf((byte)1), Is.EqualTo((4 * 512) + 99));
     }
 
+    /// <summary>Images below one that is written are only read.</summary>
+    [Test]
+    public void SoDoesOneOfAnImageBelow()
+    {
+        byte[] file = new byte[(4 * 512) + 100];
+        file.AsSpan().Fill(1);
+        StubImage Of((ImageExtentKind, long)[] map, byte[] bytes) => new(map, new CachedFile(new MemoryFile(bytes), new MetadataCache()), 4, 16);
+        (ImageExtentKind, long)[] nothing = [.. Enumerable.Repeat((ImageExtentKind.Below, 0L), 16)];
+        using ImageChain chain = new([Of(nothing, new byte[512]), Of(Places(0, 16), file)], writable: true);
+        Assert.That(chain.Lookup(0, 100), Is.EqualTo(new Extent(new ChunkRun(0, 1), ExtentKind.Layer, new Place(0, 0))));
+        Assert.That(chain.Lookup(1, 100), Is.EqualTo(new Extent(new ChunkRun(1, 1), ExtentKind.Opaque, default)));
+        Assert.That(chain.Lookup(2, 100), Is.EqualTo(new Extent(new ChunkRun(2, 2), ExtentKind.Zero, default)));
+    }
+
     [Test]
     public void NeighboursAreOneAnswer()
     {
