@@ -156,21 +156,30 @@ public sealed class Qcow2Driver : IRepairingDriver
     }
 
     /// <summary>Makes the files reach to the end of all data, which reads as zeros there: the kernel maps what it writes, and nothing that its devices have not.
-    /// Entries name clusters that begin in the image, so the last one may be cut, and any of a data file.</summary>
+    /// Entries name clusters that begin in the image, so the last one may be cut, and any of a data file. Metadata that ends inside a sector gets all of that:
+    /// it is written, and given blocks, by sectors.</summary>
     private static void CompleteData(Qcow2Store store)
     {
         ulong last = store.File.Length >> store.Layout.ClusterBits;
-        bool cut = store.File.Length % store.Layout.ClusterBytes != 0 && last < (ulong)long.MaxValue >> store.Layout.ClusterBits;
-        if (cut && store.DataFile is null && store.File.CanGrow && !store.Claims.Overlaps(last, 1))
+        if (store.File.Length % store.Layout.ClusterBytes != 0 && last < (ulong)long.MaxValue >> store.Layout.ClusterBits && store.File.CanGrow)
         {
-            store.File.Extend((last + 1) << store.Layout.ClusterBits);
-            store.File.Flush();
+            bool holdsData = store.DataFile is null && !store.Claims.Overlaps(last, 1);
+            MakeLonger(store.File, holdsData ? (last + 1) << store.Layout.ClusterBits : Qcow2Store.WholeSectors(store.File.Length));
         }
         ulong disk = Qcow2Store.WholeSectors(store.Header.Size);
         if (store.DataFile is { File: { CanGrow: true } data } && (ulong)data.Length < disk)
         {
             TryExtend(data, (long)disk);
             data.Flush();
+        }
+    }
+
+    private static void MakeLonger(MetadataFile file, ulong bytes)
+    {
+        if (file.Length < bytes)
+        {
+            file.Extend(bytes);
+            file.Flush();
         }
     }
 

@@ -163,6 +163,20 @@ internal sealed class Qcow2FeatureTests
         Qemu.Check(folder.Path, "qcow2", Image, leaks: false);
     }
 
+    /// <summary>Blocks are given by sectors: what is behind the last whole one would have none where it is a hole.</summary>
+    [Test]
+    public void ATableThatEndsInsideASectorGetsTheRestOfIt()
+    {
+        Qemu.Require();
+        using ScratchFolder folder = new();
+        Qemu.Img(folder.Path, "create", "-q", "-f", "qcow2", Image, $"{DiskBytes}");
+        var file = new FileInfo(Path.Combine(folder.Path, Image));
+        long before = file.Length;
+        Assert.That(before % 512, Is.Not.Zero, "qemu-img pads its tables now: make the image another way");
+        With(folder, writable: true, disk => Assert.That(disk.Chain.Images[0].Info.Files[0].Length, Is.EqualTo((before + 511) / 512 * 512)));
+        RequireSound(folder, new byte[DiskBytes]);
+    }
+
     [Test]
     public void ADirtyImageGetsItsRefcountsBack()
     {
