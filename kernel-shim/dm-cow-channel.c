@@ -203,6 +203,8 @@ static int ctx_attach(struct cow_chan *chan, struct cow_ctx *ctx,
 	else
 		__attach(chan, ctx, arg);
 	spin_unlock_irq(&ctx->lock);
+	if (!r)
+		ctx->loading = false;
 	mutex_unlock(&ctx->control);
 	if (!r && known)
 		arg->state |= DM_COW_S_KNOWN;

@@ -589,6 +589,7 @@ static void ctx_last_line(struct cow_ctx *ctx)
 
 	mutex_lock(&ctx->control);
 	cow_map_forget(ctx);
+	ctx->loading = false;
 	spin_lock_irq(&ctx->lock);
 	if (ctx->chan && !RB_EMPTY_ROOT(&ctx->granted))
 		__cow_grant_revoke(ctx);

@@ -38,6 +38,8 @@ static const u8 reply_fields[] = {
 	[DM_COW_OP_ABANDON] = 0,
 	[DM_COW_OP_GRANT] = F_CHUNKS | F_PLACE,
 	[DM_COW_OP_REVOKE] = 0,
+	[DM_COW_OP_LOAD] = 0,
+	[DM_COW_OP_REST] = F_CHUNKS | F_PLACE,
 };
 
 /* Is every field zero that the op does not take? */
@@ -162,6 +164,15 @@ static int reply_known(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 }
 
 /*
+ * It covers chunks with places, since all of these were told before.  One that
+ * was refused, or told of a table that went since, would read as if it had none.
+ */
+static int reply_rest(struct cow_ctx *ctx, const struct dm_cow_reply *r)
+{
+	return ctx->loading ? reply_known(ctx, r) : -ECANCELED;
+}
+
+/*
  * The worker starts the copies of faults that were answered in full.  Once for
  * all replies: then writers that asked together go on together.
  *
@@ -253,6 +264,8 @@ static int reply_with_devices(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 		return reply_map(ctx, r);
 	case DM_COW_OP_KNOWN:
 		return reply_known(ctx, r);
+	case DM_COW_OP_REST:
+		return reply_rest(ctx, r);
 	case DM_COW_OP_GRANT:
 		return reply_grant(ctx, r);
 	default:
@@ -265,9 +278,13 @@ static int reply_dispatch(struct cow_ctx *ctx, const struct dm_cow_reply *r)
 	switch (r->op) {
 	case DM_COW_OP_MAP:
 	case DM_COW_OP_KNOWN:
+	case DM_COW_OP_REST:
 	case DM_COW_OP_PLACE:
 	case DM_COW_OP_GRANT:
 		return reply_with_devices(ctx, r);
+	case DM_COW_OP_LOAD:
+		ctx->loading = true;
+		return 0;
 	case DM_COW_OP_ERROR:
 		return r->error && errno_valid(r->error) ?
 			cow_fault_error(ctx, r->id, r->error) : -EINVAL;
@@ -294,6 +311,8 @@ static bool op_served(const struct cow_ctx *ctx, u32 op)
 		return false;
 	if (op == DM_COW_OP_GRANT || op == DM_COW_OP_REVOKE)
 		return ctx->features & DM_COW_F_GRANT;
+	if (op == DM_COW_OP_LOAD || op == DM_COW_OP_REST)
+		return ctx->features & DM_COW_F_LOAD;
 	return true;
 }
 
@@ -316,8 +335,12 @@ static int reply_checked(struct cow_chan *chan, const struct dm_cow_reply *r)
 {
 	int err = reply_one(chan, r);
 
+	/* One that is to be tried again comes before all others. */
+	if (err && err != -ENOMEM && err != -ESTALE &&
+	    r->op == DM_COW_OP_MAP)
+		chan->ctx->loading = false;
 	/* These are normal: a table swap, or the end of the table, was faster. */
-	if (err && err != -ENOENT && err != -ENODEV)
+	if (err && err != -ENOENT && err != -ENODEV && err != -ECANCELED)
 		DMWARN_LIMIT("%s: reply %u for chunk %llu refused: error %d",
 			     chan->ctx->ident, r->op, r->chunk, err);
 	return err;

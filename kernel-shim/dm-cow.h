@@ -506,6 +506,7 @@ struct cow_io {
  * @idle: waits for copies and flushes to end
  * @wait: those that read, exchange or poll
  * @control: one reply at a time; whoever tells of ranges
+ * @loading: every MAP since LOAD holds; under @control
  * @map: see there
  * @lock: guards all that follows
  * @mode: only __cow_set_mode() writes it
@@ -603,6 +604,7 @@ struct cow_ctx {
 
 	/* One reply at a time; whoever tells of ranges. */
 	struct mutex control;
+	bool loading;
 	struct cow_map map;
 
 	/* All that follows; some of it is read without. */

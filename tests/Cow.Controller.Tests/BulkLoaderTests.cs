@@ -18,7 +18,7 @@ internal sealed class BulkLoaderTests
         using var store = new WalkedStore();
         var geometry = new ChunkGeometry(Chunks * store.Info.ChunkSectors, store.Info.ChunkSectors);
         var replies = new ReplyBuffer(geometry, new DeviceIndices(0, -1), generation: 1);
-        var loader = new BulkLoader(geometry, []);
+        var loader = new BulkLoader(geometry, [], rests: false);
         while (loader.Step(store, replies, records: 1))
         {
         }

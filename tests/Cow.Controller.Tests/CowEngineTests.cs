@@ -307,6 +307,43 @@ internal sealed class CowEngineTests
         Assert.That(fresh.Knowns, Is.EqualTo(1));
     }
 
+    /// <summary>The kernel forgets all places with the last line of a table; or refuses one, of a damaged store, say. What covers their chunks would have them
+    /// read as if they had none, and be placed once more.</summary>
+    [Test]
+    public void ALoadWhosePlacesDoNotHoldIsGivenUp([Values] bool forgotten)
+    {
+        MemoryDisk cow = Disk(64);
+        (FakeKernel kernel, FakeController controller) = On(cow, wait: true);
+        _ = Written(kernel, controller, 3 * Chunk, 7);
+        _ = Written(kernel, controller, 5 * Chunk, 8);
+        _ = kernel.Flush();
+        kernel.EndDeviceFlush();
+        controller.Turns(2);
+        var fresh = new FakeKernel(Sectors, Chunk, _base, cow);
+        int places = 0;
+        fresh.BeforeReply = op =>
+        {
+            places += op == CowOp.Map ? 1 : 0;
+            bool rest = places == 2 && op != CowOp.Map;
+            if (forgotten ? rest : places == 2 && op == CowOp.Map)
+            {
+                fresh.Remove();
+            }
+            if (rest)
+            {
+                fresh.Recreate();
+                fresh.BeforeReply = null;
+            }
+        };
+        var successor = new FakeController(fresh, "snapshot", create: false, waitForSpace: true, _base, cow);
+        successor.Turns(3);
+        Assert.That(fresh.BeforeReply, Is.Null, "there were not two places");
+        Assert.That(successor.Loaded, Is.True);
+        FakeBio[] reads = [fresh.Read(3 * Chunk, 1), fresh.Read(5 * Chunk, 1)];
+        successor.Turns(2);
+        Assert.That(reads.Select(read => read.Result[0]), Is.EqualTo([7, 8]));
+    }
+
     [Test]
     public void WithGrantsFirstWritesNeedNoControllerAndTheNextOneAdoptsThem()
     {

@@ -246,7 +246,7 @@ internal sealed class FaultLoopTests
         var geometry = new ChunkGeometry(Sectors, Chunk);
         var indices = new DeviceIndices(0, -1);
         var engine = new CowEngine(format, geometry, indices, new FakeSpace(store), NullLogger.Instance);
-        var options = new FaultLoopOptions("fake", geometry, indices, FakeKernel.Generation, BulkLoad: false, TimeSpan.FromHours(1));
+        var options = new FaultLoopOptions("fake", geometry, indices, FakeKernel.Generation, CowFeatures.None, BulkLoad: false, TimeSpan.FromHours(1));
         var gone = new TaskCompletionSource<int>();
         _gone = gone.Task;
         return new FaultLoop(_kernel, engine, format, options, NullLogger.Instance) { OnGone = () => gone.SetResult(_kernel.Accepted.Length) };

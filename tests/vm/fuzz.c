@@ -40,7 +40,7 @@ static struct dm_cow_attach attach = {
 	.version = DM_COW_ABI_VERSION,
 	.event_size = sizeof(struct dm_cow_event),
 	.reply_size = sizeof(struct dm_cow_reply),
-	.features = DM_COW_F_GRANT,
+	.features = DM_COW_F_GRANT | DM_COW_F_LOAD,
 };
 static int channel;
 static uint64_t chunks, cow_sectors, next_place, granted, committed, flush_told;
@@ -229,13 +229,13 @@ static bool serve(int timeout)
 
 static int wrong_op(struct dm_cow_reply *r)
 {
-	*r = reply_of(below(4) ? DM_COW_OP_REVOKE + 1 + below(100) : below(2) ? 0 : nonzero() << 8);
+	*r = reply_of(below(4) ? DM_COW_OP_REST + 1 + below(100) : below(2) ? 0 : nonzero() << 8);
 	return EINVAL;
 }
 
 static int wrong_generation(struct dm_cow_reply *r)
 {
-	*r = reply_of(below(12));
+	*r = reply_of(below(DM_COW_OP_REST + 1));
 	r->generation += 1 + below(1000);
 	return ESTALE;
 }
@@ -250,6 +250,7 @@ static int wrong_field(struct dm_cow_reply *r)
 		{ DM_COW_OP_HOLD, 1 }, { DM_COW_OP_ERROR, 1 | 2 }, { DM_COW_OP_FLUSHED, 4 | 2 },
 		{ DM_COW_OP_KNOWN, 8 }, { DM_COW_OP_MAP, 8 },
 		{ DM_COW_OP_GRANT, 8 }, { DM_COW_OP_REVOKE, 0 },
+		{ DM_COW_OP_LOAD, 0 }, { DM_COW_OP_REST, 8 },
 	};
 	unsigned int which = below(sizeof(ops) / sizeof(*ops)), takes = ops[which].takes;
 
@@ -741,13 +742,34 @@ static void attack_ioctls(void)
 	must_fail(ioctl(channel, DM_COW_IOC_ATTACH, &other), EISCONN, "second ATTACH");
 }
 
-static void know_all(void)
+static struct dm_cow_reply all_from_base(uint32_t op)
 {
-	struct dm_cow_reply reply = reply_of(DM_COW_OP_KNOWN);
+	struct dm_cow_reply reply = reply_of(op);
 
 	reply.count = chunks;
 	reply.device = DM_COW_DEV_BASE;
-	send_reply(&reply);
+	return reply;
+}
+
+static void know_all(void)
+{
+	struct dm_cow_reply known = all_from_base(DM_COW_OP_KNOWN);
+
+	send_reply(&known);
+}
+
+/* A range may rely on places only while none of them was refused. */
+static void load_all(void)
+{
+	struct dm_cow_reply rest = all_from_base(DM_COW_OP_REST);
+	struct dm_cow_reply load = reply_of(DM_COW_OP_LOAD), map = reply_of(DM_COW_OP_MAP);
+
+	must_fail(write(channel, &rest, sizeof(rest)), ECANCELED, "REST before LOAD");
+	send_reply(&load);
+	must_fail(write(channel, &map, sizeof(map)), EINVAL, "MAP of no chunk");
+	must_fail(write(channel, &rest, sizeof(rest)), ECANCELED, "REST behind a MAP that was refused");
+	send_reply(&load);
+	send_reply(&rest);
 }
 
 /* Gives it, takes it back, gives it again. */
@@ -788,6 +810,7 @@ static void begin(const char *ident)
 	chunks = (attach.sectors + attach.chunk_sectors - 1) / attach.chunk_sectors;
 	know_all();
 	serve(1000);
+	load_all();
 	grant_some();
 }
 

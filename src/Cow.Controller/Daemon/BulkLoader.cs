@@ -8,8 +8,9 @@ namespace Cow.Controller.Daemon;
 /// without one read from.
 /// </summary>
 /// <remarks>
-/// A KNOWN may cover chunks with a place when the kernel was told of these places before; so one record serves a stretch of base with thousands
-/// of places in it. It is kept open until the source changes, and sent behind the MAPs of all that it covers.
+/// A REST may cover chunks with a place when the kernel was told of these places before; so one record serves a stretch of base with thousands
+/// of places in it. It is kept open until the source changes, and sent behind the MAPs of all that it covers. The kernel refuses it where one of these was
+/// refused, or forgotten with the last line of a table; modules without that take a KNOWN, and do not notice.
 /// </remarks>
 internal sealed class BulkLoader
 {
@@ -18,6 +19,8 @@ internal sealed class BulkLoader
 
     private readonly ChunkGeometry _geometry;
     private readonly ChunkRun[] _uncommitted;
+    private readonly bool _rests;
+    private bool _begun;
     private int _skip;
     private ulong _next;
     private Extent _open;
@@ -26,9 +29,11 @@ internal sealed class BulkLoader
     /// <param name="geometry">The device.</param>
     /// <param name="uncommitted">What the kernel's picture named, in any order. A place that is also on disk, because the former controller
     /// died before it could say so, is still uncommitted to the kernel, which would refuse a MAP of it.</param>
-    public BulkLoader(ChunkGeometry geometry, IEnumerable<ChunkRun> uncommitted)
+    /// <param name="rests">The kernel serves LOAD and REST.</param>
+    public BulkLoader(ChunkGeometry geometry, IEnumerable<ChunkRun> uncommitted, bool rests)
     {
         _geometry = geometry;
+        _rests = rests;
         _uncommitted = [.. uncommitted.OrderBy(run => run.Chunk)];
     }
 
@@ -36,6 +41,7 @@ internal sealed class BulkLoader
     /// <returns>False when all was said.</returns>
     public bool Step(ICowFormat format, ReplyBuffer replies, int records)
     {
+        Begin(replies);
         int end = replies.Count + records;
         // Bounds a step also where lookups give no record.
         for (int seen = 0; seen < records && replies.Count < end && _next < _geometry.Chunks; seen++)
@@ -60,6 +66,16 @@ internal sealed class BulkLoader
 
         Close(replies);
         return false;
+    }
+
+    private void Begin(ReplyBuffer replies)
+    {
+        if (_rests && !_begun)
+        {
+            replies.Load();
+        }
+
+        _begun = true;
     }
 
     /// <summary>How far the next look-up may go so that it does not cross the border of a run of the picture; true inside one.</summary>
@@ -116,10 +132,20 @@ internal sealed class BulkLoader
 
     private void Close(ReplyBuffer replies)
     {
-        if (_open.Run.Count > 0)
+        if (_open.Run.Count == 0)
+        {
+            return;
+        }
+
+        if (_rests)
+        {
+            replies.Rest(_open);
+        }
+        else
         {
             replies.Known(_open);
-            _open = default;
         }
+
+        _open = default;
     }
 }

@@ -118,10 +118,10 @@ internal sealed class DeviceRuntime : IDisposable
             Scratch = store.Scratch,
         };
         CowFeatures features = state.Spec.ReadOnly || state.Spec.NoGrants ? CowFeatures.None : engine.Grants.Wanted;
-        KernelChannel channel = KernelChannel.Attach(state.Spec.Name, takeover: true, features);
+        KernelChannel channel = KernelChannel.Attach(state.Spec.Name, takeover: true, features | CowFeatures.Load);
         engine.Grants.Serve(channel.Info.Features);
         bool tellAll = store.TellAll && !channel.Info.State.HasFlag(CowState.Known);
-        var options = new FaultLoopOptions(state.Spec.Name, Geometry, store.Indices, channel.Info.Generation, tellAll, commitInterval);
+        var options = new FaultLoopOptions(state.Spec.Name, Geometry, store.Indices, channel.Info.Generation, channel.Info.Features, tellAll, commitInterval);
         FaultLoop? loop = new(channel, engine, store.Format, options, log) { OnGone = onGone };
         try
         {

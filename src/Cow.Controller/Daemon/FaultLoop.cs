@@ -98,7 +98,7 @@ internal sealed class FaultLoop : IDisposable
     /// <summary>Tells the kernel once more all that the store knows: the last <c>cow</c> line had gone, and one comes back.</summary>
     public Task<bool> Reload() => Ask((engine, _) =>
     {
-        _loader = new BulkLoader(_options.Geometry, engine.Picture);
+        _loader = NewLoader(engine);
         return true;
     });
 
@@ -229,7 +229,7 @@ internal sealed class FaultLoop : IDisposable
         if (!_loaderMade)
         {
             _loaderMade = true;
-            _loader = _options.BulkLoad ? new BulkLoader(_options.Geometry, _engine.Picture) : null;
+            _loader = _options.BulkLoad ? NewLoader(_engine) : null;
         }
 
         if (_loader is not null && LoadStep(_loader))
@@ -246,6 +246,8 @@ internal sealed class FaultLoop : IDisposable
         _ = _loaded.TrySetResult();
         return false;
     }
+
+    private BulkLoader NewLoader(CowEngine engine) => new(_options.Geometry, engine.Picture, _options.Features.HasFlag(CowFeatures.Load));
 
     /// <summary>A store that cannot be walked still answers what it can: the rest is asked for, fault by fault.</summary>
     private bool LoadStep(BulkLoader loader)
@@ -332,6 +334,10 @@ internal sealed class FaultLoop : IDisposable
                 // Nothing changed, and the kernel asks to be tried again.
                 Thread.Sleep(1);
                 return false;
+            case Errno.ECANCELED:
+                // A place of the load was refused, or the last line went meanwhile. What was not told is asked for, fault by fault.
+                _loader = null;
+                return true;
             case Errno.ESTALE:
                 throw new LinuxException(refused, "DM_COW_IOC_EXCHANGE", _options.Name, "another controller took this device over");
             default:

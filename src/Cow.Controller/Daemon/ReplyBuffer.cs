@@ -41,6 +41,13 @@ internal sealed class ReplyBuffer(ChunkGeometry geometry, DeviceIndices indices,
     public void Known(in Extent extent) => Add(CowReply.Known(
         generation, extent.Run.Chunk, extent.Run.Count, indices.OfSource(extent), SourceSector(extent)));
 
+    /// <summary>All places are told from here on.</summary>
+    public void Load() => Add(CowReply.Load(generation));
+
+    /// <summary>As <see cref="Known"/>, also over chunks whose places were told since <see cref="Load"/>.</summary>
+    public void Rest(in Extent extent) => Add(CowReply.Rest(
+        generation, extent.Run.Chunk, extent.Run.Count, indices.OfSource(extent), SourceSector(extent)));
+
     /// <summary>Places for the next chunks of a fault.</summary>
     public void Place(ulong id, in Allocation allocation)
     {

@@ -25,4 +25,7 @@ public enum CowFeatures : ulong
 
     /// <summary>PLACE beyond the fault.</summary>
     Widen = 16,
+
+    /// <summary>LOAD, REST.</summary>
+    Load = 32,
 }

@@ -42,4 +42,10 @@ public enum CowOp : uint
 
     /// <summary>Give back what is left of all grants.</summary>
     Revoke = 11,
+
+    /// <summary>From here on all places are told.</summary>
+    Load = 12,
+
+    /// <summary>As KNOWN, of chunks whose places were told since LOAD.</summary>
+    Rest = 13,
 }

@@ -37,5 +37,5 @@ public static class CowProtocol
 
     /// <summary>Features that this version of the kernel's half serves.</summary>
     [CName("DM_COW_F_OFFERED")]
-    public const ulong FeaturesOffered = (ulong)CowFeatures.Grant;
+    public const ulong FeaturesOffered = (ulong)(CowFeatures.Grant | CowFeatures.Load);
 }

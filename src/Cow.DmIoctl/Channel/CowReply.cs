@@ -23,13 +23,13 @@ public readonly record struct CowReply
     /// <summary>PLACE, ERROR, HOLD: the fault that is answered.</summary>
     public ulong Id { get; init; }
 
-    /// <summary>MAP, KNOWN, PLACE, GRANT: first chunk. GRANT of a pool: <see cref="CowProtocol.AnyChunk"/>.</summary>
+    /// <summary>MAP, KNOWN, REST, PLACE, GRANT: first chunk. GRANT of a pool: <see cref="CowProtocol.AnyChunk"/>.</summary>
     public ulong Chunk { get; init; }
 
-    /// <summary>MAP, KNOWN, PLACE, GRANT: chunks in a row; GRANT of a pool: places.</summary>
+    /// <summary>MAP, KNOWN, REST, PLACE, GRANT: chunks in a row; GRANT of a pool: places.</summary>
     public ulong Count { get; init; }
 
-    /// <summary>MAP, PLACE, GRANT: first sector of the place. KNOWN: first sector of the source.</summary>
+    /// <summary>MAP, PLACE, GRANT: first sector of the place. KNOWN, REST: first sector of the source.</summary>
     public Sectors Sector { get; init; }
 
     /// <summary>FLUSHED: all places up to this number are committed, or failed to be.</summary>
@@ -38,7 +38,7 @@ public readonly record struct CowReply
     /// <summary>PLACE with COPY: where the first chunk's data is now.</summary>
     public Sectors SourceSector { get; init; }
 
-    /// <summary>MAP, PLACE, GRANT: device of the place. KNOWN: of the source, or <see cref="CowProtocol.ZeroDevice"/>.</summary>
+    /// <summary>MAP, PLACE, GRANT: device of the place. KNOWN, REST: of the source, or <see cref="CowProtocol.ZeroDevice"/>.</summary>
     public uint Device { get; init; }
 
     /// <summary>PLACE with COPY: device of the source.</summary>
@@ -73,6 +73,19 @@ public readonly record struct CowReply
         Op = CowOp.Known, Generation = generation, Chunk = chunk, Count = count, Device = device,
         Sector = device == CowProtocol.ZeroDevice ? Sectors.Zero : sector,
     };
+
+    /// <summary>LOAD: every place is told from here on, before a REST covers its chunk.</summary>
+    /// <param name="generation">From the attach.</param>
+    public static CowReply Load(uint generation) => new() { Op = CowOp.Load, Generation = generation };
+
+    /// <summary>REST: a <see cref="Known"/> that is refused unless every MAP since LOAD holds.</summary>
+    /// <param name="generation">From the attach.</param>
+    /// <param name="chunk">First chunk.</param>
+    /// <param name="count">Chunks in a row.</param>
+    /// <param name="device">Device of the source, or <see cref="CowProtocol.ZeroDevice"/>.</param>
+    /// <param name="sector">Where the first chunk reads from; of no meaning for zeros.</param>
+    public static CowReply Rest(uint generation, ulong chunk, ulong count, uint device, Sectors sector) =>
+        Known(generation, chunk, count, device, sector) with { Op = CowOp.Rest };
 
     /// <summary>PLACE: adjoining places for the next unanswered chunks of a write fault.</summary>
     /// <param name="generation">From the attach.</param>

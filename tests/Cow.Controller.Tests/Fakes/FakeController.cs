@@ -31,7 +31,7 @@ internal sealed class FakeController
         Engine.Grants.Serve(grants ? CowFeatures.Grant : CowFeatures.None);
         // Opened before the channel is taken, as recovery does: the picture is adopted on top of what is on disk.
         Format.Flush();
-        var options = new FaultLoopOptions("fake", geometry, indices, FakeKernel.Generation, !image && !kernel.Known, TimeSpan.FromHours(1));
+        var options = new FaultLoopOptions("fake", geometry, indices, FakeKernel.Generation, CowFeatures.Load, !image && !kernel.Known, TimeSpan.FromHours(1));
         _loop = new FaultLoop(kernel.Attach(Switch, grants), Engine, Format, options, NullLogger.Instance);
     }
 

@@ -8,8 +8,14 @@ internal sealed partial class FakeKernel
 {
     public const uint Generation = 7;
 
+    /// <summary>Every MAP since LOAD holds.</summary>
+    private bool _loading;
+
     /// <summary>What happens between an answer and its arrival.</summary>
     public Action? BeforeWrite { get; set; }
+
+    /// <summary>What happens between two answers.</summary>
+    public Action<CowOp>? BeforeReply { get; set; }
 
     public int Write(ulong epoch, ReadOnlySpan<CowReply> replies, out Errno refused)
     {
@@ -17,7 +23,9 @@ internal sealed partial class FakeKernel
         refused = Errno.None;
         for (int i = 0; i < replies.Length; i++)
         {
+            BeforeReply?.Invoke(replies[i].Op);
             refused = epoch != _epoch || replies[i].Generation != Generation ? Errno.ESTALE : Take(replies[i]);
+            _loading &= refused == Errno.None || replies[i].Op != CowOp.Map;
             if (refused != Errno.None)
             {
                 return i;
@@ -34,10 +42,17 @@ internal sealed partial class FakeKernel
             return Errno.EBUSY;
         }
 
+        if (Gone && reply.Op is (CowOp.Map or CowOp.Known or CowOp.Rest or CowOp.Place))
+        {
+            return Errno.ENODEV;
+        }
+
         return reply.Op switch
         {
             CowOp.Map => Map(reply),
             CowOp.Known => Know(reply),
+            CowOp.Load => Load(),
+            CowOp.Rest => _loading ? Know(reply) : Errno.ECANCELED,
             CowOp.Place => Place(reply),
             CowOp.Error => Fail(reply),
             CowOp.Hold => Hold(reply),
@@ -48,6 +63,12 @@ internal sealed partial class FakeKernel
             CowOp.Revoke => Revoke(),
             _ => Errno.EINVAL,
         };
+    }
+
+    private Errno Load()
+    {
+        _loading = true;
+        return Errno.None;
     }
 
     private bool Inside(in CowReply reply) =>

@@ -151,6 +151,7 @@ internal sealed partial class FakeKernel
     public void Remove()
     {
         Gone = true;
+        _loading = false;
         foreach (FakeChunk chunk in _chunks)
         {
             chunk.SourceKnown = false;
@@ -166,8 +167,12 @@ internal sealed partial class FakeKernel
         TellGone();
     }
 
-    /// <summary>A line comes back.</summary>
-    public void Recreate() => Gone = false;
+    /// <summary>A line comes back. What was not read of the end is void.</summary>
+    public void Recreate()
+    {
+        Gone = false;
+        _ = _queue.RemoveAll(e => e.Type == CowEventType.Gone);
+    }
 
     private FakeBio Submit(FakeBio bio)
     {

@@ -50,7 +50,8 @@
 #define DM_COW_F_ZERO		(1ULL << 2)	/* ZERO events */
 #define DM_COW_F_PIECES		(1ULL << 3)	/* sources in pieces */
 #define DM_COW_F_WIDEN		(1ULL << 4)	/* PLACE beyond the fault */
-#define DM_COW_F_OFFERED	DM_COW_F_GRANT
+#define DM_COW_F_LOAD		(1ULL << 5)	/* LOAD, REST */
+#define DM_COW_F_OFFERED	(DM_COW_F_GRANT | DM_COW_F_LOAD)
 
 /* Event types: kernel to controller. */
 #define DM_COW_EV_WRITE_FAULT	1	/* chunks need places: PLACE, ERROR, HOLD */
@@ -114,6 +115,8 @@ struct dm_cow_event {
 #define DM_COW_OP_ABANDON	9	/* after GONE: forget uncommitted places */
 #define DM_COW_OP_GRANT		10	/* places for first writes to come */
 #define DM_COW_OP_REVOKE	11	/* give back what is left of all grants */
+#define DM_COW_OP_LOAD		12	/* from here on all places are told */
+#define DM_COW_OP_REST		13	/* KNOWN, if all MAPs since LOAD hold */
 
 /* PLACE: what the rest of a chunk, that no write covers, is filled from. */
 #define DM_COW_FILL_COPY	1	/* from source_device, source_sector */
@@ -125,16 +128,16 @@ struct dm_cow_event {
  * @op: DM_COW_OP_*
  * @fill: PLACE: DM_COW_FILL_*; else 0
  * @id: PLACE, ERROR, HOLD: the fault that is answered; else 0
- * @chunk: MAP, KNOWN, PLACE, GRANT: first chunk; GRANT of a pool:
+ * @chunk: MAP, KNOWN, REST, PLACE, GRANT: first chunk; GRANT of a pool:
  *	DM_COW_ANY_CHUNK
- * @count: MAP, KNOWN, PLACE, GRANT: chunks in a row, each @sector apart by a
- *	chunk; GRANT of a pool: places
- * @sector: MAP, PLACE, GRANT: first sector of the place; KNOWN: first sector of
- *	the source
+ * @count: MAP, KNOWN, REST, PLACE, GRANT: chunks in a row, each @sector apart
+ *	by a chunk; GRANT of a pool: places
+ * @sector: MAP, PLACE, GRANT: first sector of the place; KNOWN, REST: first
+ *	sector of the source
  * @number: FLUSHED: all places up to this number are committed, or failed to
  * @source_sector: PLACE with FILL_COPY: where the first chunk's data is now
- * @device: MAP, PLACE, GRANT: device of the place; KNOWN: device of the source, or
- *	DM_COW_DEV_ZERO
+ * @device: MAP, PLACE, GRANT: device of the place; KNOWN, REST: device of the
+ *	source, or DM_COW_DEV_ZERO
  * @source_device: PLACE with FILL_COPY: device of the source
  * @error: ERROR, FLUSHED: positive errno, 0 for FLUSHED that succeeded
  * @generation: of the device list that the indices refer to, from ATTACH
