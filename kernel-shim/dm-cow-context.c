@@ -477,25 +477,33 @@ static int join_existing(struct cow_ctx *ctx, struct cow_line *line,
 	return 0;
 }
 
-static int join_new(struct cow_line *line, const char *ident, bool userspace,
-		    u64 chunk_sectors)
+static int join_new(struct cow_ctx *ctx, struct cow_line *line)
 {
-	struct cow_ctx *ctx;
-	int r;
+	int r = grow_map(ctx, line);
 
-	ctx = ctx_create(line, ident, userspace, chunk_sectors);
-	if (!ctx) {
-		line->ti->error = "Cannot allocate the context";
-		return -ENOMEM;
-	}
-	r = grow_map(ctx, line);
-	if (r) {
-		ctx_free(ctx);
+	if (r)
 		return r;
-	}
 	list_add_tail(&ctx->list, &cow_contexts);
 	ctx_add_line(ctx, line);
 	return 0;
+}
+
+/* Joins what is there, else the new context, which is set to NULL then. */
+static int __ctx_join(struct cow_line *line, struct cow_ctx *ctx,
+		      struct cow_ctx **new, bool userspace, u64 chunk_sectors)
+{
+	int r;
+
+	if (claimed_elsewhere(ctx, line, userspace)) {
+		line->ti->error = "A device is claimed by another ident";
+		return -EBUSY;
+	}
+	if (ctx)
+		return join_existing(ctx, line, userspace, chunk_sectors);
+	r = join_new(*new, line);
+	if (!r)
+		*new = NULL;
+	return r;
 }
 
 /**
@@ -510,24 +518,33 @@ static int join_new(struct cow_line *line, const char *ident, bool userspace,
 int cow_ctx_join(struct cow_line *line, const char *ident, bool userspace,
 		 u64 chunk_sectors)
 {
-	struct cow_ctx *ctx;
+	struct cow_ctx *ctx, *new = NULL;
 	unsigned int noio;
 	int r;
 
 	mutex_lock(&cow_registry);
-	/* Controllers attach under this lock: memory must not wait for one. */
-	noio = memalloc_noio_save();
 	ctx = ctx_lookup(ident);
-	if (claimed_elsewhere(ctx, line, userspace)) {
-		line->ti->error = "A device is claimed by another ident";
-		r = -EBUSY;
-	} else if (ctx) {
-		r = join_existing(ctx, line, userspace, chunk_sectors);
-	} else {
-		r = join_new(line, ident, userspace, chunk_sectors);
+	if (!ctx) {
+		/*
+		 * Controllers attach under this lock, and a workqueue waits for
+		 * kthreadd, which may wait for memory, and so for one of them.
+		 */
+		mutex_unlock(&cow_registry);
+		new = ctx_create(line, ident, userspace, chunk_sectors);
+		if (!new) {
+			line->ti->error = "Cannot allocate the context";
+			return -ENOMEM;
+		}
+		mutex_lock(&cow_registry);
+		ctx = ctx_lookup(ident);
 	}
+	/* For the same reason no memory may wait for one. */
+	noio = memalloc_noio_save();
+	r = __ctx_join(line, ctx, &new, userspace, chunk_sectors);
 	memalloc_noio_restore(noio);
 	mutex_unlock(&cow_registry);
+	if (new)
+		ctx_free(new);
 	return r;
 }
 
