@@ -423,6 +423,8 @@ static void __ctx_revive(struct cow_ctx *ctx)
 		return;
 	/* Behind the devices; pairs with the acquire in reply_with_devices(). */
 	smp_store_release(&ctx->gone, false);
+	/* The time without a controller begins anew with the line. */
+	ctx->expired = false;
 	ctx->left = false;
 	ctx->gone_told = false;
 	ctx->flush_wanted = 0;
