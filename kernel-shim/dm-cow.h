@@ -198,7 +198,7 @@ struct cow_spot {
  * @bdev: valid while the context has a line
  * @devt: the same for ever
  * @diskseq: the same for ever: another medium behind the number is told apart
- * @sectors: its size when the first line came
+ * @sectors: the most that it was seen with since the first line came
  * @kind: as in the table line
  */
 struct cow_device {
@@ -777,10 +777,17 @@ static inline void __cow_wake_idle(struct cow_ctx *ctx)
  * Where a source ends, behind which it reads as zeros.  A disk that was taken
  * away has no sectors any more (del_gendisk()); it is asked all the same for
  * those that it had, and answers with an error.
+ *
+ * Without a lock: of two who see it grow the later one may keep less, until
+ * somebody looks again.
  */
-static inline u64 cow_source_sectors(const struct cow_device *dev)
+static inline u64 cow_source_sectors(struct cow_device *dev)
 {
-	return max_t(u64, dev->sectors, bdev_nr_sectors(dev->bdev));
+	u64 now = bdev_nr_sectors(dev->bdev), had = READ_ONCE(dev->sectors);
+
+	if (now > had)
+		WRITE_ONCE(dev->sectors, now);
+	return max(now, had);
 }
 
 static inline u64 cow_chunk_sectors(const struct cow_ctx *ctx)
