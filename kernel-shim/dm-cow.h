@@ -22,8 +22,8 @@
  *
  * Locks, outer before inner:
  *
+ *   chan->read_mutex		one reader, or one attach, of a channel at a time
  *   cow_registry (mutex)	the list of contexts, the lines of each, claims
- *   chan->read_mutex		one reader of a channel at a time
  *   ctx->control (mutex)	one reply at a time; whoever tells of ranges
  *   ctx->lock (irqsave)	all that changes while I/O runs, see below
  *
@@ -520,7 +520,7 @@ struct cow_io {
  * @chan: the attached channel, or NULL
  * @epoch: counts attaches
  * @faults: all faults by chunk
- * @fault_ids: those that are not started, by id
+ * @fault_ids: the same by id; who answers leaves out those that are started
  * @direct: first writes that go to their places themselves
  * @direct_news: those of them that the picture has to tell
  * @broken: those of them that failed, for the worker

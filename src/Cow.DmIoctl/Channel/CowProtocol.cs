@@ -17,7 +17,7 @@ public static class CowProtocol
     /// <summary>Devices of one ident at most.</summary>
     public const int MaxDevices = 128;
 
-    /// <summary>Chunks that one event or reply may cover.</summary>
+    /// <summary>Chunks that one event covers at most.</summary>
     public const ulong MaxRun = 1UL << 40;
 
     /// <summary>Index of the base in the device list of <c>cow</c>.</summary>

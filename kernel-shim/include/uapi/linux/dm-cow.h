@@ -29,7 +29,7 @@
 /* Devices of one ident at most (base, CoW device, layers, data devices). */
 #define DM_COW_MAX_DEVICES	128
 
-/* Chunks that one event or reply may cover. */
+/* Chunks that one event covers at most. */
 #define DM_COW_MAX_RUN		(1ULL << 40)
 
 /* Index of the base and of the CoW device in the device list of "cow". */
