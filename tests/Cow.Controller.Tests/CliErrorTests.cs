@@ -237,6 +237,29 @@ internal sealed partial class CliErrorTests
     }
 
     [Test]
+    public void ATerminalThatIsGoneDoesNotEndTheWork()
+    {
+        using FullWriter gone = new();
+        bool done = false;
+        ProgressBar.During(new Screen(_world.Out, gone, false, false) { ErrorTerminal = true }, "copy", progress =>
+        {
+            progress(1, 2);
+            // Longer than it takes to be drawn again, by a thread of its own.
+            Thread.Sleep(300);
+            done = true;
+        });
+        Assert.That(done, Is.True);
+    }
+
+    [Test]
+    public void HowFarItIsShowsOnATerminal()
+    {
+        ProgressBar.During(
+            new Screen(_world.Out, _world.Error, false, false) { ErrorTerminal = true }, "copy", static progress => progress(1, 2));
+        Assert.That(_world.Error.ToString(), Does.Contain("\u001b[").And.Contain("copy"));
+    }
+
+    [Test]
     public void HelpAndVersionGoToStdout()
     {
         Assert.That(_world.Run("--version"), Is.EqualTo(ExitCode.Done));

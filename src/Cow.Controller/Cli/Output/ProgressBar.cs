@@ -22,7 +22,13 @@ internal static class ProgressBar
     // A method of its own, so that only a terminal pays for loading Spectre.Console.
     private static void Show(TextWriter output, string what, Action<Action<ulong, ulong>> work)
     {
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) });
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            // It knows a terminal only by the writer of the process.
+            Ansi = AnsiSupport.Yes,
+            Interactive = InteractionSupport.Yes,
+            Out = new AnsiConsoleOutput(output),
+        });
         Progress progress = new Progress(console)
             .AutoClear(true)
             .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new TransferSpeedColumn(), new RemainingTimeColumn());

@@ -8,12 +8,14 @@ namespace Cow.Controller.Cli.Output;
 
 /// <summary>Where a verb writes what it was asked for.</summary>
 /// <param name="Out">Stdout: answers only.</param>
-/// <param name="Error">Stderr: errors and progress.</param>
+/// <param name="Error">Stderr: errors and progress; where nobody can read them, the exit code still says what it says.</param>
 /// <param name="Terminal">Whether a person reads stdout.</param>
 /// <param name="Colour">Whether that person wants colours.</param>
 internal sealed record Screen(TextWriter Out, TextWriter Error, bool Terminal, bool Colour)
 {
     private const int OutputBytes = 64 * 1024;
+
+    public TextWriter Error { get; } = new LenientWriter(Error);
 
     /// <summary>Whether a person reads stderr, and so wants to see how far a long verb is.</summary>
     public bool ErrorTerminal { get; init; }
@@ -46,7 +48,7 @@ internal sealed record Screen(TextWriter Out, TextWriter Error, bool Terminal, b
         {
             write(Out);
         }
-        catch (Exception e) when (IsUnwritable(e))
+        catch (Exception e) when (LenientWriter.IsUnwritable(e))
         {
             Failure why = Failures.Of(e);
             throw new CliException(
@@ -54,18 +56,8 @@ internal sealed record Screen(TextWriter Out, TextWriter Error, bool Terminal, b
         }
     }
 
-    /// <summary>Writes a line to stderr, where it can: where nobody can read it, the exit code still says what it says.</summary>
-    public void WriteError(string line)
-    {
-        try
-        {
-            Error.WriteLine(Printable.Line(line));
-        }
-        catch (Exception e) when (IsUnwritable(e))
-        {
-            // There is nobody to tell.
-        }
-    }
+    /// <summary>Writes a line to stderr.</summary>
+    public void WriteError(string line) => Error.WriteLine(Printable.Line(line));
 
     public void Write(Sheet sheet)
     {
@@ -78,7 +70,4 @@ internal sealed record Screen(TextWriter Out, TextWriter Error, bool Terminal, b
             PlainSheet.Write(sheet, Out);
         }
     }
-
-    /// <summary>What was written did not go anywhere: no room, or a descriptor that is not open for writing.</summary>
-    private static bool IsUnwritable(Exception e) => e is IOException or UnauthorizedAccessException;
 }
