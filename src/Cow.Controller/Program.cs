@@ -4,6 +4,7 @@ using Cow.Controller.Cli.Output;
 using Cow.Controller.Cli.Real;
 using Cow.Controller.Cli.Stores;
 using Cow.Controller.Daemon;
+using Cow.DmIoctl;
 
 namespace Cow.Controller;
 
@@ -13,6 +14,8 @@ internal static class Program
     public static int Main(string[] args)
     {
         StandardFiles.OpenClosed();
+        // An image can have a hundred files, which each thread of a conversion opens for itself, and each device of a daemon has some ten.
+        _ = DescriptorLimit.TryRaise();
         if (args is ["daemon", "run", ..] and not [.., "--help" or "-h" or "-?"])
         {
             Pinning.Begin();

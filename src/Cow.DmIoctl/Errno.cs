@@ -63,6 +63,12 @@ public enum Errno
     /// <summary>Wrong argument.</summary>
     EINVAL = 22,
 
+    /// <summary>The system has too many files open.</summary>
+    ENFILE = 23,
+
+    /// <summary>This process has too many files open.</summary>
+    EMFILE = 24,
+
     /// <summary>Unknown ioctl.</summary>
     ENOTTY = 25,
 

@@ -17,6 +17,8 @@ public sealed class LinuxException : IOException
         : base(Sentence(errno, operation, subject, advice))
     {
         Errno = errno;
+        // As the exceptions of .NET have it, for those who know no LinuxException.
+        HResult = (int)errno;
         Operation = operation;
         Subject = subject;
         Headers = headers;

@@ -184,6 +184,14 @@ internal sealed partial class CliErrorTests
     }
 
     [Test]
+    public void TooManyOpenFilesHaveACure()
+    {
+        _world.Answer = static _ => throw new LinuxException(Errno.EMFILE, "open", "/srv/a.vmdk");
+        Assert.That(_world.Run("list"), Is.EqualTo(ExitCode.Kernel));
+        Assert.That(_world.Error.ToString(), Does.EndWith("; allow more open files (ulimit -Hn)\n"));
+    }
+
+    [Test]
     public void AMissingDriverIsNoModule()
     {
         _world.Answer = static _ => throw new LinuxException(Errno.ENODEV, "open", "/dev/mapper/control");

@@ -15,6 +15,10 @@ internal sealed class LinuxExceptionTests
         new LinuxException((Errno)40, "open", null).Message,
         Is.EqualTo("open: Too many levels of symbolic links (40)"));
 
+    [Test]
+    public void ItsNumberIsWhereExceptionsOfDotnetHaveIt() =>
+        Assert.That(new LinuxException(Errno.EMFILE, "open", null).HResult, Is.EqualTo(24));
+
     [TestCase(Errno.ENOSPC, true)]
     [TestCase(Errno.EDQUOT, true)]
     [TestCase(Errno.EFBIG, true)]

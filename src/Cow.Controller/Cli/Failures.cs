@@ -53,6 +53,7 @@ internal static class Failures
             Errno.ENOENT or Errno.ENXIO or Errno.ENODEV => (ExitCode.NotFound, "check the name"),
             Errno.EBUSY => (ExitCode.InUse, "end what uses it first"),
             Errno.ENOSPC or Errno.EDQUOT => (ExitCode.NoSpace, "make room first"),
+            Errno.EMFILE or Errno.ENFILE => (ExitCode.Kernel, "allow more open files (ulimit -Hn)"),
             _ => (ExitCode.Kernel, "see the kernel log (dmesg)"),
         };
         return advice < 0 ? new Failure(code, about, text, cure) : new Failure(code, about, text[..advice], text[(advice + 2)..]);

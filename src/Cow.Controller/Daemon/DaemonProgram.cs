@@ -22,8 +22,6 @@ internal sealed class DaemonProgram(DaemonPaths paths, bool takeover)
         using ILoggerFactory logging = LogLine.Open();
         ILogger log = logging.CreateLogger("dm-cow");
         bool pinned = Pinning.Finish(log);
-        // Each device has some ten; without systemd 4 096 are common.
-        _ = DescriptorLimit.TryRaise();
         try
         {
             _ = Directory.CreateDirectory(paths.Run, OwnerDirectory);

@@ -9,11 +9,22 @@ public static class DescriptorLimit
     /// <summary>What fs.nr_open is as a rule: nobody may ask for more.</summary>
     private const ulong Most = 1 << 20;
 
-    /// <summary>Allows as many as a process may have. Who may not (CAP_SYS_RESOURCE) keeps the limit that it has.</summary>
+    /// <summary>Allows as many as a process may have; who may not (CAP_SYS_RESOURCE) gets as many as are allowed here.</summary>
     /// <returns>Whether it was allowed.</returns>
     public static unsafe bool TryRaise()
     {
-        var limit = new RLimit { Current = Most, Maximum = Most };
+        RLimit limit = new() { Current = Most, Maximum = Most };
+        if (LibC.SetRLimit(ResourceNumbers.OpenFiles, &limit) == 0)
+        {
+            return true;
+        }
+
+        if (LibC.GetRLimit(ResourceNumbers.OpenFiles, &limit) < 0)
+        {
+            return false;
+        }
+
+        limit.Current = limit.Maximum;
         return LibC.SetRLimit(ResourceNumbers.OpenFiles, &limit) == 0;
     }
 }

@@ -15,6 +15,10 @@ namespace Cow.Formats.Images;
 /// read from it.</remarks>
 public sealed class DirectoryOpener : IImageOpener, IDisposable
 {
+    /// <summary>ENFILE and EMFILE of errno(3): no fault of the image.</summary>
+    private const int TooManyInSystem = 23;
+    private const int TooManyInProcess = 24;
+
     private readonly MetadataCache _cache;
     private readonly RealPath _real = new();
     private readonly string[] _allowed;
@@ -121,7 +125,7 @@ public sealed class DirectoryOpener : IImageOpener, IDisposable
             real = FirstName(real);
             file = Find(real, writable) ?? Open(real, writable, _open ?? OpenRegularFile);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException { HResult: not (TooManyInSystem or TooManyInProcess) } or UnauthorizedAccessException)
         {
             throw Refuse($"which cannot be opened: {e.Message}");
         }

@@ -310,6 +310,14 @@ internal sealed class DirectoryOpenerTests
         Assert.That(() => Open("../bases/deep/base"), Throws.Nothing);
     }
 
+    [TestCase(23)]
+    [TestCase(24)]
+    public void TooManyOpenFilesAreNoFaultOfTheImage(int number)
+    {
+        _opener = new DirectoryOpener(new MetadataCache(), [], (_, _) => throw new IOException("too many", number));
+        Assert.That(() => Open("base"), Throws.TypeOf<IOException>().With.Property("HResult").EqualTo(number));
+    }
+
     [Test]
     public void ALongOrBinaryNameIsShownOnALine()
     {
