@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Diagnostics;
 using Cow.Controller.Cli;
 using Cow.Controller.Cli.Output;
 using Cow.Controller.Cli.Real;
@@ -49,6 +50,29 @@ internal sealed class CliStoreTests : IDisposable
         Assert.That(_world.Out.ToString(), Does.Contain("\"sectors\": 1954"));
         Assert.That(Run($"format {Store} --base {lower} --size 1M"), Is.EqualTo(ExitCode.Usage));
         Assert.That(Run($"format {Store} --base {lower}.not"), Is.EqualTo(ExitCode.NotFound));
+        Assert.That(File.Exists(Store), Is.False);
+    }
+
+    [TestCase("format {0}/base --base {0}/base")]
+    [TestCase("format {0}/link --base {0}/base")]
+    [TestCase("format {0}/hard --base {0}/base --dry-run")]
+    [TestCase("format {0}/store --base {0}/base --format bitmap --bitmap-device {0}/hard")]
+    [TestCase("format {0}/hard --size 1M --format bitmap --bitmap-device {0}/base")]
+    [TestCase("format {0}/store --size 1M --format bitmap --bitmap-device {0}/store")]
+    public void OneFileIsNotTwoOfAStore(string line)
+    {
+        string lower = Path.Combine(_scratch, "base");
+        byte[] golden = new byte[1 << 20];
+        File.WriteAllBytes(lower, golden);
+        File.CreateSymbolicLink(Path.Combine(_scratch, "link"), lower);
+        using (Process link = Process.Start("ln", [lower, Path.Combine(_scratch, "hard")]))
+        {
+            link.WaitForExit();
+        }
+
+        Assert.That(Run($"{string.Format(null, line, _scratch)} --force"), Is.EqualTo(ExitCode.Usage), _world.Error.ToString());
+        Assert.That(_world.Error.ToString(), Does.Contain("itself; give another device or file for the "));
+        Assert.That(File.ReadAllBytes(lower), Is.EqualTo(golden));
         Assert.That(File.Exists(Store), Is.False);
     }
 

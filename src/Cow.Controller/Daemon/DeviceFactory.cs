@@ -181,7 +181,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
     {
         string basePath = PartsBuilder.Existing(spec.Base!);
         bool exists = PartsBuilder.Exists(spec.Cow);
-        if (exists && BlockDevice.IdentityOf(spec.Cow) == BlockDevice.IdentityOf(basePath))
+        if (FileIdentity.AreSame(spec.Cow, basePath))
         {
             throw new RefusedException(ExitCode.Usage, spec.Cow, "is the base itself", "give another device or file for the changes");
         }

@@ -15,6 +15,8 @@ internal sealed class StoreFiles(DaemonPaths paths) : IStoreFiles
 
     public bool IsBlockDevice(string path) => BlockDevice.IsBlockDevice(path);
 
+    public bool AreSame(string path, string other) => FileIdentity.AreSame(path, other);
+
     public long Size(string path)
     {
         RequirePresent(path);

@@ -60,6 +60,6 @@ internal static class StoreUsers
 
     /// <summary>Also as the file behind a loop device: of an image's further files the state has nothing else.</summary>
     private static bool Same(DeviceState state, string used, string path) =>
-        used == path || (File.Exists(used) && BlockDevice.IdentityOf(used) == BlockDevice.IdentityOf(path))
+        FileIdentity.AreSame(used, path)
         || state.Parts.Any(part => part.Path == used && part.File == FileIdentity.Of(path));
 }

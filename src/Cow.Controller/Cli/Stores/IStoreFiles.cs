@@ -11,6 +11,9 @@ internal interface IStoreFiles
 
     bool IsBlockDevice(string path);
 
+    /// <summary>Whether two paths lead to one device or file.</summary>
+    bool AreSame(string path, string other);
+
     /// <summary>Bytes of a device or file.</summary>
     /// <exception cref="CliException">There is none.</exception>
     long Size(string path);

@@ -14,6 +14,7 @@ internal sealed class StoreShelf(IStoreFiles files) : IStoreShelf
 
     public FormatReport Plan(FormatSpec spec)
     {
+        RefuseSame(spec);
         IFormatDriver driver = Driver(spec.Format) ?? FormatRegistry.All[0];
         CreateOptions options = Options(spec, driver);
         SpaceEstimate estimate = Estimate(spec, driver, options);
@@ -77,6 +78,19 @@ internal sealed class StoreShelf(IStoreFiles files) : IStoreShelf
         ? long.MaxValue / SectorSize * SectorSize
         : throw new CliException(
             ExitCode.Usage, spec.Cow, $"a store of format {driver.Name} is compared with the size of its device", "give --base BASE or --size S");
+
+    private void RefuseSame(FormatSpec spec)
+    {
+        if (spec.Base is { } lower && files.AreSame(spec.Cow, lower))
+        {
+            throw new CliException(ExitCode.Usage, spec.Cow, "is the base itself", "give another device or file for the changes");
+        }
+
+        if (spec.BitmapDevice is { } bitmap && (files.AreSame(bitmap, spec.Cow) || (spec.Base is { } below && files.AreSame(bitmap, below))))
+        {
+            throw new CliException(ExitCode.Usage, bitmap, "is the base or the store itself", "give another device or file for the bitmap");
+        }
+    }
 
     private void Write(FormatSpec spec, FormatReport plan, IFormatDriver driver, List<CreatedFile> made)
     {
