@@ -175,12 +175,25 @@ internal sealed partial class CliErrorTests
     [TestCase(Errno.ENOENT, ExitCode.NotFound)]
     [TestCase(Errno.ENOSPC, ExitCode.NoSpace)]
     [TestCase(Errno.EDQUOT, ExitCode.NoSpace)]
+    [TestCase(Errno.EFBIG, ExitCode.NoSpace)]
     [TestCase(Errno.EIO, ExitCode.Kernel)]
     public void WhatTheKernelRefusesIsClassified(Errno errno, ExitCode code)
     {
         _world.Answer = _ => throw new LinuxException(errno, "open", "/dev/vdc", "advice");
         Assert.That(_world.Run("list"), Is.EqualTo(code));
         Assert.That(_world.Error.ToString(), Does.StartWith("cowctl: /dev/vdc: open: ").And.EndWith("; advice\n"));
+    }
+
+    [TestCase(Errno.ENOSPC, "make room first")]
+    [TestCase(Errno.EDQUOT, "make room first")]
+    [TestCase(Errno.EFBIG, "take another format, or another file system")]
+    public void WantOfRoomIsKnownByItsNumber(Errno errno, string cure)
+    {
+        IOException full = new("/dev/vdc: no room for a table", (int)errno);
+        _world.Answer = _ => throw full;
+        Assert.That(_world.Run("list"), Is.EqualTo(ExitCode.NoSpace));
+        Assert.That(_world.Error.ToString(), Is.EqualTo($"cowctl: cowctl: /dev/vdc: no room for a table; {cure}\n"));
+        Assert.That(RefusedException.Of(full, "vm1"), Is.EqualTo(new Failure(ExitCode.NoSpace, "vm1", full.Message, "make room")));
     }
 
     [Test]

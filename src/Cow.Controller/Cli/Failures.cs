@@ -8,6 +8,9 @@ namespace Cow.Controller.Cli;
 /// <summary>What an exception means to an operator.</summary>
 internal static class Failures
 {
+    /// <summary>The cure where a file is as large as one can be.</summary>
+    public const string LargerFiles = "take another format, or another file system";
+
     public static Failure Of(Exception exception) => exception switch
     {
         CliException e => e.Failure,
@@ -21,6 +24,7 @@ internal static class Failures
         FileNotFoundException { FileName: { } file } => new Failure(ExitCode.NotFound, file, "there is no such file or device", "check the path"),
         DirectoryNotFoundException e => new Failure(ExitCode.NotFound, "cowctl", e.Message.TrimEnd('.'), "check the path"),
         IOException { HResult: (int)Errno.ENOSPC or (int)Errno.EDQUOT } e => OfFile(e, ExitCode.NoSpace, "make room first"),
+        IOException { HResult: (int)Errno.EFBIG } e => OfFile(e, ExitCode.NoSpace, LargerFiles),
         IOException e => OfFile(e, ExitCode.Kernel, "see the kernel log (dmesg)"),
         _ => new Failure(
             ExitCode.Internal,
@@ -53,6 +57,7 @@ internal static class Failures
             Errno.ENOENT or Errno.ENXIO or Errno.ENODEV => (ExitCode.NotFound, "check the name"),
             Errno.EBUSY => (ExitCode.InUse, "end what uses it first"),
             Errno.ENOSPC or Errno.EDQUOT => (ExitCode.NoSpace, "make room first"),
+            Errno.EFBIG => (ExitCode.NoSpace, LargerFiles),
             Errno.EMFILE or Errno.ENFILE => (ExitCode.Kernel, "allow more open files (ulimit -Hn)"),
             _ => (ExitCode.Kernel, "see the kernel log (dmesg)"),
         };

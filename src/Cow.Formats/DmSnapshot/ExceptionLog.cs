@@ -171,7 +171,7 @@ internal sealed class ExceptionLog
         ulong chunk = _geometry.AreaChunk(area);
         if (chunk >= _geometry.Chunks(_file.Length))
         {
-            throw new IOException($"{_file.Name}: no room for metadata area {area}");
+            throw NoRoom.For(_file.Name, $"metadata area {area}");
         }
         ZeroChunk(chunk);
         _file.Flush();

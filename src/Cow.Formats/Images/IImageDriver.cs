@@ -6,7 +6,8 @@ namespace Cow.Formats.Images;
 
 /// <summary>Makes and opens disk images of one format.</summary>
 /// <remarks>Errors: <see cref="ImageFormatException"/> for what is wrong in the image (also when an option asks for what it cannot do),
-/// <see cref="IOException"/> from its files, <see cref="ArgumentException"/> with one sentence for settings that the format does not take.</remarks>
+/// <see cref="IOException"/> from its files, with the number of ENOSPC or EFBIG also where they have no room, <see cref="ArgumentException"/> with one
+/// sentence for settings that the format does not take.</remarks>
 public interface IImageDriver
 {
     /// <summary>Name, as on the command line.</summary>

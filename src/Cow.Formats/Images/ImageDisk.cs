@@ -129,7 +129,7 @@ public sealed class ImageDisk : IDisposable
         Allocation answer = Chain.Allocate(new ChunkRun(chunk, 1));
         if (answer.NoSpace)
         {
-            throw new IOException($"{Chain.Images[0].Info.Paths[0]}: no room for chunk {chunk}");
+            throw NoRoom.For(Chain.Images[0].Info.Paths[0], $"chunk {chunk}");
         }
         place = answer.Placed.Place;
         if (answer.Fill != Fill.None)

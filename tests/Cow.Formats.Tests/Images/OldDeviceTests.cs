@@ -7,6 +7,9 @@ namespace Cow.Formats.Tests.Images;
 [TestFixture]
 internal sealed class OldDeviceTests
 {
+    /// <summary>ENOSPC of errno(3).</summary>
+    private const int NoSpace = 28;
+
     private const ulong DiskBytes = (3 << 20) + 512;
 
     [TestCase("vhd", "subformat=fixed")]
@@ -29,5 +32,22 @@ internal sealed class OldDeviceTests
         read.AsSpan().Fill(1);
         disk.Read(0, read);
         Assert.That(read, Is.All.Zero);
+    }
+
+    [TestCase("vhd", "subformat=fixed", DiskBytes)]
+    [TestCase("vhd", "subformat=dynamic", 1UL << 40)]
+    [TestCase("vhdx", "subformat=dynamic", DiskBytes)]
+    [TestCase("vhdx", "subformat=fixed", DiskBytes)]
+    [TestCase("qcow2", "preallocation=metadata", DiskBytes)]
+    [TestCase("qcow2", "preallocation=off", 1UL << 48)]
+    public void ADeviceThatIsTooSmallIsForWantOfRoom(string format, string setting, ulong bytes)
+    {
+        using MemoryFiles files = new();
+        files.Add("device", new MemoryFile(1 << 20));
+        string[] pair = setting.Split('=');
+        ImageCreateOptions options = new(bytes, null, new Dictionary<string, string> { [pair[0]] = pair[1] });
+        Assert.That(
+            () => ImageRegistry.Find(format)!.Create(files.Source("device"), options),
+            Throws.TypeOf<IOException>().With.Property("HResult").EqualTo(NoSpace).And.Message.Contains("no room for"));
     }
 }

@@ -97,7 +97,7 @@ internal sealed class QcowStream : IStreamedImage
         long at = AlignUp(_next, unit);
         if (at + length > _codec.PackedLimit)
         {
-            throw new IOException($"{_file.Name}: a compressed qcow in clusters of {PackBytes} bytes is smaller than {_codec.PackedLimit} bytes");
+            throw NoRoom.Beyond(_file.Name, $"a compressed qcow in clusters of {PackBytes} bytes is smaller than {_codec.PackedLimit} bytes");
         }
         _buffer = _buffer.Length < length ? new byte[length] : _buffer;
         Span<byte> sectors = _buffer.AsSpan(0, length);

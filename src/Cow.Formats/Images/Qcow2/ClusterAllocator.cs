@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Io;
+
 namespace Cow.Formats.Images.Qcow2;
 
 /// <summary>
@@ -329,7 +331,7 @@ internal sealed class ClusterAllocator(Qcow2Store store)
             ulong at = Math.Max(cluster, run.Key);
             if (!NeedBlock(at))
             {
-                throw new IOException($"{store.File.Name}: no room for a refcount block");
+                throw NoRoom.For(store.File.Name, "a refcount block");
             }
             cluster = ((at >> _layout.BlockBits) + 1) << _layout.BlockBits;
         }

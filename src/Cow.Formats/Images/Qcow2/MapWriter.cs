@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Io;
+
 namespace Cow.Formats.Images.Qcow2;
 
 /// <summary>
@@ -41,7 +43,7 @@ internal sealed class MapWriter(Qcow2Store store, ClusterMap map, PendingPlaces 
     {
         if (!TryReserveTables(changes))
         {
-            throw new IOException($"{store.File.Name}: no room for an L2 table");
+            throw NoRoom.For(store.File.Name, "an L2 table");
         }
         store.Allocator.Raise();
         for (int first = 0, next; first < changes.Count; first = next)

@@ -2,6 +2,7 @@
 using System.Numerics;
 using Cow.Formats.Images.Codecs;
 using Cow.Formats.Images.Tables;
+using Cow.Formats.Io;
 
 namespace Cow.Formats.Images.Qcow2;
 
@@ -156,7 +157,7 @@ internal sealed class PackedClusters(Qcow2Store store, UnpackedChunk unpacked)
         ulong first = store.Allocator.Take(RoomClusters, out ulong count);
         if (count == 0)
         {
-            throw new IOException($"{store.File.Name}: no room for compressed data");
+            throw NoRoom.For(store.File.Name, "compressed data");
         }
         ulong start = first << _layout.ClusterBits;
         if (start != _end)

@@ -34,7 +34,7 @@ internal static class Qcow2Creation
         };
         if (!source.File.CanGrow && source.File.Length >> layout.ClusterBits < (long)(1 + table + blocks + l1))
         {
-            throw new ArgumentException($"{source.File.Name} is too small for the metadata of such an image");
+            throw NoRoom.For(source.File.Name, "the metadata of such an image");
         }
         Fill(source, 1, table + blocks + l1, layout);
         WriteRefcounts(source, layout, table, blocks, 1 + table + blocks + l1);
@@ -57,7 +57,7 @@ internal static class Qcow2Creation
             long end = start + ((long)(run.Run.Count * info.ChunkSectors) * 512);
             if (run.Run.Count == 0 || (!file.CanGrow && end > file.Length))
             {
-                throw new IOException($"{file.Name}: no room for all of the disk");
+                throw NoRoom.For(file.Name, "all of the disk");
             }
             if (!file.CanGrow)
             {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using System.Globalization;
 using System.Text;
+using Cow.Formats.Io;
 
 namespace Cow.Formats.Images.Qcow2;
 
@@ -340,7 +341,7 @@ internal sealed class Qcow2Snapshots(Qcow2Store store)
         ulong first = store.Allocator.TakeContiguous(clusters);
         if (first == 0)
         {
-            throw new IOException($"{store.File.Name}: no room for {bytes} bytes of metadata");
+            throw NoRoom.For(store.File.Name, $"{bytes} bytes of metadata");
         }
         return first << _layout.ClusterBits;
     }

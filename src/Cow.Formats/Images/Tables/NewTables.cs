@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Io;
+
 namespace Cow.Formats.Images.Tables;
 
 /// <summary>Second-level tables that have a place, but that no directory names yet; and the places of their copies, where there is a mirror.</summary>
@@ -85,7 +87,7 @@ internal sealed class NewTables(TwoLevelMap map, TwoLevelMap? mirror, TailSpace 
         // A chunk that was adopted comes without a table.
         if (!_tables.ContainsKey(number) && !TryAdd(number))
         {
-            throw new IOException($"{map.File.Name}: no room for another table");
+            throw NoRoom.For(map.File.Name, "another table");
         }
         return _tables[number].Bytes ??= new byte[TableSpace];
     }

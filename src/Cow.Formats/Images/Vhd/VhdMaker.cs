@@ -39,7 +39,7 @@ internal static class VhdMaker
         long end = file.CanGrow ? (long)bytes : file.Length - VhdFooter.Bytes;
         if (end < (long)bytes)
         {
-            throw new IOException($"{file.Name}: no room for a disk of {bytes} bytes and a footer");
+            throw NoRoom.For(file.Name, $"a disk of {bytes} bytes and a footer");
         }
         if (!file.CanGrow)
         {
@@ -59,7 +59,7 @@ internal static class VhdMaker
         long end = file.CanGrow ? VhdLayout.AlignUp(tableEnd + names.Length, Sector) : file.Length - VhdFooter.Bytes;
         if (end < tableEnd + names.Length)
         {
-            throw new IOException($"{file.Name}: no room for the table of a disk of {options.VirtualBytes} bytes");
+            throw NoRoom.For(file.Name, $"the table of a disk of {options.VirtualBytes} bytes");
         }
         VhdType type = options.Backing is null ? VhdType.Dynamic : VhdType.Differencing;
         VhdFooter footer = VhdFooter.Make(type, options.VirtualBytes, VhdFooter.Bytes, DateTime.UtcNow, Guid.NewGuid());

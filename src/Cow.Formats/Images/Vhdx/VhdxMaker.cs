@@ -63,7 +63,7 @@ internal static class VhdxMaker
         }
         if (file.Length < end)
         {
-            throw new IOException($"{file.Name}: no room for {end} bytes");
+            throw NoRoom.For(file.Name, $"{end} bytes");
         }
         Zeros.Write(file, 0, end);
     }

@@ -112,7 +112,7 @@ internal sealed class VmdkStream : IStreamedImage
     }
 
     /// <summary>The sector that is written next.</summary>
-    private uint Here() => _next < uint.MaxValue ? (uint)_next : throw new IOException($"{_file.Name}: a streamOptimized VMDK is smaller than 2 TiB");
+    private uint Here() => _next < uint.MaxValue ? (uint)_next : throw NoRoom.Beyond(_file.Name, "a streamOptimized VMDK is smaller than 2 TiB");
 
     private void WriteSectors(Span<byte> sectors)
     {
