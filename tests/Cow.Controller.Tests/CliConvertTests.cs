@@ -276,6 +276,22 @@ internal sealed class CliConvertTests : IDisposable
         Assert.That(_world.Run("convert", image, _world.In("copy"), "--format", "raw"), Is.AnyOf(ExitCode.NoSpace, ExitCode.Done), _world.Error);
     }
 
+    /// <summary>ext4 has no such file. A file system that has one takes it.</summary>
+    [Test]
+    public void AFileThatIsTooLargeForItsFileSystemIsForWantOfRoom()
+    {
+        using PlainFile file = PlainFile.CreateNew(_world.In("large"), "large");
+        try
+        {
+            file.WriteAt([1], 1L << 60);
+        }
+        catch (CliException e)
+        {
+            Assert.That(e.Failure, Is.EqualTo(new Failure(
+                ExitCode.NoSpace, "large", "cannot have 1152921504606846977 bytes on this file system", "take another format, or another file system")));
+        }
+    }
+
     [TestCase(null)]
     [TestCase("compression_type=zstd")]
     [TestCase("cluster_size=4096")]

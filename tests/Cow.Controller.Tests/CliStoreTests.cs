@@ -77,6 +77,13 @@ internal sealed class CliStoreTests : IDisposable
     }
 
     [Test]
+    public void AStoreThatIsTooLargeForAFileIsForWantOfRoom()
+    {
+        // More than ext4 has in a file; a file system that has it is told nothing.
+        Assert.That(Run($"format {Store} 1M --size 1000T"), Is.AnyOf(ExitCode.NoSpace, ExitCode.Done), _world.Error.ToString());
+    }
+
+    [Test]
     public void AStoreIsNotOverwrittenWithoutForce()
     {
         Run($"format {Store} --size 1M");

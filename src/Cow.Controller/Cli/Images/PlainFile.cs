@@ -72,6 +72,10 @@ internal sealed class PlainFile : IImageFile
     /// <summary>Makes it another's, and lets others open it.</summary>
     public void Give(FileRights rights) => rights.GiveTo(_handle);
 
+    /// <summary>What is said where .NET says that a length is out of range: its word for EFBIG.</summary>
+    public static CliException TooLarge(string path, long bytes) =>
+        new(ExitCode.NoSpace, path, $"cannot have {bytes} bytes on this file system", Failures.LargerFiles);
+
     public void SetLength(long bytes)
     {
         if (!CanGrow)
@@ -85,7 +89,7 @@ internal sealed class PlainFile : IImageFile
         }
         catch (ArgumentOutOfRangeException)
         {
-            throw new CliException(ExitCode.NoSpace, Name, $"cannot have {bytes} bytes on this file system", "take another format, or another file system");
+            throw TooLarge(Name, bytes);
         }
 
         Volatile.Write(ref _length, bytes);
@@ -117,6 +121,10 @@ internal sealed class PlainFile : IImageFile
         catch (IOException e)
         {
             throw Named(e, "write");
+        }
+        catch (ArgumentOutOfRangeException)
+        {
+            throw TooLarge(Name, offset + data.Length);
         }
 
         long end = offset + data.Length;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using System.Diagnostics.CodeAnalysis;
+using Cow.Controller.Cli.Images;
 using Cow.Controller.Cli.Stores;
 using Cow.Controller.Daemon;
 using Cow.DmIoctl;
@@ -61,8 +62,15 @@ internal sealed class StoreFiles(DaemonPaths paths) : IStoreFiles
     {
         if (!BlockDevice.IsBlockDevice(path) && new FileInfo(path).Length < bytes)
         {
-            using FileStream file = new(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
-            file.SetLength(bytes);
+            using SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+            try
+            {
+                RandomAccess.SetLength(file, bytes);
+            }
+            catch (ArgumentOutOfRangeException)
+            {
+                throw PlainFile.TooLarge(path, bytes);
+            }
         }
     }
 
