@@ -33,20 +33,33 @@ public static class SparseFile
     /// <param name="path">Links are followed.</param>
     public static long OccupiedBytes(string path) => checked((long)FileStatus.Of(path).Blocks * Sectors.BytesPerSector);
 
-    /// <summary>Makes a range of a file or block device read as zeros, without the data going through here. EOPNOTSUPP where that cannot be.</summary>
+    /// <summary>Makes a range of a file or block device read as zeros, without the data going through here, and gives its room back where that can be.
+    /// EOPNOTSUPP where neither can be.</summary>
     /// <param name="handle">Open for writing.</param>
     /// <param name="offset">First byte; of a block device on a logical block.</param>
     /// <param name="length">Bytes, at least one; not beyond the end.</param>
     public static void Zero(SafeFileHandle handle, long offset, long length)
     {
         ArgumentNullException.ThrowIfNull(handle);
+        int result = Allocate(handle, FileNumbers.PunchHole, offset, length);
+        if (result < 0 && Syscall.LastError == Errno.EOPNOTSUPP)
+        {
+            // A device that cannot forget: the kernel writes the zeros.
+            result = Allocate(handle, FileNumbers.ZeroRange, offset, length);
+        }
+
+        Syscall.Check(result, "fallocate");
+    }
+
+    private static int Allocate(SafeFileHandle handle, int mode, long offset, long length)
+    {
         int result;
         do
         {
-            result = LibC.FAllocate(handle, FileNumbers.ZeroRange | FileNumbers.KeepSize, offset, length);
+            result = LibC.FAllocate(handle, mode | FileNumbers.KeepSize, offset, length);
         }
         while (Syscall.Interrupted(result));
-        Syscall.Check(result, "fallocate");
+        return result;
     }
 
     private static long? Seek(SafeFileHandle handle, long offset, int whence)

@@ -17,6 +17,9 @@ namespace Cow.Controller.Tests;
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class CliConvertTests : IDisposable
 {
+    /// <summary>What somebody left on a device.</summary>
+    private const byte Old = 0xa5;
+
     private static readonly string[] Source = ["disk"];
 
     private readonly CliImageWorld _world = new();
@@ -38,7 +41,7 @@ internal sealed class CliConvertTests : IDisposable
     {
         using ImageChain chain = new([new EndlessImage()], writable: false);
         using PlainFile copy = PlainFile.CreateNew(_world.In("copy"), "copy");
-        using RawTarget target = new(copy, 1 << 20);
+        using RawTarget target = new(copy, 1 << 20, static _ => { });
         using CancellationTokenSource stop = new();
         // Not disposed here: that would wait for what must not be waited for.
         SlabPipeline pipeline = new(new SlabReader(chain), chain.Images[0].Info.VirtualBytes, target, [new SlabReader(chain)]);
@@ -195,22 +198,47 @@ internal sealed class CliConvertTests : IDisposable
     [Category("Root")]
     public void AnInterruptedConversionOntoADeviceDoesNotSayThatNothingIsLeft()
     {
-        string file = _world.In("file");
-        File.WriteAllBytes(file, new byte[8 << 20]);
-        using LoopDevice loop = LoopDevice.Attach(file, readOnly: false, directIo: false);
-        ConvertSpec spec = new(new ImageSpec(_world.Raw("disk"), "raw"), loop.Path, "raw", false, new Dictionary<string, string>(), true, 2);
-        using CancellationTokenSource stop = new();
-        stop.Cancel();
-        try
+        byte[] left = OntoADevice(8 << 20, 512, (path, stop) => Assert.That(
+            () => Onto(path, "raw").Run((_, _) => stop.Cancel(), stop.Token),
+            Throws.InstanceOf<CliException>().With.Message.Contains("half written")));
+        Assert.That(left.AsSpan(0, 4 << 20).ContainsAnyExcept((byte)0), Is.False);
+    }
+
+    /// <summary>What is made zeros before anything else can be stopped, too.</summary>
+    [TestCase("raw")]
+    [TestCase("vhd", "subformat", "fixed")]
+    [TestCase("vhdx")]
+    [Category("Root")]
+    public void AConversionThatIsStoppedAtOnceLeavesADeviceAsItIs(string format, params string[] setting)
+    {
+        byte[] left = OntoADevice(64 << 20, 512, (path, stop) =>
         {
-            Assert.That(
-                () => new Converter(_world.Paths, spec).Run(static (_, _) => { }, stop.Token),
-                Throws.InstanceOf<CliException>().With.Message.Contains("half written"));
-        }
-        finally
-        {
-            loop.Detach();
-        }
+            stop.Cancel();
+            Assert.That(() => Onto(path, format, setting).Run(static (_, _) => { }, stop.Token), Throws.InstanceOf<OperationCanceledException>());
+        });
+        Assert.That(left.AsSpan().ContainsAnyExcept(Old), Is.False);
+    }
+
+    [Test]
+    [Category("Root")]
+    public void ADeviceThatIsTooSmallIsNotHalfWritten() => OntoADevice(1 << 20, 512, (path, stop) => Assert.That(
+        () => Onto(path, "raw").Run(static (_, _) => { }, stop.Token),
+        Throws.InstanceOf<CliException>().With.Message.Contains("take a larger device").And.Message.Not.Contains("half written")));
+
+    /// <summary>Blocks as large as those of the device end behind the disk; what is zeros has no room behind the device.</summary>
+    [TestCase(512U)]
+    [TestCase(4096U)]
+    [Category("Root")]
+    public void ADeviceKeepsNothingOfWhatWasThere(uint blockBytes)
+    {
+        const int DeviceBytes = 16 << 20;
+        byte[] found = OntoADevice(DeviceBytes, blockBytes, (path, stop) => Onto(path, "raw").Run(static (_, _) => { }, stop.Token));
+        byte[] disk = File.ReadAllBytes(_world.In("disk"));
+        int end = (disk.Length + (int)blockBytes - 1) / (int)blockBytes * (int)blockBytes;
+        Assert.That(found.AsSpan(0, disk.Length).SequenceEqual(disk), Is.True);
+        Assert.That(found.AsSpan(disk.Length, end - disk.Length).ContainsAnyExcept((byte)0), Is.False);
+        Assert.That(found.AsSpan(end).ContainsAnyExcept(Old), Is.False, "behind the disk");
+        Assert.That(SparseFile.OccupiedBytes(_world.In("file")), Is.LessThanOrEqualTo(DeviceBytes - disk.Length + SparseFile.OccupiedBytes(_world.In("disk")) + 65536));
     }
 
     [Test]
@@ -455,6 +483,34 @@ internal sealed class CliConvertTests : IDisposable
         ["convert", _world.In("disk"), _world.In(name), "--format", format, "--source-format", "raw"];
 
     private void Convert(string name, string format) => _world.Done(Words(name, format));
+
+    private Converter Onto(string path, string format, params string[] setting)
+    {
+        Dictionary<string, string> settings = setting is [string key, string value] ? new() { [key] = value } : [];
+        return new Converter(_world.Paths, new ConvertSpec(new ImageSpec(_world.Raw("disk"), "raw"), path, format, false, settings, true, 2));
+    }
+
+    /// <summary>Runs something with a device on which somebody left something.</summary>
+    /// <returns>What is there afterwards.</returns>
+    private byte[] OntoADevice(int bytes, uint blockBytes, Action<string, CancellationTokenSource> action)
+    {
+        string file = _world.In("file");
+        byte[] content = new byte[bytes];
+        content.AsSpan().Fill(Old);
+        File.WriteAllBytes(file, content);
+        using CancellationTokenSource stop = new();
+        using LoopDevice loop = LoopDevice.Attach(file, readOnly: false, directIo: false, blockBytes);
+        try
+        {
+            action(loop.Path, stop);
+        }
+        finally
+        {
+            loop.Detach();
+        }
+
+        return File.ReadAllBytes(file);
+    }
 
     /// <summary>Formats that count in cylinders or mebibytes make a disk longer, with zeros.</summary>
     private static void SameDisk(string raw, string copy)

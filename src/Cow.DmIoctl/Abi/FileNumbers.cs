@@ -33,6 +33,8 @@ internal static class FileNumbers
     public const short NoLock = 2;
     [CName("FALLOC_FL_KEEP_SIZE")]
     public const int KeepSize = 1;
+    [CName("FALLOC_FL_PUNCH_HOLE")]
+    public const int PunchHole = 2;
     [CName("FALLOC_FL_ZERO_RANGE")]
     public const int ZeroRange = 0x10;
     [CName("AT_FDCWD")]

@@ -24,15 +24,16 @@ internal sealed class Converter(DaemonPaths paths, ConvertSpec spec)
         ImageChain chain = session.OpenChain();
         ulong bytes = chain.Images[0].Info.VirtualBytes;
         RefuseItself(chain);
+        void Done(ulong done) => progress(done, bytes);
         using Destination destination = new(paths, spec.Destination, spec.Force);
+        destination.File.Stop = stop;
         MetadataCache cache = new();
         using DestinationOpener opener = new(cache);
-        IConvertTarget made = Target(destination, bytes, cache, opener);
         try
         {
-            using (IConvertTarget target = made)
+            using (IConvertTarget target = Target(destination, bytes, cache, opener, Done))
             {
-                Copy(chain, target, done => progress(done, bytes), stop);
+                Copy(chain, target, Done, stop);
                 target.Complete();
             }
 
@@ -41,7 +42,7 @@ internal sealed class Converter(DaemonPaths paths, ConvertSpec spec)
             opener.Keep();
             destination.FlushName();
         }
-        catch (Exception e) when (destination.IsDevice)
+        catch (Exception e) when (destination.IsDevice && destination.File.IsWritten)
         {
             throw HalfWritten(destination.Path, e);
         }
@@ -80,11 +81,11 @@ internal sealed class Converter(DaemonPaths paths, ConvertSpec spec)
     }
 
     [SuppressMessage("Reliability", "CA2000", Justification = "The destination owns the file below the cached one.")]
-    private IConvertTarget Target(Destination destination, ulong bytes, MetadataCache cache, DestinationOpener opener)
+    private IConvertTarget Target(Destination destination, ulong bytes, MetadataCache cache, DestinationOpener opener, Action<ulong> progress)
     {
         if (spec.Format == Raw)
         {
-            return new RawTarget(destination.File, bytes);
+            return new RawTarget(destination.File, bytes, progress);
         }
 
         ImageSource file = new(new CachedFile(destination.File, cache), destination.Path, opener);

@@ -12,7 +12,10 @@ internal sealed class RawTarget : IConvertTarget
 
     private readonly PlainFile _file;
 
-    public RawTarget(PlainFile file, ulong bytes)
+    /// <param name="file">The file, empty, or the device.</param>
+    /// <param name="bytes">Bytes of the disk.</param>
+    /// <param name="progress">Told how many bytes of a device are free of what was there.</param>
+    public RawTarget(PlainFile file, ulong bytes, Action<ulong> progress)
     {
         _file = file;
         if (file.CanGrow)
@@ -25,7 +28,7 @@ internal sealed class RawTarget : IConvertTarget
         }
         else
         {
-            file.ZeroDevice((long)bytes);
+            file.ZeroDevice((long)bytes, progress);
         }
     }
 

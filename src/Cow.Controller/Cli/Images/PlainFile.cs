@@ -12,6 +12,9 @@ namespace Cow.Controller.Cli.Images;
 /// <remarks>Any thread: nothing here has a position. The length is asked for once and followed from then on, so nobody else may change it.</remarks>
 internal sealed class PlainFile : IImageFile
 {
+    /// <summary>What a device is made zeros of at once: seconds, where it has to write them.</summary>
+    private const long ZeroStepBytes = 256L << 20;
+
     private readonly SafeFileHandle _handle;
     private long _length;
 
@@ -31,6 +34,12 @@ internal sealed class PlainFile : IImageFile
 
     /// <summary><see cref="Flush"/> does nothing: for a file that is thrown away unless all of it succeeds. Ends with <see cref="FlushNow"/>.</summary>
     public bool HoldsFlushes { get; init; }
+
+    /// <summary>It may hold something else than before.</summary>
+    public bool IsWritten { get; private set; }
+
+    /// <summary>Ends writing early, with <see cref="OperationCanceledException"/>: a format may write zeros for hours before it has an image.</summary>
+    public CancellationToken Stop { get; set; }
 
     /// <summary>Opens what exists.</summary>
     /// <exception cref="IOException">It is empty, or neither a regular file nor a block device: a pipe would block.</exception>
@@ -114,6 +123,8 @@ internal sealed class PlainFile : IImageFile
 
     public void WriteAt(ReadOnlySpan<byte> data, long offset)
     {
+        Stop.ThrowIfCancellationRequested();
+        IsWritten = true;
         try
         {
             RandomAccess.Write(_handle, data, offset);
@@ -159,8 +170,21 @@ internal sealed class PlainFile : IImageFile
         return Math.Min(next, end) - offset;
     }
 
-    /// <summary>Makes all of a device read as zeros.</summary>
-    public void ZeroDevice(long bytes) => SparseFile.Zero(_handle, 0, bytes);
+    /// <summary>Makes a device read as zeros, to the end of the block in which the range ends.</summary>
+    /// <param name="bytes">Bytes of the range, from the start.</param>
+    /// <param name="progress">Told how many bytes are done.</param>
+    public void ZeroDevice(long bytes, Action<ulong> progress)
+    {
+        long block = BlockDevice.LogicalBlockSize(_handle);
+        long end = (bytes + block - 1) / block * block;
+        for (long at = 0; at < end; at += ZeroStepBytes)
+        {
+            Stop.ThrowIfCancellationRequested();
+            IsWritten = true;
+            SparseFile.Zero(_handle, at, Math.Min(ZeroStepBytes, end - at));
+            progress((ulong)at);
+        }
+    }
 
     public void Dispose() => _handle.Dispose();
 
