@@ -53,6 +53,36 @@ internal sealed class CliConvertTests : IDisposable
         pipeline.Dispose();
     }
 
+    /// <summary>However many threads there are, and however long the one waits whose turn it is.</summary>
+    [TestCase(1 << 20, 40, 32)]
+    [TestCase(64 << 20, 9, 4)]
+    public void LargeChunksAreNotManyAtOnce(int chunkBytes, int chunks, int most)
+    {
+        long bytes = (long)chunks * chunkBytes;
+        using (FileStream file = new(_world.In("disk"), FileMode.CreateNew))
+        {
+            file.SetLength(bytes);
+            for (long at = 0; at < bytes; at += chunkBytes)
+            {
+                file.Position = at;
+                file.WriteByte(1);
+            }
+        }
+
+        using ImageSession session = new(_world.Paths, new ImageSpec(_world.In("disk"), "raw"));
+        List<ImageSession> sessions = [.. Enumerable.Range(0, 8).Select(_ => new ImageSession(_world.Paths, new ImageSpec(_world.In("disk"), "raw"), locks: false))];
+        SlowTarget target = new(chunkBytes);
+        using (SlabPipeline pipeline = new(
+            new SlabReader(session.OpenChain()), (ulong)bytes, target, [.. sessions.Select(static session => new SlabReader(session.OpenChain()))]))
+        {
+            pipeline.Run(static _ => { }, CancellationToken.None);
+        }
+
+        sessions.ForEach(static session => session.Dispose());
+        Assert.That(target.Slabs, Is.LessThanOrEqualTo(most));
+        Assert.That(target.Written, Is.EqualTo(chunks));
+    }
+
     [Test]
     public void WrittenZerosBecomeHoles()
     {

@@ -7,7 +7,7 @@ namespace Cow.Controller.Cli.Convert;
 /// <summary>
 /// Takes a disk from a source to a target with some threads. Writing goes in turn, in the order of the disk, so that the same disk always makes the
 /// same image; a thread whose slab has not its turn yet leaves it to whoever comes then, and readies another one. Memory:
-/// <see cref="SlabsPerThread"/> slabs, and their compressed form, for each thread.
+/// <see cref="SlabsPerThread"/> slabs, and their compressed form, for each thread; fewer of large ones, for which some threads wait.
 /// </summary>
 /// <remarks>Two threads that wrote at once would gain nothing: the kernel lets one write to a file at a time, and has the other one spin.</remarks>
 internal sealed class SlabPipeline : IDisposable
@@ -18,10 +18,14 @@ internal sealed class SlabPipeline : IDisposable
     /// <summary>How far the others get ahead of one that is kept waiting.</summary>
     private const int SlabsPerThread = 4;
 
+    /// <summary>Bytes of all slabs, but for two, of which one is written while the other is filled: a chunk of some formats has 256 MiB.</summary>
+    private const int MostBytes = 256 << 20;
+
     private readonly object _gate = new();
     private readonly SlabReader _planner;
     private readonly ulong _bytes;
     private readonly int _slabBytes;
+    private readonly int _mostSlabs;
     private readonly List<Thread> _threads = [];
     private CancellationToken _stop;
 
@@ -44,6 +48,7 @@ internal sealed class SlabPipeline : IDisposable
         _planner = planner;
         _bytes = bytes;
         _slabBytes = Math.Max(SlabBytes, target.ChunkBytes);
+        _mostSlabs = Math.Clamp(MostBytes / _slabBytes, 2, SlabsPerThread * readers.Count);
         foreach (SlabReader reader in readers)
         {
             _threads.Add(new Thread(() => Work(reader, target)) { IsBackground = true });
@@ -161,7 +166,7 @@ internal sealed class SlabPipeline : IDisposable
     private bool TryTake([NotNullWhen(true)] out Slab? slab)
     {
         slab = null;
-        if (_free.Count == 0 && _slabs == SlabsPerThread * _threads.Count)
+        if (_free.Count == 0 && _slabs == _mostSlabs)
         {
             return false;
         }
