@@ -481,6 +481,15 @@ internal sealed class CliConvertTests : IDisposable
         Assert.That(_world.Files, Is.EqualTo(Source));
     }
 
+    [Test]
+    public void ADataFileIsNotCompressed()
+    {
+        _world.Raw("disk");
+        Assert.That(_world.Run([.. Words("image", "qcow2"), "--compress", "-o", "data_file=data"]), Is.EqualTo(ExitCode.Usage), _world.Error);
+        Assert.That(_world.Error, Does.StartWith("cowctl: --compress: is not for an image with a data file"));
+        Assert.That(_world.Files, Is.EqualTo(Source));
+    }
+
     [TestCase("off")]
     [TestCase("metadata")]
     public void ARawDataFileIsTheDisk(string preallocation)

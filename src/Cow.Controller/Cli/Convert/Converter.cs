@@ -114,6 +114,11 @@ internal sealed class Converter(DaemonPaths paths, ConvertSpec spec)
             throw new CliException(ExitCode.Usage, $"-o {spec.Settings.First().Key}", "is no setting of raw, which has none", "leave it out");
         }
 
+        if (spec.Compress && spec.Settings.ContainsKey("data_file"))
+        {
+            throw new CliException(ExitCode.Usage, "--compress", "is not for an image with a data file, which is the disk as it is", "leave one of them out");
+        }
+
         if (driver.Name == Raw && spec.Compress)
         {
             throw new CliException(ExitCode.Usage, "--compress", "is not for raw, which is the disk as it is", "leave it out, or take another --format");
