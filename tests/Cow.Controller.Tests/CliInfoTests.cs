@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Text.Json;
 using Cow.Controller.Cli.Images;
 using Cow.Controller.Daemon;
 using Cow.DmIoctl;
@@ -99,6 +100,23 @@ internal sealed class CliInfoTests : IDisposable
         string top = Chain();
         string text = _world.Done("info", top, "--chain", "--json");
         Assert.That(text, Does.Contain("\"chain\": [").And.Contain("\"format\": \"raw\""));
+    }
+
+    /// <summary>A descriptor, not the first of the files that it names.</summary>
+    [Test]
+    public void AnImageInTheChainIsTheFileThatOpensIt()
+    {
+        CliImageWorld.Require("vmdk");
+        CliImageWorld.Require("qcow2");
+        string lower = _world.In("base.vmdk");
+        CliImageWorld.Qemu("create", "-q", "-f", "vmdk", "-o", "subformat=monolithicFlat", lower, "1M");
+        CliImageWorld.Qemu("create", "-q", "-f", "qcow2", "-b", "base.vmdk", "-F", "vmdk", _world.In("top.qcow2"));
+        using JsonDocument top = JsonDocument.Parse(_world.Done("info", _world.In("top.qcow2"), "--chain", "--json"));
+        using JsonDocument alone = JsonDocument.Parse(_world.Done("info", lower, "--chain", "--json"));
+        JsonElement below = top.RootElement.GetProperty("chain")[0];
+        Assert.That(below.GetProperty("image").GetString(), Is.EqualTo(lower));
+        Assert.That(below.GetProperty("fileBytes").GetInt64(), Is.EqualTo(new FileInfo(lower).Length));
+        Assert.That(alone.RootElement.GetProperty("fileBytes").GetInt64(), Is.EqualTo(new FileInfo(lower).Length));
     }
 
     [Test]

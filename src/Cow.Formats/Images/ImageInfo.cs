@@ -23,6 +23,12 @@ public sealed record ImageInfo(
     string? Identity,
     IReadOnlyList<KeyValuePair<string, string>> Facts)
 {
+    /// <summary>The image's own file: it need not be one of those that hold data.</summary>
+    public IImageFile File { get => field ?? Files[0]; init; }
+
+    /// <summary>Path of the image's own file.</summary>
+    public string Path { get => field ?? Paths[0]; init; }
+
     /// <summary>Sectors of 512 bytes in a cluster, as the setting cluster_size of a new image counts it; a chunk may be a part of one.</summary>
     public uint ClusterSectors { get => field > 0 ? field : ChunkSectors; init; }
 

@@ -36,7 +36,7 @@ internal sealed class ImageInspector(DaemonPaths paths)
     {
         using ImageSession session = new(paths, spec);
         ImageChain chain = session.OpenChain();
-        ImageReport[] all = [.. chain.Images.Select(image => OfImage(image.Info.Paths[0], image.Info.Files[0], image.Info))];
+        ImageReport[] all = [.. chain.Images.Select(image => OfImage(image.Info.Path, image.Info.File, image.Info))];
         return all[0] with { Image = spec.Path, Chain = all[1..] };
     }
 

@@ -38,6 +38,8 @@ internal sealed class VmdkOpening(ImageSource source, ImageOpenOptions options, 
         ImageInfo info = new(
             VmdkDriver.FormatName, layout.Bytes, layout.ChunkSectors, _files, _paths, BackingOf(descriptor), descriptor?.ContentId, Facts(descriptor, layout))
         {
+            File = source.File,
+            Path = source.Path,
             ReadOnlyReason = _readOnlyReason ?? layout.ReadOnlyReason,
         };
         return new VmdkImage(source, descriptor, layout, info, options);
