@@ -162,6 +162,20 @@ internal sealed class CliConvertTests : IDisposable
         Assert.That(File.ReadAllBytes(raw), Is.EqualTo(before));
     }
 
+    [TestCase("qcow")]
+    [TestCase("vmdk")]
+    [TestCase("vhd")]
+    [TestCase("vhdx")]
+    public void AFormatWithoutSnapshotsIsNotDamaged(string format)
+    {
+        CliImageWorld.Require(format);
+        _world.Raw("disk");
+        Convert("image", format);
+        Assert.That(
+            _world.Run("convert", _world.In("image"), _world.In("copy"), "--format", "raw", "--snapshot", "x"), Is.EqualTo(ExitCode.Usage), _world.Error);
+        Assert.That(_world.Error, Does.Contain("has no snapshots inside"));
+    }
+
     [Test]
     public void WhatFailsLeavesNothingBehind()
     {

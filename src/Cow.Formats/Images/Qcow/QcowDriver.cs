@@ -22,7 +22,10 @@ internal sealed class QcowDriver : IRepairingDriver, IStreamingDriver
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(options);
-        Expect.That(options.Snapshot is null, source.File, 0, "a format with snapshots inside", FormatName);
+        if (options.Snapshot is not null)
+        {
+            throw new ArgumentException("a qcow has no snapshots inside", nameof(options));
+        }
         return new QcowImage(source, options);
     }
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-using Cow.Formats.Images.Tables;
 using Cow.Formats.Io;
 
 namespace Cow.Formats.Images.Vmdk;
@@ -21,7 +20,10 @@ internal sealed class VmdkDriver : IStreamingDriver
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(options);
-        Expect.That(options.Snapshot is null, source.File, 0, "a format with snapshots inside", FormatName);
+        if (options.Snapshot is not null)
+        {
+            throw new ArgumentException("a VMDK has no snapshots inside", nameof(options));
+        }
         return new VmdkOpening(source, options).Open();
     }
 
