@@ -159,7 +159,27 @@ internal sealed class CliConvertTests : IDisposable
         Assert.That(_world.Run([.. Words("disk", "raw"), "--force"]), Is.EqualTo(ExitCode.Usage));
         File.CreateSymbolicLink(_world.In("link"), raw);
         Assert.That(_world.Run([.. Words("link", "raw"), "--force"]), Is.EqualTo(ExitCode.Usage));
+        Directory.CreateSymbolicLink(_world.In("elsewhere"), Path.GetDirectoryName(raw)!);
+        Assert.That(_world.Run([.. Words("elsewhere/disk", "raw"), "--force"]), Is.EqualTo(ExitCode.Usage), _world.Error);
+        using (System.Diagnostics.Process link = System.Diagnostics.Process.Start("ln", [raw, _world.In("hard")]))
+        {
+            link.WaitForExit();
+        }
+
+        Assert.That(_world.Run([.. Words("hard", "raw"), "--force"]), Is.EqualTo(ExitCode.Usage), _world.Error);
+        Assert.That(_world.Error, Does.Contain("is what would be read"));
         Assert.That(File.ReadAllBytes(raw), Is.EqualTo(before));
+    }
+
+    [Test]
+    public void ADescriptorIsNotItsOwnCopy()
+    {
+        CliImageWorld.Require("vmdk");
+        _world.Raw("disk");
+        _world.Done([.. Words("image.vmdk", "vmdk"), "-o", "subformat=monolithicFlat"]);
+        Assert.That(
+            _world.Run("convert", _world.In("image.vmdk"), _world.In("image.vmdk"), "--format", "vmdk", "--force"), Is.EqualTo(ExitCode.Usage), _world.Error);
+        Assert.That(_world.Error, Does.Contain("is what would be read"));
     }
 
     [TestCase("qcow")]

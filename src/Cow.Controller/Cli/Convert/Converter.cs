@@ -127,8 +127,7 @@ internal sealed class Converter(DaemonPaths paths, ConvertSpec spec)
 
     private void RefuseItself(ImageChain chain)
     {
-        string real = Destination.RealPath(spec.Destination);
-        if (chain.Images.Any(image => image.Info.Paths.Contains(real)))
+        if (chain.Images.Any(image => image.Info.Paths.Prepend(image.Info.Path).Any(path => FileIdentity.AreSame(path, spec.Destination))))
         {
             throw new CliException(ExitCode.Usage, spec.Destination, "is what would be read", "name another destination");
         }

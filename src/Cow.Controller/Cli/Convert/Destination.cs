@@ -68,7 +68,7 @@ internal sealed class Destination : IDisposable
     public PlainFile File { get; }
 
     /// <summary>Where a path leads to; of a link to nothing, what it names.</summary>
-    public static string RealPath(string path) =>
+    private static string RealPath(string path) =>
         System.IO.File.Exists(path) ? System.IO.File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path;
 
     /// <summary>Makes all that was written durable and gives it its name. What came there since the look at the start is not replaced.</summary>
