@@ -83,6 +83,21 @@ internal sealed class CliSizeTextTests
     public void ASegmentBudgetIsANumberOfLines(string text) =>
         Assert.That(Assert.Throws<CliException>(() => NumberText.Segments(text))!.Failure.Code, Is.EqualTo(ExitCode.Usage));
 
+    [TestCase("current/../out", "data/out")]
+    [TestCase("current/../../out", "out")]
+    [TestCase("data/../current/./out", "current/out")]
+    [TestCase("current", "current")]
+    [TestCase("current/..", "data")]
+    [TestCase("none/../out", "out")]
+    public void WhatIsAboveALinkIsAboveWhatItLeadsTo(string path, string leadsTo)
+    {
+        string scratch = Directory.CreateTempSubdirectory("cowctl-test-").FullName;
+        Directory.CreateDirectory(Path.Combine(scratch, "data", "run7"));
+        Directory.CreateSymbolicLink(Path.Combine(scratch, "current"), Path.Combine(scratch, "data", "run7"));
+        Assert.That(DevicePath.Absolute("destination", Path.Combine(scratch, path)), Is.EqualTo(Path.Combine(scratch, leadsTo)));
+        Directory.Delete(scratch, recursive: true);
+    }
+
     [Test]
     public void ALayerIsAPathOrTwo()
     {

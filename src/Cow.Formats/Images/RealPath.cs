@@ -3,7 +3,7 @@ namespace Cow.Formats.Images;
 
 /// <summary>Full paths with every symbolic link resolved, as the kernel resolves them: a link before the ".." that follows it.</summary>
 /// <remarks>What is at a path is looked up once, and remembered: thousands of names may lead through the same links, each a long way. Not thread-safe.</remarks>
-internal sealed class RealPath
+public sealed class RealPath
 {
     /// <summary>Links in a row at most: as many as Linux follows.</summary>
     private const int MostLinks = 40;
@@ -14,13 +14,19 @@ internal sealed class RealPath
     /// <summary>The path of what <paramref name="path"/> leads to.</summary>
     /// <param name="path">Absolute.</param>
     /// <exception cref="IOException">Nothing is there, or the links run in a circle.</exception>
-    public string Of(string path) => Of("/", path, MostLinks);
+    public string Of(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        return Of("/", path, MostLinks);
+    }
 
     /// <summary>The path of what <paramref name="path"/> leads to; null where nothing is there, or that cannot be seen.</summary>
     /// <param name="at">Where a relative one begins: a path without links.</param>
     /// <param name="path">Absolute or relative.</param>
     public string? Find(string at, string path)
     {
+        ArgumentNullException.ThrowIfNull(at);
+        ArgumentNullException.ThrowIfNull(path);
         try
         {
             return Of(at, path, MostLinks);
