@@ -13,7 +13,13 @@ internal sealed class CowEngineTests
     private const ulong Chunk = 8;
     private const ulong Sectors = 32 * Chunk;
 
-    private readonly MemoryDisk _base = new("base", (long)Sectors * MemoryDisk.SectorBytes);
+    /// <summary>Of the base's first sector: more than any that is written.</summary>
+    private const ulong BaseToken = 1000;
+
+    private readonly MemoryDisk _base = MemoryDisk.Stamped("base", Sectors, BaseToken);
+
+    [OneTimeTearDown]
+    public void Discard() => _base.Dispose();
 
     [Test]
     public void WithPolicyErrorAWriterOfAFullStoreGetsEnospcAndTheRestGoesOn()
@@ -229,7 +235,7 @@ internal sealed class CowEngineTests
         Assert.That((again.Failed, again.Error, wide.Failed, wide.Error), Is.EqualTo((true, (int)Errno.EIO, true, (int)Errno.EIO)));
         Assert.That((kernel.Faults, kernel.Copies, controller.Engine.WaitingForSpace), Is.EqualTo((0, 0, false)));
         FakeBio beside = Written(kernel, controller, 4 * Chunk, 4);
-        Assert.That((beside.Failed, kernel.Read(4 * Chunk, 1).Result[0], kernel.Read(5 * Chunk, 1).Result[0]), Is.EqualTo((false, 4UL, 0UL)));
+        Assert.That((beside.Failed, kernel.Read(4 * Chunk, 1).Result[0], kernel.Read(5 * Chunk, 1).Result[0]), Is.EqualTo((false, 4UL, BaseToken + (5 * Chunk))));
         Assert.That((kernel.Violations.Count, controller.Engine.Mode), Is.EqualTo((0, EngineMode.ReadWrite)));
     }
 

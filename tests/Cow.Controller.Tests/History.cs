@@ -12,6 +12,7 @@ internal sealed class History
 {
     private const ulong ChunkSectors = 8;
     private const ulong Sectors = (37 * ChunkSectors) + 3;
+    private const ulong BaseSectors = Sectors - 5;
     private const int CowBytes = 128 * (int)ChunkSectors * MemoryDisk.SectorBytes;
 
     // What an image counts as used and a killed controller never used is lost until it is repaired.
@@ -21,16 +22,16 @@ internal sealed class History
     private readonly string _label;
     private readonly bool _grants;
     private readonly Random _random;
-    private readonly ulong[] _completed = new ulong[Sectors];
-    private readonly ulong[] _durable = new ulong[Sectors];
-    private readonly HashSet<ulong>[] _issued = [.. Enumerable.Range(0, (int)Sectors).Select(_ => new HashSet<ulong> { 0 })];
+    private readonly ulong[] _completed = [.. BaseTokens];
+    private readonly ulong[] _durable = [.. BaseTokens];
+    private readonly HashSet<ulong>[] _issued = [.. BaseTokens.Select(token => new HashSet<ulong> { token })];
     private readonly List<FakeBio> _writes = [];
     private readonly List<(FakeBio Bio, ulong[] Before)> _flushes = [];
-    private readonly MemoryDisk _base = new("base", ((int)Sectors - 5) * MemoryDisk.SectorBytes);
+    private readonly MemoryDisk _base = MemoryDisk.Stamped("base", BaseSectors, firstToken: 1);
     private MemoryDisk _cow;
     private FakeKernel _kernel;
     private FakeController _controller;
-    private ulong _token;
+    private ulong _token = BaseSectors;
 
     public History(string format, int seed, bool grants = false)
     {
@@ -82,6 +83,9 @@ internal sealed class History
             _durable[sector] = _completed[sector] = found;
         }
     }
+
+    /// <summary>What each sector holds before the first write. Behind the base's end it is nothing.</summary>
+    private static IEnumerable<ulong> BaseTokens => Enumerable.Range(0, (int)Sectors).Select(sector => (ulong)sector < BaseSectors ? (ulong)sector + 1 : 0);
 
     private FakeController Open(bool create) => new(_kernel, _format, create, waitForSpace: true, _grants, _base, _cow);
 

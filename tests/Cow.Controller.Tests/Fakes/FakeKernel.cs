@@ -264,13 +264,9 @@ internal sealed partial class FakeKernel
 
     private void Store(FakePart part, FakeChunk state, ulong chunk)
     {
-        Span<byte> sector = stackalloc byte[MemoryDisk.SectorBytes];
         for (ulong i = part.Sector; i < part.Sector + part.Count; i++)
         {
-            sector.Clear();
-            BinaryPrimitives.WriteUInt64LittleEndian(sector, part.Bio.Token);
-            BinaryPrimitives.WriteUInt64LittleEndian(sector[8..], i);
-            _disks[state.Device].WriteAt(sector, (long)(state.Sector + i - (chunk * ChunkSectors)) * MemoryDisk.SectorBytes);
+            _disks[state.Device].Stamp(state.Sector + i - (chunk * ChunkSectors), part.Bio.Token, i);
         }
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Buffers.Binary;
 using Cow.Formats.Io;
 
 namespace Cow.Controller.Tests.Fakes;
@@ -24,6 +25,19 @@ internal sealed class MemoryDisk : IImageFile
         Name = name;
         _now = content;
         _durable = [.. content];
+    }
+
+    /// <summary>A disk that holds something: the token of its first sector, and of each other one the next.</summary>
+    public static MemoryDisk Stamped(string name, ulong sectors, ulong firstToken)
+    {
+        var disk = new MemoryDisk(name, (long)sectors * SectorBytes);
+        for (ulong sector = 0; sector < sectors; sector++)
+        {
+            disk.Stamp(sector, firstToken + sector, sector);
+        }
+
+        disk.Flush();
+        return disk;
     }
 
     public string Name { get; }
@@ -61,6 +75,16 @@ internal sealed class MemoryDisk : IImageFile
 
             versions.Add(_now.AsSpan((int)(sector * SectorBytes), SectorBytes).ToArray());
         }
+    }
+
+    /// <summary>Fills a sector with a token, and with the sector of the device that it belongs to.</summary>
+    public void Stamp(ulong at, ulong token, ulong sector)
+    {
+        Span<byte> bytes = stackalloc byte[SectorBytes];
+        bytes.Clear();
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, token);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], sector);
+        WriteAt(bytes, (long)at * SectorBytes);
     }
 
     public void Flush() => EndFlush(BeginFlush());
