@@ -26,6 +26,7 @@ internal sealed class History
     private readonly ulong[] _durable = [.. BaseTokens];
     private readonly HashSet<ulong>[] _issued = [.. BaseTokens.Select(token => new HashSet<ulong> { token })];
     private readonly List<FakeBio> _writes = [];
+    private readonly List<(FakeBio Bio, ulong[] Before)> _reads = [];
     private readonly List<(FakeBio Bio, ulong[] Before)> _flushes = [];
     private readonly MemoryDisk _base = MemoryDisk.Stamped("base", BaseSectors, firstToken: 1);
     private MemoryDisk _cow;
@@ -66,6 +67,7 @@ internal sealed class History
         _cow = _cow.AfterPowerCut(_random);
         _kernel = new FakeKernel(Sectors, ChunkSectors, _base, _cow);
         _writes.Clear();
+        _reads.Clear();
         _flushes.Clear();
         _controller = Open(create: false);
         FakeBio all = _kernel.Read(0, Sectors);
@@ -78,9 +80,11 @@ internal sealed class History
         for (ulong sector = 0; sector < Sectors; sector++)
         {
             ulong found = all.Result[sector];
-            bool legal = found >= _durable[sector] && _issued[sector].Contains(found);
-            Assert.That(legal, Is.True, $"{_label}: sector {sector} holds {found} after a power cut, {_durable[sector]} was acknowledged");
+            Assert.That(
+                IsLegal(sector, found, _durable[sector]), Is.True, $"{_label}: sector {sector} holds {found} after a power cut, {_durable[sector]} was acknowledged");
             _durable[sector] = _completed[sector] = found;
+            // What was lost comes back no more.
+            _issued[sector] = [found];
         }
     }
 
@@ -88,6 +92,8 @@ internal sealed class History
     private static IEnumerable<ulong> BaseTokens => Enumerable.Range(0, (int)Sectors).Select(sector => (ulong)sector < BaseSectors ? (ulong)sector + 1 : 0);
 
     private FakeController Open(bool create) => new(_kernel, _format, create, waitForSpace: true, _grants, _base, _cow);
+
+    private int Waiting => _writes.Count + _reads.Count + _flushes.Count;
 
     /// <summary>First writes that asked nobody.</summary>
     public int Taken => _kernel.Taken;
@@ -152,14 +158,7 @@ internal sealed class History
     {
         ulong sector = (ulong)_random.NextInt64((long)Sectors);
         ulong count = Math.Min((ulong)_random.Next(1, 2 * (int)ChunkSectors), Sectors - sector);
-        ulong[] completed = _completed[(int)sector..(int)(sector + count)];
-        FakeBio read = _kernel.Read(sector, count);
-        for (ulong i = 0; read.Done && i < count; i++)
-        {
-            bool inFlight = _writes.Exists(write => sector + i >= write.Sector && sector + i < write.Sector + write.Count
-                && write.Token == read.Result[i]);
-            Assert.That(read.Result[i] == completed[i] || inFlight, Is.True, $"{_label}: sector {sector + i} reads {read.Result[i]}, not {completed[i]}");
-        }
+        _reads.Add((_kernel.Read(sector, count), _completed[(int)sector..(int)(sector + count)]));
     }
 
     private void EndCopy()
@@ -186,6 +185,17 @@ internal sealed class History
             _completed.AsSpan((int)write.Sector, (int)write.Count).Fill(write.Token);
         }
 
+        foreach ((FakeBio read, ulong[] before) in _reads.FindAll(read => read.Bio.Done))
+        {
+            _reads.RemoveAll(entry => entry.Bio == read);
+            Assert.That(read.Failed, Is.False, $"{_label}: a read failed");
+            for (int i = 0; i < before.Length; i++)
+            {
+                ulong sector = read.Sector + (ulong)i;
+                Assert.That(IsLegal(sector, read.Result[i], before[i]), Is.True, $"{_label}: sector {sector} reads {read.Result[i]}, not {before[i]}");
+            }
+        }
+
         foreach ((FakeBio flush, ulong[] before) in _flushes.FindAll(flush => flush.Bio.Done))
         {
             _flushes.RemoveAll(entry => entry.Bio == flush);
@@ -200,6 +210,9 @@ internal sealed class History
         Assert.That(_kernel.ReadOnly, Is.False, $"{_label}: {_controller.Engine.Status.Problem}");
     }
 
+    /// <summary>A sector may hold what it must at least, or what was written to it since.</summary>
+    private bool IsLegal(ulong sector, ulong found, ulong least) => found >= least && _issued[sector].Contains(found);
+
     /// <summary>Everything that waits is answered in the end, and reads what was written.</summary>
     private void Settle()
     {
@@ -210,7 +223,7 @@ internal sealed class History
 
         _controller.Switch.KillAfter(int.MaxValue);
         FakeBio all = _kernel.Read(0, Sectors);
-        for (int turn = 0; turn < 400 && (_writes.Count + _flushes.Count > 0 || !all.Done || _kernel.Copies > 0); turn++)
+        for (int turn = 0; turn < 400 && (Waiting > 0 || !all.Done || _kernel.Copies > 0); turn++)
         {
             _controller.Turn();
             EndCopy();
@@ -222,7 +235,7 @@ internal sealed class History
             Judge();
         }
 
-        Assert.That(_writes.Count + _flushes.Count + (all.Done ? 0 : 1), Is.Zero, $"{_label}: something waits for ever; {_controller.Engine.Status.Problem}");
+        Assert.That(Waiting + (all.Done ? 0 : 1), Is.Zero, $"{_label}: something waits for ever; {_controller.Engine.Status.Problem}");
         FakeBio again = _kernel.Read(0, Sectors);
         Assert.That(again.Result, Is.EqualTo(_completed), _label);
         Assert.That(_controller.Engine.Status.Problem, Is.Null, _label);
