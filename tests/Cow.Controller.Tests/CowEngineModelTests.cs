@@ -39,6 +39,19 @@ internal sealed class CowEngineModelTests(string format, bool grants)
         history.Run(20, kills: false);
     }
 
+    [Test]
+    public void AKernelThatKnowsNothingYetReadsAndWritesWhatIsThere([Range(1, 25)] int seed)
+    {
+        var history = new History(format, seed, grants);
+        for (int start = 0; start < 12; start++)
+        {
+            history.Steps(40, kills: true);
+            history.Restart();
+        }
+
+        history.Run(20, kills: false);
+    }
+
     private History Ran(int seed)
     {
         var history = new History(format, seed, grants);

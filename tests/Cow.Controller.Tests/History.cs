@@ -91,6 +91,18 @@ internal sealed class History
     /// <summary>What each sector holds before the first write. Behind the base's end it is nothing.</summary>
     private static IEnumerable<ulong> BaseTokens => Enumerable.Range(0, (int)Sectors).Select(sector => (ulong)sector < BaseSectors ? (ulong)sector + 1 : 0);
 
+    /// <summary>The machine comes up again after an orderly end: the kernel knows of no chunk, and is used at once.</summary>
+    public void Restart()
+    {
+        Settle();
+        _kernel.Remove();
+        _controller.Turns(3);
+        Assert.That((_kernel.Uncommitted, _controller.Engine.Gone), Is.EqualTo((0, true)), _label);
+        _completed.CopyTo(_durable, 0);
+        _kernel = new FakeKernel(Sectors, ChunkSectors, _base, _cow);
+        _controller = Open(create: false);
+    }
+
     private FakeController Open(bool create) => new(_kernel, _format, create, waitForSpace: true, _grants, _base, _cow);
 
     private int Waiting => _writes.Count + _reads.Count + _flushes.Count;
