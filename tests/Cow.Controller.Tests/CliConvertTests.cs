@@ -7,6 +7,7 @@ using Cow.Controller.Daemon;
 using Cow.Controller.Ipc;
 using Cow.Controller.Tests.Fakes;
 using Cow.DmIoctl;
+using Cow.DmIoctl.Tests;
 using Cow.Formats.Images;
 using NUnit.Framework;
 
@@ -567,6 +568,7 @@ internal sealed class CliConvertTests : IDisposable
     /// <returns>What is there afterwards.</returns>
     private byte[] OntoADevice(int bytes, uint blockBytes, Action<string, CancellationTokenSource> action)
     {
+        LoopDevices.Require();
         string file = _world.In("file");
         byte[] content = new byte[bytes];
         content.AsSpan().Fill(Old);
