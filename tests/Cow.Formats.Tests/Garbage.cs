@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-namespace Cow.Formats.Tests.Images;
+namespace Cow.Formats.Tests;
 
 /// <summary>Counts what code leaves to the garbage collector.</summary>
 internal static class Garbage
