@@ -351,7 +351,7 @@ internal sealed class FaultLoop : IDisposable
         bool gone = _engine.Gone;
         if (gone && !_toldGone && OnGone is { } tell)
         {
-            _ = ThreadPool.UnsafeQueueUserWorkItem(_ => tell(), null);
+            _ = ThreadPool.UnsafeQueueUserWorkItem(static tell => tell(), tell, preferLocal: false);
         }
 
         _toldGone = gone;
