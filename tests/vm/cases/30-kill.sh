@@ -7,7 +7,8 @@ random_base
 blank "$COW_DISK"
 before=$(content "$BASE_DISK")
 cowctl create x "$BASE_DISK" "$COW_DISK" 16 --size 64M
-dd if=/dev/urandom of=/dev/mapper/x bs=64k count=16 oflag=direct conv=fsync status=none
+head -c 1M /dev/urandom >/tmp/first
+dd if=/tmp/first of=/dev/mapper/x bs=64k oflag=direct conv=fsync status=none
 
 # Write and verify, each turn elsewhere, until told to stop. Its pace leaves the daemon the processor that it starts on.
 load() {
@@ -89,6 +90,11 @@ note serving_again_ms_max "$longest of $served"
 # The thread of the device was started as an ordinary one.
 others=$(ps -L -p "$daemon" -o ni=,comm= | awk '$1 != -10')
 [ -z "$others" ] || fail "threads with another priority than the daemon's: $others"
+after=$(content /dev/mapper/x)
 cowctl remove x
 cowctl check "$COW_DISK"
+cowctl create x "$BASE_DISK" "$COW_DISK" --size 64M
+[ "$(content /dev/mapper/x)" = "$after" ] || fail "the store has not all that the kernel had"
+cmp -n 1048576 /tmp/first /dev/mapper/x || fail "the chunks that were read and written back are not what they were"
+cowctl remove x
 [ "$(content "$BASE_DISK")" = "$before" ] || fail "the base was written"
