@@ -44,6 +44,8 @@ for turn in {1..8}; do
     wait $first || fail "turn $turn: the first write failed"
     wait $second || fail "turn $turn: the second write failed"
     wait $reader || fail "turn $turn: the read failed"
+    cmp -s /tmp/read <(head -c 4k /tmp/a) || cmp -s /tmp/read <(dd if="$BASE_DISK" bs=4k skip=$at count=1 iflag=direct status=none) ||
+        fail "turn $turn: the read saw neither what was there nor what was written"
     below "$fast"
     cmp <(cat <(head -c 60k /tmp/a) <(head -c 4k /tmp/b)) <(chunks $at 16) || fail "turn $turn: not what was written"
     # What the first one left behind would be found by these.
