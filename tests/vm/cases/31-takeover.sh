@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 # A daemon is stopped when it is about to write metadata, and replaced; woken again, it writes nothing, and what its
 # successor committed stands after a power cut.
-require strace
 require_module
 random_base
 blank "$COW_DISK"

@@ -5,7 +5,6 @@
 # shellcheck shell=bash
 
 require_module
-require qemu-img
 random_base
 blank "$COW_DISK"
 before=$(content "$BASE_DISK")

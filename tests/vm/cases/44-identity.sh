@@ -3,7 +3,6 @@
 # While no daemon runs, names are given to other files and devices: the next daemon writes to none of them, and takes away none. And a daemon killed just
 # when its device goes live leaves a device that is served.
 # shellcheck shell=bash
-require strace qemu-img
 require_module
 modprobe loop
 mkfs.ext4 -q "$EXTRA1"

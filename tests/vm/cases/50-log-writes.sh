@@ -4,7 +4,7 @@
 # timeout: 400
 # shellcheck shell=bash
 require_module
-modprobe dm-log-writes || skip "no dm-log-writes"
+modprobe dm-log-writes
 random_base
 # The log has what a flush covers when that flush ends, and two flush: the kernel for whoever syncs, the daemon for its metadata. On
 # two processors the one that began first may end last; then a mark would come before what it promises.

@@ -4,7 +4,7 @@
 # timeout: 400
 # shellcheck shell=bash
 require_module
-modprobe dm-flakey || skip "no dm-flakey"
+modprobe dm-flakey
 random_base
 before=$(content "$BASE_DISK")
 head -c 4M /dev/urandom >/tmp/durable

@@ -4,7 +4,7 @@
 # timeout: 200
 # shellcheck shell=bash
 require_module
-modprobe null_blk nr_devices=0 || skip "no null_blk"
+modprobe null_blk nr_devices=0
 mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
 item=/sys/kernel/config/nullb/nullb0
 disk=/dev/nullb0

@@ -2,7 +2,6 @@
 # A qcow2 on a block device, over a base that is one: opened in place, written while the daemon is stopped and killed, read by QEMU; and on a
 # device that is too small, where writers wait until it has grown. What a virtual machine writes is refused, and what we use is refused to one.
 require_module
-require qemu-img qemu-io jq
 random_base
 blank "$COW_DISK"
 blank "$EXTRA1"
