@@ -97,5 +97,24 @@ verify() {
 # daemon_pid: process id of cowctl's daemon, nothing when it is not running.
 daemon_pid() { pgrep -f 'cowctl daemon run' | head -n 1 || true; }
 
+# locked FILE: a machine has it open, or we have.
+locked() {
+    local node inode
+    read -r node inode <<<"$(stat -Lc '%d %i' "$1")"
+    grep -q "$(printf '%02x:%02x:%d ' $((node >> 8)) $((node & 255)) "$inode")" /proc/locks
+}
+unlocked() { ! locked "$1"; }
+# machine FILE: one that has it open for writing, as qemu-io has it, until no_machine.
+machine() {
+    wait_for 10 unlocked "$1"
+    qemu-io -f raw -c 'sleep 100000' "$1" >/dev/null &
+    machine=$!
+    wait_for 20 locked "$1"
+}
+no_machine() {
+    kill "$machine"
+    wait "$machine" || true
+}
+
 # status_field NAME N: the Nth word behind "cow" in the status of its first cow line.
 status_field() { dmsetup status "$1" | awk -v n="$2" '$3 == "cow" { print $(3 + n); exit }'; }

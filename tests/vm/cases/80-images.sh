@@ -21,6 +21,10 @@ granted() { [ "$(status_field "$1" 5)" -gt 0 ]; }
 attached() { dmsetup status "$1" | grep -q ' attached '; }
 # killer NAME TIMES: of the daemon, which is started again each time.
 killer() {
+    # A shell in the background draws a seed of its own: told, so that the same kills can be had again.
+    local seed=$RANDOM
+    echo "$1: kills of seed $seed"
+    RANDOM=$seed
     for _ in $(seq 1 "$2"); do
         sleep "0.$((RANDOM % 9 + 1))"
         pkill -9 -x cowctl || true
@@ -99,7 +103,6 @@ twin() {
 }
 
 content_below
-RANDOM=3
 
 qemu-img convert -c -O qcow2 below.raw bottom.qcow2
 qemu-img create -q -f qcow2 -b bottom.qcow2 -F qcow2 middle.qcow2
@@ -113,12 +116,10 @@ qemu-img compare top.qcow2 twin.qcow2
 note qcow2 "a chain of three, ten kills: checked, and equal to its twin"
 
 # Busy for QEMU the other way round, too.
-qemu-io -c 'write -P 3 31M 4k' -c 'sleep 8000' top.qcow2 >/dev/null &
-busy=$!
-sleep 1
+machine top.qcow2
 expect_fail cowctl open q top.qcow2
 grep -q "in use" <<<"$OUTPUT" || fail "not the sentence about QEMU: $OUTPUT"
-wait $busy
+no_machine
 
 qemu-img convert -O vmdk below.raw disk.vmdk
 cp disk.vmdk twin.vmdk
@@ -135,12 +136,10 @@ ended() { ! pgrep -x cowctl >/dev/null; }
 outside() {
     local image=$1 data=$2 turn
     cp "$image" "copy-$image"
-    qemu-io -f raw -c 'sleep 8000' "$data" >/dev/null &
-    busy=$!
-    sleep 1
+    machine "$data"
     expect_fail cowctl open o "$image"
     [[ $OUTPUT == *"$data: is in use by a virtual machine"* ]] || fail "not the sentence about QEMU: $OUTPUT"
-    wait $busy
+    no_machine
     cowctl open o "$image"
     for turn in first next; do
         expect_fail qemu-io -f raw -c 'write 0 4k' "$data"

@@ -16,24 +16,6 @@ same() {
     rm /tmp/raw
 }
 
-# locked DEVICE: a machine has it open, or we have.
-locked() {
-    local node inode
-    read -r node inode <<<"$(stat -Lc '%d %i' "$1")"
-    grep -q "$(printf '%02x:%02x:%d ' $((node >> 8)) $((node & 255)) "$inode")" /proc/locks
-}
-unlocked() { ! locked "$1"; }
-# machine DEVICE: one that has it open for writing, as qemu-io has it.
-machine() {
-    wait_for 10 unlocked "$1"
-    qemu-io -f raw -c 'sleep 100000' "$1" >/dev/null &
-    machine=$!
-    wait_for 20 locked "$1"
-}
-no_machine() {
-    kill $machine
-    wait $machine || true
-}
 # refused COMMAND...: for the machine's sake.
 refused() {
     local status=0
