@@ -51,7 +51,8 @@ need_apt_lists() {
     apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1 || as_root apt-get update -qq
 }
 
-candidate() { apt-cache policy "$1" | awk '$1 == "Candidate:" && $2 != "(none)" { print $2 }'; }
+# apt's words are translated.
+candidate() { LC_ALL=C apt-cache policy "$1" | awk '$1 == "Candidate:" && $2 != "(none)" { print $2 }'; }
 
 # apt-get download drops privileges in a directory it cannot write and says so at length; the errors
 # that matter still reach the terminal when the download fails.
