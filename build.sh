@@ -33,6 +33,8 @@ need_dotnet() {
     if command -v dotnet >/dev/null && dotnet --list-sdks | grep -q '^10\.'; then
         return 0
     fi
+    # A fresh system has not asked yet what there is.
+    [ -n "$(candidate dotnet-sdk-10.0)" ] || as_root apt-get update -qq >/dev/null 2>&1 || true
     [ -n "$(candidate dotnet-sdk-10.0)" ] ||
         die "the .NET 10 SDK is missing and this system does not package it; get it from https://dot.net/download"
     need_packages dotnet-sdk-10.0
@@ -149,8 +151,8 @@ run_tests() {
         tests/vm/image >/dev/null
     fi
     if [ -n "$unit" ]; then
-        # QEMU judges the disk images that the tests make; zlib and zstd are what compresses them.
-        need_packages qemu-utils xz-utils zlib1g libzstd1
+        # QEMU judges the disk images that the tests make; zlib and zstd are what compresses them; gcc knows the C structs.
+        need_packages qemu-utils xz-utils zlib1g libzstd1 gcc libc6-dev
         build_managed
         unit_tests &
         unit=$!
