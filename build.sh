@@ -220,12 +220,17 @@ bench_devices() {
     rm -rf "$out"
     mkdir -p "$out"
     bench_settings >"$out/bench.conf"
+    # Each in a process group of its own: a signal to it ends all that runs for this kernel, also what would have come next.
+    set -m
     for kernel in "${KERNELS[@]}"; do
         # A group, whose status is that of all in it.
         { guest_time "$kernel" | tee "$out/$kernel.txt" | sed -u "s/^/$kernel /"; } &
         guests+=($!)
     done
+    set +m
+    trap 'kill -- "${guests[@]/#/-}" 2>/dev/null; exit 130' INT TERM
     for guest in "${guests[@]}"; do wait "$guest" || status=$?; done
+    trap - INT TERM
     for kernel in "${KERNELS[@]}"; do
         COW_MEMORY=6G tests/vm/script "$kernel" tests/vm/parallel.sh tests/vm/bench.inc "$out/bench.conf" | tee -a "$out/$kernel.txt" || status=$?
     done
