@@ -18,7 +18,7 @@ usage: ./build.sh COMMAND
   test [options] [pattern...]   unit tests, then the cases in a virtual machine on both kernels
        --unit-only, --vm-only   one half of them
        pattern                  only virtual-machine cases of that name (a glob or a part of it)
-  check                         warnings, formatting, sparse, checkpatch, kernel-doc, shellcheck
+  check                         warnings, formatting, sparse, checkpatch, kernel-doc, shellcheck, the package
   bench                         the device against dm-linear and its peers, in virtual machines, on both kernels
   bench formats                 the disk formats against their bars, and cowctl against qemu-img; writes bench/formats.json
   package                       a Debian package in artifacts/
@@ -251,7 +251,7 @@ shift || true
 case $command in
 build) build ;;
 test) run_tests "$@" ;;
-check) need_solution; exec build/check ;;
+check) publish_cowctl; exec build/check ;;
 demo) demo ;;
 bench) bench "$@" ;;
 package) package ;;
