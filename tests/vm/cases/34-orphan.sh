@@ -9,9 +9,9 @@ loop=$(losetup -f --show "$COW_DISK")
 
 # orphan.py serve: gives the first write its place, commits nothing, and leaves. orphan.py abandon: gives up what is there.
 cat >/tmp/orphan.py <<'P'
-import fcntl, os, struct, sys
+import fcntl, os, struct, subprocess, sys
 EVENT, REPLY = struct.Struct("<IIQQQQQIIQ"), struct.Struct("<IIQQQQQQIIII")
-WRITE_FAULT, PLACED, PICTURE_END = 1, 4, 8
+WRITE_FAULT, PLACED, FLUSH, PICTURE_END = 1, 4, 6, 8
 KNOWN, PLACE, ABANDON, FILL_COPY, COW = 2, 3, 9, 1, 1
 channel = os.open("/dev/dm-cow", os.O_RDWR)
 attach = bytearray(struct.pack("<IIII64x128s", 2, EVENT.size, REPLY.size, 0, b"x"))
@@ -34,6 +34,9 @@ else:
     reply(PLACE, FILL_COPY, fault, chunk, count, 1024, COW)
     # Nobody waits for that, and nothing else happens: all the same it is told.
     wait_for(PLACED)
+    # Message commit: nobody else has asked for one, and this one is told it.
+    subprocess.run(["dmsetup", "message", "x", "0", "commit"], check=True)
+    wait_for(FLUSH)
 P
 table="0 2048 cow x $BASE_DISK $loop 8"
 dmsetup create x --table "$table"
