@@ -18,6 +18,7 @@ cost() {
 now() { echo "${EPOCHREALTIME/./}"; }
 daemon() { pgrep -f 'cowctl daemon run' | head -n 1; }
 resident() { awk '/^VmRSS/ { print $2 * 1024 }' "/proc/$(daemon)/status"; }
+placed() { dmsetup status "$1" | awk '{ split($4, a, "/"); print a[1] }'; }
 kernel_bytes() { dmsetup status "$1" | awk '{ print $NF }'; }
 
 # latency NAME DEVICE OPTIONS...: mean microseconds of one write at a time.
@@ -45,18 +46,21 @@ round_trip() {
 
 # The daemon stands still for 100 ms in the middle of first writes, one at a time: places that it gave before are to last so long.
 paused() {
-    local writer taken
+    local writer daemon before taken
     step "first writes while the daemon is paused"
     dd if=/dev/zero of=/dev/ram1 bs=1M count=2 oflag=direct status=none
     cowctl create c /dev/ram0 /dev/ram1 8 >/dev/null
     latency /dev/mapper/c --rw=randwrite --bs=4k --size=2M >/dev/null
+    daemon=$(daemon) before=$(placed c)
     latency /dev/mapper/c --rw=randwrite --bs=4k --offset=32M --size=32M >/dev/null &
     writer=$!
-    sleep 0.15
-    kill -STOP "$(daemon)"
+    until [ "$(placed c)" -gt "$before" ]; do sleep 0.01; done
+    kill -STOP "$daemon"
+    before=$(placed c)
     sleep 0.1
+    [ "$(placed c)" -gt "$before" ] || die "nothing was written while the daemon was paused"
     kill -0 $writer || die "the writer ended before the pause did"
-    kill -CONT "$(daemon)"
+    kill -CONT "$daemon"
     wait $writer
     taken=$(jq '.jobs[0].write.clat_ns | [.percentile["99.000000"], .max] | map(. / 1000 | tostring) | join(" ")' -r /tmp/fio.json)
     cost first-write-daemon-paused-p99 "${taken% *}" us
@@ -105,7 +109,7 @@ weigh() {
     store "$store" "$2" "$3"
     before=$(resident)
     cowctl create w "$4" "$store" 8 >/dev/null
-    [ "$(dmsetup status w | awk '{ split($4, a, "/"); print a[1] }')" = $COSTS_CHUNKS ] || die "$1: $(dmsetup status w)"
+    [ "$(placed w)" = $COSTS_CHUNKS ] || die "$1: $(dmsetup status w)"
     cost "kernel-bytes-a-chunk-$1" "$(jq -n "$(kernel_bytes w) / $COSTS_CHUNKS")" bytes
     cost "daemon-bytes-a-chunk-$1" "$(jq -n "($(resident) - $before) / $COSTS_CHUNKS")" bytes
     cowctl remove w
@@ -159,6 +163,8 @@ many() {
     truncate -s 16M /mnt/base
     cowctl daemon stop
     cowctl create d0 /mnt/base /mnt/d0 >/dev/null
+    # Of one that is not, only a part may be resident.
+    [ "$(cowctl daemon status --json | jq .pinned)" = true ] || die "the daemon is not pinned"
     before=$(resident)
     cost daemon-resident-1-device "$before" bytes
     begun=$(now)

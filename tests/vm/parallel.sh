@@ -134,6 +134,8 @@ swaps() {
     step "compacting under reads"
     mapfile -t -O ${#ours[@]} ours < <(pause compacted_and_swapped)
     lines=$(dmsetup table b | wc -l)
+    # As good as all that it may have.
+    [ "$lines" -ge $((DEFAULT_LINES - 4)) ] || die "a table of $lines lines, not of $DEFAULT_LINES"
     down cow-8
     up linear
     step "swapping a linear line under reads"
