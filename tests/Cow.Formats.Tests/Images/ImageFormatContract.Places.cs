@@ -204,6 +204,31 @@ internal abstract partial class ImageFormatContract
         }
     }
 
+    /// <summary>A copy failed before it was made, or while it was: the one place is still reserved, the other one abandoned, and nobody knows what is there.
+    /// What was committed behind them keeps them in the file.</summary>
+    [Test]
+    public void WhatWasNeverCommittedReadsAsBefore()
+    {
+        foreach (ImageVariant variant in Variants)
+        {
+            TestContext.Out.WriteLine(variant);
+            MemoryFiles files = new();
+            byte[] model = FirstContent(variant);
+            using (ImageDisk disk = NewDisk(files, variant))
+            {
+                SpoilPlace(disk, 0);
+                SpoilPlace(disk, Chunks(disk) / 2);
+                disk.Chain.Abandon(new ChunkRun(Chunks(disk) / 2, 1));
+                model.AsSpan(^512..).Fill(0x77);
+                disk.Write((ulong)model.Length - 512, model.AsSpan(^512..));
+                disk.Close();
+            }
+            using ImageDisk closed = Open(files.Reopened(), variant, writable: false);
+            RequireEqual(ReadAll(closed), model, variant.ToString());
+            RequireSound(closed, variant.ToString(), leaks: true);
+        }
+    }
+
     /// <summary>The daemon makes files longer ahead of the places that it gives out. One was killed; the next one closes the image.</summary>
     [Test]
     public void WhatAKilledProcessAddedToTheEndIsCutOff()
@@ -408,6 +433,14 @@ internal abstract partial class ImageFormatContract
             FileOf(disk, answer.Placed.Place.Device).WriteAt(content, (long)answer.Placed.Place.Sector * 512);
             given.Add(answer.Placed);
         }
+    }
+
+    private static void SpoilPlace(ImageDisk disk, ulong chunk)
+    {
+        Place place = disk.Chain.Allocate(new ChunkRun(chunk, 1)).Placed.Place;
+        byte[] spoilt = new byte[ChunkBytes(disk)];
+        spoilt.AsSpan().Fill(0x5a);
+        FileOf(disk, place.Device).WriteAt(spoilt, (long)place.Sector * 512);
     }
 
     /// <summary>Writes every chunk of the disk to its place, uncommitted, and joins what adjoins.</summary>

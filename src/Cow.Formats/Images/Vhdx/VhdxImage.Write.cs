@@ -149,7 +149,10 @@ internal sealed partial class VhdxImage
     {
         RefuseIfNotWritable();
         _failed = true;
-        PlaceHoles();
+        if (_file.CanGrow)
+        {
+            PlaceHoles();
+        }
         _log!.Close();
         // Behind the log's end: it would call a shorter file truncated.
         if (_file.CanGrow && _file.Length > _committedEnd)
@@ -482,7 +485,9 @@ internal sealed partial class VhdxImage
         }
     }
 
-    /// <summary>Blocks that were reserved and not committed lie between others: they cannot be given back, so they are placed, with nothing in them.</summary>
+    /// <summary>Blocks that were reserved and not committed lie between others: a file cannot give them back, so they are placed, with nothing in them.
+    /// Where a chunk could not be written nobody knows what is there, and the block stays without an entry. On a device all do: nobody misses that room,
+    /// and a block is a chunk there, which is named only when it was written throughout.</summary>
     private void PlaceHoles()
     {
         SortedDictionary<long, byte[]> pages = [];
@@ -492,7 +497,7 @@ internal sealed partial class VhdxImage
             {
                 Name(pages, block, place, partial: true);
             }
-            else
+            else if (!_abandoned.HasAny(block * ChunksPerBlock, ChunksPerBlock))
             {
                 ZeroReserved(block, place);
                 _log!.Flush();
