@@ -372,7 +372,8 @@ internal sealed class TailStore
             TableEntry entry = _map.Codec.Decode(_map.Codec.Load(table.AsSpan(at)));
             if (_map.Fault(entry) is null)
             {
-                places.TryAdd(entry.Offset, entry.Length);
+                // Packed ones may share a sector.
+                places.Include(entry.Offset, entry.Length);
             }
         }
     }

@@ -130,6 +130,26 @@ internal sealed class QcowTests
         Assert.That(files.Bytes("image"), Is.EqualTo(image));
     }
 
+    /// <summary>Compressed clusters lie on any byte: the last one begins in the last sector of another, and alone reaches into the place at 12 KiB.</summary>
+    [Test]
+    public void ARepairMovesNothingOverACompressedCluster()
+    {
+        byte[] image = CompressedQcow.Make(6);
+        Assert.That(image, Has.Length.GreaterThan(12288).And.Length.LessThan(12288 + 1024));
+        // A cluster, and one that is lost.
+        Array.Resize(ref image, 16384 + 4096 + 4096);
+        WriteUInt64BigEndian(image.AsSpan(FirstEntry + (6 * 8)), 16384);
+        image.AsSpan(16384, 4096).Fill(0xa5);
+        byte[] model = new byte[CompressedQcow.DiskBytes];
+        CompressedQcow.Content(6).CopyTo(model, 0);
+        model.AsSpan(6 * 4096, 4096).Fill(0xa5);
+        MemoryFiles files = Put(image);
+        Driver.Repair(files.Source("image"));
+        using ImageDisk disk = Open(files.Reopened(), writable: false);
+        Assert.That(Read(disk), Is.EqualTo(model));
+        Assert.That(disk.Chain.Check().Clean, Is.True);
+    }
+
     [Test]
     public void ASecondTableAtTheSamePlaceIsRefused()
     {
