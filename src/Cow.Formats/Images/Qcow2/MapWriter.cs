@@ -168,6 +168,19 @@ internal sealed class MapWriter(Qcow2Store store, ClusterMap map, PendingPlaces 
         }
         else if (store.DataFile is null && old.HostOffset != 0 && (entry.IsCompressed || entry.HostOffset != old.HostOffset))
         {
+            DropHost(old);
+        }
+    }
+
+    private void DropHost(L2Entry old)
+    {
+        if (_layout.Extended && !old.Copied)
+        {
+            // One subcluster was written, and the others moved with it: who has looked them up before reads them where they were.
+            store.DropKept(old.HostOffset);
+        }
+        else
+        {
             store.DropLater(old.HostOffset, _layout.ClusterBytes);
         }
     }

@@ -254,6 +254,7 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
     /// <inheritdoc/>
     public void Close()
     {
+        _store.KeepNothing();
         Flush();
         GiveBack();
         _store.BeginChange();

@@ -14,6 +14,12 @@ internal sealed class Qcow2Store
 
     // Clusters that lose a reference when what was written so far is durable.
     private readonly List<ulong> _dropLater = [];
+
+    // Those of them of which the last reference stays until the image is closed.
+    private readonly HashSet<ulong> _kept = [];
+
+    // Made once: each flush asks it.
+    private readonly Predicate<ulong> _tryDrop;
     private bool _failed;
 
     /// <summary>Reads and judges header, extensions and tables.</summary>
@@ -25,6 +31,7 @@ internal sealed class Qcow2Store
     {
         Source = source;
         Writable = writable;
+        _tryDrop = TryDrop;
         File = new MetadataFile(source.File);
         Span<byte> start = stackalloc byte[Qcow2Header.FullBytes];
         RequireMagic(start);
@@ -138,6 +145,17 @@ internal sealed class Qcow2Store
         }
     }
 
+    /// <summary>As <see cref="DropLater"/>; but nobody else gets the cluster before <see cref="KeepNothing"/>. Who was told that parts of it are there may read them
+    /// there until then.</summary>
+    public void DropKept(ulong offset)
+    {
+        _kept.Add(offset >> Layout.ClusterBits);
+        DropLater(offset, Layout.ClusterBytes);
+    }
+
+    /// <summary>Nobody reads the disk any more.</summary>
+    public void KeepNothing() => _kept.Clear();
+
     /// <summary>References still on the disk that nothing needs.</summary>
     public IReadOnlyList<ulong> Dropping => _dropLater;
 
@@ -145,11 +163,7 @@ internal sealed class Qcow2Store
     public void Flush()
     {
         File.Flush();
-        foreach (ulong cluster in _dropLater)
-        {
-            Allocator.Drop(cluster);
-        }
-        _dropLater.Clear();
+        _dropLater.RemoveAll(_tryDrop);
         File.Finish();
     }
 
@@ -189,6 +203,17 @@ internal sealed class Qcow2Store
         {
             Claims.Claim(tables[i], Layout.ClusterBytes, L1EntryAt((ulong)slots[i]), "an L2 table");
         }
+    }
+
+    private bool TryDrop(ulong cluster)
+    {
+        bool drops = !_kept.Contains(cluster) || Refcounts.Get(cluster) > 1;
+        if (drops)
+        {
+            _kept.Remove(cluster);
+            Allocator.Drop(cluster);
+        }
+        return drops;
     }
 
     private void MarkCorrupt()

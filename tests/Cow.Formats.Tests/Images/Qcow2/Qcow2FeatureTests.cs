@@ -283,6 +283,36 @@ internal sealed class Qcow2FeatureTests
         RequireClean(files, content);
     }
 
+    /// <summary>An entry lacks the flag, though nobody else has the cluster. Who has looked up another subcluster of it still reads that there when one has moved.</summary>
+    [Test]
+    public void WhereSubclustersWereNothingElseIsPutBeforeTheEnd()
+    {
+        byte[] content = new byte[DiskBytes];
+        MemoryFiles files = MemoryImage("cluster_size=16K,extended_l2=on", content);
+        ChangeFirstEntry(files, static entry => entry & ~Qcow2Layout.Copied);
+        files = files.Reopened();
+        using (ImageDisk disk = OpenMemory(files, writable: true))
+        {
+            IDiskImage image = disk.Chain.Images[0];
+            ImageExtent known = image.Lookup(7 * 512, 512);
+            Assert.That(known.Kind, Is.EqualTo(ImageExtentKind.Shared));
+            content.AsSpan(3 * 512, 512).Fill(1);
+            disk.Write(3 * 512, content.AsSpan(3 * 512, 512));
+            disk.Flush();
+            ulong old = ((ulong)known.Offset - (7 * 512)) / 512;
+            Assert.That(image.Check().Errors.Concat(image.Check().Leaks), Is.Empty);
+            disk.Zero(DiskBytes / 2, DiskBytes / 2);
+            disk.Flush();
+            for (ulong cluster = DiskBytes / 2 / 16384; cluster < DiskBytes / 16384; cluster++)
+            {
+                Assert.That(image.Reserve(new ChunkRun(cluster * 32, 1), out _).Place.Sector, Is.Not.EqualTo(old));
+            }
+            content.AsSpan(DiskBytes / 2).Clear();
+            disk.Close();
+        }
+        RequireClean(files, content);
+    }
+
     [Test]
     public void ZeroingASubclusterLeavesTheHostClusterToAPendingOne()
     {
@@ -618,6 +648,18 @@ internal sealed class Qcow2FeatureTests
         new(new ImageChain([Driver.Open(files.Source(Image, writable), new ImageOpenOptions(writable))], writable));
 
     private static Qcow2Header Header(MemoryFiles files) => Qcow2Header.Read(files.Bytes(Image));
+
+    private static ulong FirstTable(MemoryFiles files) => WordAt(files, Header(files).L1Offset) & Qcow2Layout.OffsetMask;
+
+    private static void ChangeFirstEntry(MemoryFiles files, Func<ulong, ulong> change)
+    {
+        ulong at = FirstTable(files);
+        ulong entry = change(WordAt(files, at));
+        files.Source(Image).File.WriteAt(Words(1, _ => entry), (long)at);
+    }
+
+    private static ulong WordAt(MemoryFiles files, ulong at) =>
+        System.Buffers.Binary.BinaryPrimitives.ReadUInt64BigEndian(files.Bytes(Image).AsSpan((int)at));
 
     private static void ZeroRefcountsBehind(MemoryFiles files, int clusters)
     {
