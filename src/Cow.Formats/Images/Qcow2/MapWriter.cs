@@ -93,7 +93,7 @@ internal sealed class MapWriter(Qcow2Store store, ClusterMap map, PendingPlaces 
         {
             ulong at = map.EntryAt(0, change.Cluster << _layout.ClusterBits);
             L2Entry old = own ? map.ReadEntry(table + at) : map.Decode(_table.AsSpan((int)at));
-            DropReplaced(old, change.Entry);
+            DropReplaced(old, change);
             if (own)
             {
                 Put(store.File.Change(table + at)[(int)((table + at) % MetadataFile.SectorBytes)..], change.Entry);
@@ -159,21 +159,26 @@ internal sealed class MapWriter(Qcow2Store store, ClusterMap map, PendingPlaces 
         _newTables.Clear();
     }
 
-    private void DropReplaced(L2Entry old, L2Entry entry)
+    private void DropReplaced(L2Entry old, EntryChange change)
     {
         if (old.IsCompressed)
         {
             (ulong offset, ulong length) = old.Packed(_layout);
             store.DropLater(offset, length);
         }
-        else if (store.DataFile is null && old.HostOffset != 0 && (entry.IsCompressed || entry.HostOffset != old.HostOffset))
+        else if (store.DataFile is null && (change.Entry.IsCompressed || change.Entry.HostOffset != old.HostOffset))
         {
-            DropHost(old);
+            DropHost(old, change.Cluster << _layout.ClusterBits);
         }
     }
 
-    private void DropHost(L2Entry old)
+    /// <summary>The host cluster of a replaced entry is nobody's, or a leak where no data can be: nobody has judged it of an entry that reads as zeros.</summary>
+    private void DropHost(L2Entry old, ulong offset)
     {
+        if (map.DataFault(old, offset, store.Claims) is not null)
+        {
+            return;
+        }
         if (_layout.Extended && !old.Copied)
         {
             // One subcluster was written, and the others moved with it: who has looked them up before reads them where they were.

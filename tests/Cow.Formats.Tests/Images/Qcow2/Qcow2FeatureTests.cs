@@ -313,6 +313,27 @@ internal sealed class Qcow2FeatureTests
         RequireClean(files, content);
     }
 
+    /// <summary>What an entry names that reads as zeros nobody has judged: it reaches into two clusters of others, or into a table.</summary>
+    [TestCase(4096UL + 512)]
+    [TestCase(0UL)]
+    public void ADamagedEntryOfZerosTakesNothingFromOthers(ulong behind)
+    {
+        byte[] content = new byte[DiskBytes];
+        MemoryFiles files = MemoryImage("cluster_size=4K", content);
+        ulong table = FirstTable(files);
+        ChangeFirstEntry(files, entry => (behind == 0 ? table : (entry & Qcow2Layout.OffsetMask) + behind) | L2Entry.Zero);
+        files = files.Reopened();
+        using (ImageDisk disk = OpenMemory(files, writable: true))
+        {
+            disk.Write(0, content.AsSpan(0, 4096));
+            disk.Close();
+        }
+        using ImageDisk closed = OpenMemory(files.Reopened(), writable: false);
+        CheckReport report = closed.Chain.Check();
+        Assert.That((report.Errors.Count, report.Leaks.Count), Is.EqualTo((0, 1)), "the cluster that the entry named before is lost");
+        RequireContent(closed, content);
+    }
+
     [Test]
     public void ZeroingASubclusterLeavesTheHostClusterToAPendingOne()
     {
