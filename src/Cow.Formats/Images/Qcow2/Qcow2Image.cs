@@ -282,6 +282,7 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
             ulong sector = run.Place.Sector + (i * perChunk);
             if (_pending.IsPending(chunk, sector))
             {
+                ClearBehindDisk(chunk, sector * 512);
                 AddChange(chunk, sector * 512);
                 _pending.Settle(chunk);
                 _committed++;
@@ -290,6 +291,18 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
             {
                 throw new InvalidOperationException($"chunk {chunk} was never given the place at sector {sector}");
             }
+        }
+    }
+
+    /// <summary>The last chunk may reach behind the end of the disk, where nobody writes. Zeros there, durably: somebody may make the disk larger.</summary>
+    private void ClearBehindDisk(ulong chunk, ulong place)
+    {
+        ulong end = (chunk + 1) << _layout.ChunkBits;
+        if (_store.DataFile is null && end > Info.VirtualBytes)
+        {
+            int behind = (int)(end - Info.VirtualBytes);
+            _store.File.Data.WriteAt(new byte[behind], (long)(place + _layout.ChunkBytes) - behind);
+            _store.File.Data.Flush();
         }
     }
 

@@ -334,6 +334,28 @@ internal sealed class Qcow2FeatureTests
         RequireContent(closed, content);
     }
 
+    /// <summary>The disk ends inside a cluster, or a subcluster, whose place somebody used before. QEMU makes the disk larger then.</summary>
+    [TestCase("cluster_size=64K")]
+    [TestCase("cluster_size=64K,extended_l2=on")]
+    public void WhatIsBehindTheEndOfTheDiskIsZerosWhenItBecomesLarger(string settings)
+    {
+        Qemu.Require();
+        using ScratchFolder folder = new();
+        byte[] device = [.. Enumerable.Repeat((byte)0xa5, 4 * DiskBytes)];
+        MemoryFiles files = new MemoryFiles().Add(Image, new MemoryFile(device));
+        byte[] content = new byte[2 * DiskBytes];
+        content.AsSpan(DiskBytes, 512).Fill(7);
+        using (ImageDisk disk = new(new ImageChain([Driver.Create(files.Source(Image), new ImageCreateOptions(DiskBytes + 512, null, Settings(settings)))], true)))
+        {
+            disk.Write(DiskBytes, content.AsSpan(DiskBytes, 512));
+            disk.Close();
+        }
+        File.WriteAllBytes(folder.File(Image), device);
+        Qemu.Img(folder.Path, "resize", "-q", "-f", "qcow2", Image, $"{content.Length}");
+        File.WriteAllBytes(folder.File("expected"), content);
+        Qemu.Compare(folder.Path, "qcow2", Image, "expected");
+    }
+
     [Test]
     public void ZeroingASubclusterLeavesTheHostClusterToAPendingOne()
     {
