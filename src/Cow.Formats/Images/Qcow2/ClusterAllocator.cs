@@ -12,7 +12,7 @@ namespace Cow.Formats.Images.Qcow2;
 /// a leak, nothing worse.</para>
 /// <para>A part of the file that has no refcount block counts as free throughout. Its block goes into its own first free cluster and counts
 /// itself, so no other block has to change for it. Where the refcount table is too short, a longer one and the blocks that count it are put at
-/// the start of the part that the old one could not reach.</para>
+/// the start of a part that the old one could not reach.</para>
 /// <para>Order in <see cref="Raise"/>: counts and new blocks, flush; names of new blocks, or the header's change to the new table, flush.</para>
 /// </remarks>
 internal sealed class ClusterAllocator(Qcow2Store store)
@@ -339,15 +339,30 @@ internal sealed class ClusterAllocator(Qcow2Store store)
 
     private ulong Capacity => _newTable?.Entries ?? (ulong)store.Refcounts.Capacity;
 
+    /// <summary>Plans a longer table at the start of a part that has no block, or where that was given out by a former process, which had another plan,
+    /// behind everything that is held.</summary>
+    private bool GrowTable(ulong index) => _newTable is null && (TryGrowTable(index) || TryGrowTable(BehindHeld(index)));
+
+    /// <summary>The first part from one on of which no cluster is held, nor of those behind it.</summary>
+    private ulong BehindHeld(ulong index)
+    {
+        ulong last = index << _layout.BlockBits;
+        for ((ulong First, ulong End) held = NextHeld(last); held.First < ulong.MaxValue; held = NextHeld(held.End))
+        {
+            last = held.End - 1;
+        }
+        return (last >> _layout.BlockBits) + 1;
+    }
+
     /// <summary>Plans a longer table, long enough for twice of what is there and for every cluster of the disk.</summary>
-    private bool GrowTable(ulong index)
+    private bool TryGrowTable(ulong index)
     {
         ulong perCluster = _layout.ClusterBytes / 8;
         ulong disk = (store.Header.Size >> _layout.ClusterBits) + store.Header.L1Entries;
         ulong most = Qcow2Header.MaxRefcountTableBytes / 8;
         ulong entries = Math.Min(most, Math.Max(2 * index, index + 2 + (2 * disk >> _layout.BlockBits)));
         entries = (entries + perCluster - 1) / perCluster * perCluster;
-        if (index >= entries || _newTable is not null)
+        if (index >= entries)
         {
             return false;
         }

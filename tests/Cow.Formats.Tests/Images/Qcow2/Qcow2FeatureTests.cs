@@ -356,6 +356,47 @@ internal sealed class Qcow2FeatureTests
         Qemu.Compare(folder.Path, "qcow2", Image, "expected");
     }
 
+    /// <summary>A former process gave places out behind the longer table that it had planned, and was killed before the first commit. Where the table was to be they leave no
+    /// room for one.</summary>
+    [Test]
+    public void ALongerRefcountTableIsPutBehindPlacesThatAreTakenOver()
+    {
+        const ulong Clusters = 64 * 256;
+        const ulong FirstSlot = 512;
+        Qemu.Require();
+        using ScratchFolder folder = new();
+        Qemu.Img(folder.Path, "create", "-q", "-f", "qcow2", "-o", "cluster_size=512", Image, $"{1 << 30}");
+        // Tables are there, so that nothing but places is taken.
+        Qemu.Io(folder.Path, "qcow2", Image, ["write -q 0 7M", .. Enumerable.Range((int)FirstSlot, 60).Select(static slot => $"write -q {slot * 32768} 512")]);
+        MemoryFiles files = new();
+        files.Put(Image, File.ReadAllBytes(folder.File(Image)));
+        List<PlacedRun> given = [];
+        using (ImageDisk disk = OpenMemory(files, writable: true))
+        {
+            for (ulong chunk = FirstSlot * 64; given.Count == 0 || given[^1].Place.Sector < Clusters + 300; chunk++)
+            {
+                if (chunk % 64 != 0)
+                {
+                    given.Add(disk.Chain.Images[0].Reserve(new ChunkRun(chunk, 1), out _));
+                    Assert.That(given[^1].Run.Count, Is.EqualTo(1));
+                }
+            }
+        }
+        files = files.Reopened();
+        files.Source(Image).File.Uncached.SetLength(((long)given[^1].Place.Sector + 1) * 512);
+        using (ImageDisk disk = OpenMemory(files, writable: true))
+        {
+            given.ForEach(disk.Chain.Adopt);
+            disk.Chain.Commit([.. given]);
+            disk.Chain.Flush();
+            given.ForEach(disk.Chain.Adopt);
+            disk.Close();
+        }
+        using ImageDisk closed = OpenMemory(files.Reopened(), writable: false);
+        CheckReport report = closed.Chain.Check();
+        Assert.That(report.Errors.Concat(report.Leaks), Is.Empty);
+    }
+
     [Test]
     public void ZeroingASubclusterLeavesTheHostClusterToAPendingOne()
     {
