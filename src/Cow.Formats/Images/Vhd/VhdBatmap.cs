@@ -10,7 +10,11 @@ namespace Cow.Formats.Images.Vhd;
 internal sealed class VhdBatmap
 {
     private const int Sector = 512;
+    private const int VersionAt = 20;
     private const int ChecksumAt = 24;
+
+    /// <summary>1.1 adds up bytes as the compiler's char, which is signed; those behind it do not.</summary>
+    private const uint SignedVersion = 0x10001;
 
     private readonly CachedFile _file;
 
@@ -49,20 +53,22 @@ internal sealed class VhdBatmap
         }
         ulong at = ReadUInt64BigEndian(header[8..]);
         ulong bytes = (ulong)ReadUInt32BigEndian(header[16..]) * Sector;
-        ulong needed = (layout.Blocks + 7) / 8;
         bool inside = at % Sector == 0 && at <= (ulong)file.Length && bytes <= (ulong)file.Length - at;
+        // Xen measures it by the table, which may be longer than the disk needs.
+        ulong needed = (layout.Header.Entries + 7UL) / 8;
         if (!inside || bytes < needed || bytes > (ulong)VhdLayout.AlignUp((long)needed, 4096) + 4096)
         {
             problem = $"batmap header at byte {layout.TableEnd}: expected a map of {needed} bytes inside the file, found {bytes} at {at}";
             return null;
         }
-        uint sum = VhdChecksum.Of(file, (long)at, (long)bytes);
+        // Whatever else is wrong with it: nothing else may be put there.
+        layout.Add(file.Name, new VhdRange(layout.TableEnd, layout.TableEnd + Sector, "the batmap's header"), layout.TableEnd);
+        layout.Add(file.Name, new VhdRange((long)at, (long)(at + bytes), "the batmap"), layout.TableEnd + 8);
+        uint sum = VhdChecksum.Of(file, (long)at, (long)bytes, signed: ReadUInt32BigEndian(header[VersionAt..]) == SignedVersion);
         if (ReadUInt32BigEndian(header[ChecksumAt..]) != sum)
         {
             problem = $"batmap header at byte {layout.TableEnd + ChecksumAt}: expected checksum {sum:x8}, found {ReadUInt32BigEndian(header[ChecksumAt..]):x8}";
         }
-        layout.Add(file.Name, new VhdRange(layout.TableEnd, layout.TableEnd + Sector, "the batmap's header"), layout.TableEnd);
-        layout.Add(file.Name, new VhdRange((long)at, (long)(at + bytes), "the batmap"), layout.TableEnd + 8);
         return problem is null ? new VhdBatmap(file, layout.TableEnd, (long)at, (long)bytes) : null;
     }
 

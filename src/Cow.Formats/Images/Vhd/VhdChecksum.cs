@@ -18,7 +18,11 @@ internal static class VhdChecksum
     }
 
     /// <summary>The checksum of a part of a file. Holes add nothing to it, and the part may be long.</summary>
-    public static uint Of(CachedFile file, long at, long bytes)
+    /// <param name="file">The file.</param>
+    /// <param name="at">Byte offset of the part.</param>
+    /// <param name="bytes">Its length.</param>
+    /// <param name="signed">Bytes from 0x80 on are negative.</param>
+    public static uint Of(CachedFile file, long at, long bytes, bool signed)
     {
         byte[] piece = new byte[PieceBytes];
         uint sum = 0;
@@ -32,20 +36,20 @@ internal static class VhdChecksum
             }
             Span<byte> part = piece.AsSpan(0, (int)Math.Min(PieceBytes, end - at));
             file.Uncached.ReadAt(part, at);
-            sum = unchecked(sum + Sum(part));
+            sum = unchecked(sum + Sum(part, signed: signed));
             at += part.Length;
         }
         return ~sum;
     }
 
-    private static uint Sum(ReadOnlySpan<byte> bytes, int fieldAt = -1)
+    private static uint Sum(ReadOnlySpan<byte> bytes, int fieldAt = -1, bool signed = false)
     {
         uint sum = 0;
         for (int i = 0; i < bytes.Length; i++)
         {
             if (fieldAt < 0 || i < fieldAt || i >= fieldAt + sizeof(uint))
             {
-                sum = unchecked(sum + bytes[i]);
+                sum = unchecked(sum + (signed ? (uint)(sbyte)bytes[i] : bytes[i]));
             }
         }
         return sum;

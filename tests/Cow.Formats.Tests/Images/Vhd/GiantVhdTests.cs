@@ -108,6 +108,51 @@ internal sealed class GiantVhdTests
         Assert.That(Open(file).Check().Errors, Is.Empty);
     }
 
+    /// <summary>Xen makes tables for a larger disk to come, and its map for all of the table: blocks that the disk has not are there in none of them.</summary>
+    [Test]
+    public void ABatmapIsAsLongAsTheTable()
+    {
+        const int Blocks = 64;
+        const int Entries = 100_000;
+        const long Place = 1 << 20;
+        using HoledFile file = Xen(1 << 30, Blocks, 5, entries: Entries);
+        file.WriteAt(Enumerable.Repeat(byte.MaxValue, Entries * 4).ToArray(), TableAt);
+        SetPlace(file, 5, Place);
+        IDiskImage image = Open(file);
+        Assert.That(image.Check().Errors, Has.None.Contains("batmap header"));
+        Assert.That(image.Lookup(5 * 4096, 4096), Is.EqualTo(new ImageExtent(4096, ImageExtentKind.Data, 0, Place + Sector)), "the map says so");
+    }
+
+    /// <summary>A map with a wrong sum, which is not used, is no place for a block all the same. One of a wrong length may be anywhere, and costs nobody the disk.</summary>
+    [Test]
+    public void NothingIsPutOverABatmapThatIsNotUsed()
+    {
+        using HoledFile file = Xen(1 << 20, 64, 5);
+        long headerAt = TableAt + Sector;
+        byte[] changed = [0, 0, 0, 100];
+        file.WriteAt(changed, headerAt + 24);
+        file.WriteAt(Enumerable.Repeat(byte.MaxValue, 64 * 4).ToArray(), TableAt);
+        SetPlace(file, 5, headerAt + 4096);
+        Assert.That(() => Open(file, writable: true), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("the batmap"));
+        file.WriteAt(changed, headerAt + 16);
+        Assert.That(Open(file).Lookup((5 * 4096) + (5 * Sector), Sector).Kind, Is.EqualTo(ImageExtentKind.Data), "the block's own bitmap says so");
+    }
+
+    /// <summary>Version 1.1 adds its bytes up as signed ones.</summary>
+    [TestCase(0x10001u, -128, true)]
+    [TestCase(0x10001u, 128, false)]
+    [TestCase(0x10002u, -128, false)]
+    [TestCase(0x10002u, 128, true)]
+    public void TheSumOfABatmapIsThatOfItsVersion(uint version, int sum, bool right)
+    {
+        using HoledFile file = Xen(1 << 30, 64, 8);
+        byte[] words = new byte[8];
+        WriteUInt32BigEndian(words, version);
+        WriteInt32BigEndian(words.AsSpan(4), ~sum);
+        file.WriteAt(words, TableAt + Sector + 20);
+        Assert.That(Open(file).Check().Errors, right ? Has.None.Contains("checksum") : Has.Some.Contains("checksum"));
+    }
+
     /// <summary>Its table is to reach beyond what numbers can say.</summary>
     [Test]
     public void AFileTooLongToBeTrueIsRefused([Values] bool writable)
@@ -138,21 +183,22 @@ internal sealed class GiantVhdTests
     }
 
     /// <summary>A dynamic disk of Xen in blocks of 4096 bytes, with a batmap that calls one of them full. Its table is zeros.</summary>
-    private static HoledFile Xen(long length, uint blocks, uint fullBlock)
+    private static HoledFile Xen(long length, uint blocks, uint fullBlock, uint entries = 0)
     {
+        entries = Math.Max(entries, blocks);
         HoledFile file = new(length);
         byte[] footer = VhdFooter.Make(VhdType.Dynamic, blocks * 4096UL, 512, DateTime.UnixEpoch.AddYears(50), Guid.NewGuid()).Raw.ToArray();
         "tap\0\0\x01\0\x03"u8.CopyTo(footer.AsSpan(28));
         file.WriteAt(footer, 0);
         file.WriteAt(footer, length - VhdFooter.Bytes);
-        file.WriteAt(VhdHeader.Make(TableAt, blocks, 4096, null), 512);
+        file.WriteAt(VhdHeader.Make(TableAt, entries, 4096, null), 512);
         VhdSums.Fix(file);
-        long headerAt = TableAt + VhdLayout.AlignUp(blocks * 4L, Sector);
+        long headerAt = TableAt + VhdLayout.AlignUp(entries * 4L, Sector);
         byte bits = (byte)(0x80 >> (int)(fullBlock % 8));
         byte[] header = new byte[Sector];
         "tdbatmap"u8.CopyTo(header);
         WriteUInt64BigEndian(header.AsSpan(8), (ulong)headerAt + 4096);
-        WriteUInt32BigEndian(header.AsSpan(16), (uint)(VhdLayout.AlignUp(blocks / 8, Sector) / Sector));
+        WriteUInt32BigEndian(header.AsSpan(16), (uint)(VhdLayout.AlignUp(entries / 8, Sector) / Sector));
         WriteUInt32BigEndian(header.AsSpan(24), ~(uint)bits);
         file.WriteAt(header, headerAt);
         file.WriteAt([bits], headerAt + 4096 + (fullBlock / 8));
