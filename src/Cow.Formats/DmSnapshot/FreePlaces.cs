@@ -59,7 +59,7 @@ internal sealed class FreePlaces(DmSnapshotGeometry geometry)
     public bool TryTake(ulong chunk)
     {
         PutBackLowest();
-        return !geometry.IsMetadata(chunk) && _free.TryRemove(chunk, 1);
+        return chunk < Capacity && !geometry.IsMetadata(chunk) && _free.TryRemove(chunk, 1);
     }
 
     private bool TryLowest()

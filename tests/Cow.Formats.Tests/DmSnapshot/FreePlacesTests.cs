@@ -78,6 +78,10 @@ internal sealed class FreePlacesTests
         });
     }
 
+    [TestCase(100UL)]
+    [TestCase(ulong.MaxValue)]
+    public void NoneIsBehindTheStore(ulong chunk) => Assert.That(NewPlaces().TryTake(chunk), Is.False);
+
     private static FreePlaces NewPlaces(ulong chunks = 100)
     {
         FreePlaces free = new(new DmSnapshotGeometry(8));
