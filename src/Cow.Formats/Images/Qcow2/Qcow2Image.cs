@@ -256,8 +256,8 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
     {
         _store.KeepNothing();
         Flush();
-        GiveBack();
         _store.BeginChange();
+        GiveBack();
         _store.File.Flush();
         CutTail();
         if (_store.Header.Has(IncompatibleFeatures.Dirty))
@@ -351,8 +351,8 @@ internal sealed class Qcow2Image : IPackingImage, ISnapshotImage, IGrantingImage
     private T ChangeSnapshots<T>(Func<Qcow2Snapshots, T> change)
     {
         Flush();
-        GiveBack();
         _store.BeginChange();
+        GiveBack();
         Qcow2Snapshots snapshots = new(_store);
         Qcow2Header before = _store.Header;
         T result;

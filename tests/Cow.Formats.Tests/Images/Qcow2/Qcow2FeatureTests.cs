@@ -486,6 +486,21 @@ internal sealed class Qcow2FeatureTests
         RequireClean(files, content);
     }
 
+    /// <summary>What was taken and not used goes back first. That failed, and nobody knows how much of it.</summary>
+    [Test]
+    public void AWriterDoesNotGoOnAfterASnapshotThatFailed()
+    {
+        StumblingFile file = new(MemoryImage("cluster_size=4K", new byte[DiskBytes]).Copy(Image));
+        using ImageDisk disk = OpenMemory(new MemoryFiles().Add(Image, file), writable: true);
+        disk.Zero(0, 4096);
+        disk.Write(0, new byte[4096]);
+        disk.Flush();
+        ISnapshotImage image = (ISnapshotImage)disk.Chain.Images[0];
+        file.NextWrite = StumblingFile.Failure(StumblingFile.BadSector);
+        Assert.That(() => image.TakeSnapshot("s"), Throws.InstanceOf<IOException>());
+        Assert.That(() => image.TakeSnapshot("s"), Throws.InstanceOf<IOException>().With.Message.Contains("an earlier write failed"));
+    }
+
     /// <summary>QEMU changes none, either.</summary>
     [Test]
     public void WithADataFileSnapshotsAreNotChanged()
