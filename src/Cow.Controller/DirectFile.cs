@@ -19,14 +19,14 @@ internal static class DirectFile
     /// <param name="path">A regular file or block device; <see cref="IOException"/> for anything else.</param>
     /// <param name="write">Also for writing.</param>
     public static IImageFile Open(string path, bool write) => BlockDevice.IsFileOrBlockDevice(path)
-        ? Over(path, TryDirect(() => BlockDevice.OpenDirect(path, write)), () => OpenCached(path, write))
+        ? Over(path, write, TryDirect(() => BlockDevice.OpenDirect(path, write)), () => OpenCached(path, write))
         : throw new FileNotFoundException($"{path} is no file or block device", path);
 
     /// <summary>Opens one at a path that was judged: <see cref="ResolvedFile"/>.</summary>
     /// <param name="path">Full path, links resolved; <see cref="IOException"/> where there are any, and for anything but a regular file or block device.</param>
     /// <param name="write">Also for writing.</param>
     public static IImageFile OpenResolved(string path, bool write) =>
-        Over(path, TryDirect(() => ResolvedFile.Open(path, write, direct: true)), () => ResolvedFile.Open(path, write));
+        Over(path, write, TryDirect(() => ResolvedFile.Open(path, write, direct: true)), () => ResolvedFile.Open(path, write));
 
     private static SafeFileHandle OpenCached(string path, bool write) =>
         File.OpenHandle(path, FileMode.Open, write ? FileAccess.ReadWrite : FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
@@ -44,7 +44,7 @@ internal static class DirectFile
         }
     }
 
-    private static ImageFile Over(string path, SafeFileHandle? direct, Func<SafeFileHandle> cached)
+    private static ImageFile Over(string path, bool write, SafeFileHandle? direct, Func<SafeFileHandle> cached)
     {
         SafeFileHandle handle = Choose(direct, cached, TakesSectors);
         try
@@ -52,7 +52,7 @@ internal static class DirectFile
             return BlockDevice.IsBlock(handle)
                 ? new ImageFile(
                     handle, path, Math.Max(Sector, (int)BlockDevice.LogicalBlockSize(handle)), () => (long)BlockDevice.SizeBytes(handle), flush: FileSync.Flush)
-                : new ImageFile(handle, path, Sector, nextData: SparseFile.NextData, flush: FileSync.Flush);
+                : new ImageFile(handle, path, Sector, nextData: SparseFile.NextData, flush: write ? FileSync.Flush : FileSync.FlushWherePossible);
         }
         catch
         {

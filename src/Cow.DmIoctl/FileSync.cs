@@ -25,19 +25,28 @@ public static class FileSync
         Syscall.Check(result, "fsync", name);
     }
 
+    /// <summary>As <see cref="Flush"/>, for what is only read: not every file system has that for it (squashfs and ISO 9660 have it for nothing), and there is
+    /// nothing else to ask it for.</summary>
+    /// <param name="handle">Open.</param>
+    /// <param name="name">Its path or other name, for <see cref="LinuxException"/>.</param>
+    public static void FlushWherePossible(SafeFileHandle handle, string name)
+    {
+        try
+        {
+            Flush(handle, name);
+        }
+        catch (LinuxException e) when (e.Errno == Errno.EINVAL)
+        {
+            // Nothing is left there that is not on the disk.
+        }
+    }
+
     /// <summary>Makes names that were made, changed or removed in a directory durable.</summary>
     /// <param name="path">The directory.</param>
     public static void FlushDirectory(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         using SafeFileHandle handle = FileOpen.Open(path, FileNumbers.ReadOnly);
-        try
-        {
-            Flush(handle, path);
-        }
-        catch (LinuxException e) when (e.Errno == Errno.EINVAL)
-        {
-            // Not every file system has that for directories, and there is nothing else to ask it for.
-        }
+        FlushWherePossible(handle, path);
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using Cow.Formats.Io;
 using Microsoft.Win32.SafeHandles;
 using NUnit.Framework;
 
@@ -42,6 +43,14 @@ internal sealed class DirectFileTests
         SafeFileHandle direct = File.OpenHandle(_path);
         Assert.That(() => DirectFile.Choose(direct, () => direct, _ => throw new NotSupportedException()), Throws.InstanceOf<NotSupportedException>());
         Assert.That(direct.IsClosed, Is.True);
+    }
+
+    /// <summary>A file system without fsync has nothing that is not on its disk, unless somebody wrote it.</summary>
+    [Test]
+    public void AFileThatCannotBeFlushedIsReadAllTheSame([Values] bool write)
+    {
+        using IImageFile file = DirectFile.Open("/proc/self/comm", write);
+        Assert.That(file.Flush, write ? Throws.InstanceOf<IOException>() : Throws.Nothing);
     }
 
     [TestCase(0, false)]

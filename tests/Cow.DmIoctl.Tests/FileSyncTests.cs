@@ -24,6 +24,7 @@ internal sealed partial class FileSyncTests
         Assert.That(() => RandomAccess.FlushToDisk(zero), Throws.Nothing);
         Assert.That(() => FileSync.Flush(zero, "/dev/zero"),
             Throws.TypeOf<LinuxException>().With.Message.EqualTo("/dev/zero: fsync: Invalid argument (EINVAL)"));
+        Assert.That(() => FileSync.FlushWherePossible(zero, "/dev/zero"), Throws.Nothing);
     }
 
     [Test]
