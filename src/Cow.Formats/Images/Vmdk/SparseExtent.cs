@@ -62,6 +62,12 @@ internal sealed class SparseExtent : VmdkExtent
         }
         _parts.Mirror?.RequireSound();
         _space = new(_map.File, _map.Geometry.ChunkBytes, GrainCodec.Limit, _parts.LeastBytes);
+        Expect.That(
+            !_parts.HasNextFree || _space.End <= GrainCodec.Limit,
+            _map.File,
+            0,
+            $"an extent of {GrainCodec.Limit} bytes at most, of which the header can say how far it is used",
+            $"one of {_space.End}");
         _marked = Mark.Found;
         _forRepair = forRepair;
         // Whoever closed it may have left places that nobody has all the same: only a repair looks for them.

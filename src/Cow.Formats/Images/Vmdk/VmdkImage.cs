@@ -63,7 +63,8 @@ internal sealed class VmdkImage : IGrantingImage
             foreach (VmdkExtent extent in _layout.Extents)
             {
                 placed += extent.Store?.Placed ?? 0;
-                used += extent.UsedBytes;
+                // A sparse file may claim any length.
+                used = Math.Min(used, long.MaxValue - extent.UsedBytes) + extent.UsedBytes;
                 metadata += extent.MetadataBytes;
             }
             return new Usage(placed, used, metadata, long.MaxValue);

@@ -160,6 +160,22 @@ internal sealed class GiantVmdkTests
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(3 * GrainBytes));
     }
 
+    /// <summary>Files of 2^62 bytes, which together have more than there are numbers for.</summary>
+    [Test]
+    public void ExtentsInFilesTooLongToAddUpAreRead()
+    {
+        MemoryFiles files = new();
+        foreach (string name in (string[])["a", "b"])
+        {
+            HoledFile extent = new(1L << 62);
+            WriteHeader(extent, new HostedHeader(1, HostedFlags.NewLines, 65536, 128, 0, 0, 512, 0, 8, 128, 0, 0));
+            files.Add(name, extent);
+        }
+        files.Put("image", "# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType=\"twoGbMaxExtentSparse\"\nRW 65536 SPARSE \"a\"\nRW 65536 SPARSE \"b\"\n"u8.ToArray());
+        using ImageChain chain = ImageStack.Open(files.Source("image", writable: false), new ImageStackOptions());
+        Assert.That(chain.Images[0].Usage.UsedBytes, Is.EqualTo(long.MaxValue));
+    }
+
     /// <summary>A thousand tables in holes lack their copies after a crash, and one in which there is a grain.</summary>
     [Test]
     public void MissingCopiesOfTablesAreAddedTogetherAndTakeNoMoreThanTheTables()

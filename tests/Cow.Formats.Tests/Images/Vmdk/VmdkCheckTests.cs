@@ -305,6 +305,22 @@ internal sealed class VmdkCheckTests
         Assert.That(ReadUInt32LittleEndian(extent.AsSpan(CowdHeader.NextFreeAt)) * 512L, Is.EqualTo(extent.Length));
     }
 
+    /// <summary>The last grain that an entry can name ends where the header cannot say that nothing is used any more.</summary>
+    [TestCase((byte)0)]
+    [TestCase((byte)1)]
+    public void CowdLongerThanItsHeaderCanSayIsOnlyRead(byte unclean)
+    {
+        MemoryFiles files = Cowd();
+        using HoledFile extent = new(1L << 41, "image-delta.vmdk");
+        extent.WriteAt(files.Bytes("image-delta.vmdk"), 0);
+        extent.WriteAt([0xff, 0xff, 0xff, 0xff], CowdTableAt);
+        extent.WriteAt([unclean], CowdHeader.UncleanAt);
+        files.Add("image-delta.vmdk", extent);
+        using ImageDisk disk = Open(files, writable: false);
+        Assert.That(disk.Chain.Images[0].Lookup(0, 512).Offset, Is.EqualTo((1L << 41) - 512));
+        Assert.That(() => Open(files), Throws.InstanceOf<ImageFormatException>().With.Message.Contains("how far it is used"));
+    }
+
     [Test]
     public void TheParentOfAnExtentOfEsxIsKeptAndItsChildWritten()
     {
