@@ -60,6 +60,24 @@ internal sealed class PackedChunkTests
         Assert.That(instead.Count, Is.Zero, "nobody asked for it");
     }
 
+    /// <summary>It may lie on no block of its device. Nobody else would ever answer those who wait.</summary>
+    [Test]
+    public void AChunkWhoseSourceTheKernelCannotReadFails()
+    {
+        using var file = new MemoryDisk("scratch", 64 * 4096);
+        CowEngine engine = Engine(Scratch(file, chunks: 2));
+        engine.Handle([Fault(CowEventType.ReadFault, 7)], _replies);
+        CowReply known = _replies.Replies[0];
+        Assert.That(known.Op, Is.EqualTo(CowOp.Known));
+        var instead = new ReplyBuffer(Geometry, new DeviceIndices(0), 1);
+        engine.Refused(known, Errno.EINVAL, instead);
+        Assert.That(instead.Replies.ToArray(), Is.EqualTo(new[] { CowReply.Error(1, 1, Errno.EIO) }));
+        Assert.That(engine.Status.Problem, Does.Contain("convert the image"));
+        instead.Clear();
+        engine.Refused(known with { Chunk = 8 }, Errno.EINVAL, instead);
+        Assert.That(instead.Count, Is.Zero, "nobody asked for it");
+    }
+
     [Test]
     public void AWriteFindsThePlaceFilledAndCommitsNothingYet()
     {

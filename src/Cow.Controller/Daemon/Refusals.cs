@@ -10,7 +10,7 @@ namespace Cow.Controller.Daemon;
 /// <param name="held">Faults that wait for room.</param>
 /// <param name="grants">What the kernel may take.</param>
 /// <param name="ladder">Gets what is wrong.</param>
-/// <param name="asked">Of the last batch the chunks of the faults that a MAP may have answered, and the ids of those.</param>
+/// <param name="asked">Of the last batch the chunks of the faults that a MAP or KNOWN may have answered, and the ids of those.</param>
 internal sealed class Refusals(
     ChunkGeometry geometry, DeviceIndices indices, PlacedQueue placed, HeldFaults held, Grants grants, Ladder ladder, Dictionary<ulong, ulong> asked)
 {
@@ -41,6 +41,12 @@ internal sealed class Refusals(
                 break;
             case CowOp.Map when error == Errno.EINVAL:
                 Misplaced(reply, replies);
+                break;
+            case CowOp.Known when error == Errno.EINVAL:
+                ladder.Trouble(
+                    $"sector {reply.Sector} of device {reply.Device} begins no block of it, so the kernel cannot read chunk {reply.Chunk} there: "
+                    + "convert the image that lies there to qcow2");
+                FailWhoAsked(reply.Chunk, replies);
                 break;
             case CowOp.Hold or CowOp.Error when error == Errno.EBUSY && held.Park(reply.Id):
                 break;
@@ -86,8 +92,8 @@ internal sealed class Refusals(
         replies.Error(reply.Id, Errno.EIO);
     }
 
-    /// <summary>Some place of the run is none of the device's: it may lie behind its end. The chunk that was asked for, the first one, may have one all the same.
-    /// Where it has not, nobody would ever answer those who wait for it.</summary>
+    /// <summary>Some place of the run is none of the device's: it may lie behind its end. The chunk that was asked for, the first one, may have one all the
+    /// same.</summary>
     private void Misplaced(in CowReply reply, ReplyBuffer replies)
     {
         if (reply.Count > 1)
@@ -97,7 +103,13 @@ internal sealed class Refusals(
         }
 
         ladder.Trouble($"the kernel has no place for chunk {reply.Chunk} at sector {reply.Sector} of device {reply.Device}");
-        if (asked.Remove(reply.Chunk, out ulong id))
+        FailWhoAsked(reply.Chunk, replies);
+    }
+
+    /// <summary>Nobody else would ever answer those who wait for the chunk.</summary>
+    private void FailWhoAsked(ulong chunk, ReplyBuffer replies)
+    {
+        if (asked.Remove(chunk, out ulong id))
         {
             replies.Error(id, Errno.EIO);
         }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # A qcow2 on a block device, over a base that is one: opened in place, written while the daemon is stopped and killed, read by QEMU; and on a
-# device that is too small, where writers wait until it has grown. What a virtual machine writes is refused, and what we use is refused to one.
+# device that is too small, where writers wait until it has grown. Over a VHD on a disk of larger blocks than it was made for, where reads fail, and
+# nobody waits. What a virtual machine writes is refused, and what we use is refused to one.
 require_module
 random_base
 blank "$COW_DISK"
@@ -108,3 +109,17 @@ after=$(content /dev/mapper/s)
 cowctl remove s
 qemu-img check -q -f qcow2 /dev/mapper/small
 same /dev/mapper/small "$after"
+
+# The data of a dynamic VHD begins on a sector that is no block of 4096 bytes.
+qemu-img create -q -f vpc -o subformat=dynamic,force_size=on /tmp/small.vhd 8M
+qemu-io -f vpc -c 'write -P 7 0 64k' /tmp/small.vhd >/dev/null
+truncate -s %4096 /tmp/small.vhd
+large=$(losetup -f --show -b 4096 /tmp/small.vhd)
+blank "$EXTRA2"
+qemu-img create -q -f qcow2 -u -F vpc -b "$large" "$EXTRA2" 8M
+cowctl open v "$EXTRA2" --force --backing-dir /dev
+expect_fail timeout -s KILL 60 dd if=/dev/mapper/v of=/dev/null bs=64k count=1 iflag=direct status=none
+[[ $OUTPUT == *"Input/output error"* ]] || fail "a read that cannot be answered: $OUTPUT"
+cowctl status v --json | jq -e '.devices[0].problem | contains("convert the image")' >/dev/null || fail "nothing tells why"
+cowctl remove v
+losetup -d "$large"
