@@ -55,6 +55,25 @@ internal sealed class ExtendTests : IDisposable
         Assert.That(SizeOf(state.CowDevice), Is.EqualTo(may ? Bytes + 4096 : Bytes));
     }
 
+    [Test]
+    public void AnotherFileThatHasTheNameIsLeftAlone()
+    {
+        DeviceState state = Device(blockOfBase: 512);
+        string cow = state.Spec.Cow;
+        state = state with { Parts = [PartIdentity.Find(cow)!] };
+        File.Move(cow, cow + ".old");
+        Failure gone = Assert.Throws<RefusedException>(() => DeviceRuntime.Extend(state, 2 * Bytes))!.Failure;
+        Assert.That((gone.Code, gone.Object), Is.EqualTo((ExitCode.BadStore, cow)));
+        File.WriteAllBytes(cow, new byte[4096]);
+        Failure other = Assert.Throws<RefusedException>(() => DeviceRuntime.Extend(state, 2 * Bytes))!.Failure;
+        Assert.That(other, Is.EqualTo(gone));
+        Assert.That(new FileInfo(cow).Length, Is.EqualTo(4096));
+        Assert.That(new FileInfo(cow + ".old").Length, Is.EqualTo(Bytes));
+        File.Move(cow + ".old", cow, overwrite: true);
+        DeviceRuntime.Extend(state, 2 * Bytes);
+        Assert.That(SizeOf(state.CowDevice), Is.EqualTo(2 * Bytes));
+    }
+
     private static void Judge(Action extend, bool may)
     {
         if (may)

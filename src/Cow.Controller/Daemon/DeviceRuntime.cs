@@ -48,6 +48,12 @@ internal sealed class DeviceRuntime : IDisposable
             throw new RefusedException(ExitCode.Usage, state.Spec.Cow, "is a disk image, which grows by itself", "make room on its file system, and leave the size out");
         }
 
+        if (state.Parts.Any(part => part.Path == state.Spec.Cow && !part.IsThere))
+        {
+            throw new RefusedException(
+                ExitCode.BadStore, state.Spec.Cow, "is not the file that the device has, which has another name now or is gone", "give that its name back");
+        }
+
         using (FileStream file = new(state.Spec.Cow, FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete))
         {
             if (bytes < file.Length)
