@@ -11,17 +11,7 @@ internal sealed class DeviceTableTests
 {
     private static readonly Dictionary<string, string> Numbers = new() { ["/b"] = "7:0", ["/c"] = "7:1", ["/d"] = "7:2", ["/l"] = "7:3" };
 
-    private static readonly DeviceTable Table = new(
-        DeviceState.Of(new CreateSpec("vm1", "/b", "/c", null, null, null, [], null, null, NoSpacePolicy.Wait, false, false, true)) with
-        {
-            Sectors = 128,
-            ChunkSectors = 8,
-            BaseDevice = "/b",
-            CowDevice = "/c",
-            LayerDevices = ["/l"],
-            DataDevices = ["/d"],
-        },
-        path => Numbers[path]);
+    private static readonly DeviceTable Table = Make("/l", "/d");
 
     [Test]
     public void ATableComesBackAsItWasLoaded()
@@ -53,6 +43,29 @@ internal sealed class DeviceTableTests
         Assert.That(Table.IsOthers(lines), Is.False);
     }
 
+    /// <summary>It is not undone by the next swap, nor forgotten while all lines are linear.</summary>
+    [Test]
+    public void WhatATableWasToldToDoWithoutAControllerTheNextOneDoes()
+    {
+        DeviceTable table = Make("/l", "/d");
+        PlannedLine[] cow = [new(0, 128, Linear: false, 0, 0)];
+        PlannedLine[] linear = [new(0, 128, Linear: true, 0, 1024)];
+        Assert.That(After("vm1 7:0 7:1 8 7 layer 7:3 data 7:2 no_controller error 5"), Is.EqualTo("vm1 7:0 7:1 8 7 layer 7:3 data 7:2 no_controller error 5"));
+        table.Follow(table.ToKernel(linear));
+        Assert.That(table.ToKernel(cow)[0].Parameters, Does.EndWith("no_controller error 5"));
+        Assert.That(After("vm1 7:9 7:1 8 7 layer 7:3 data 7:2 no_controller wait"), Does.EndWith("no_controller error 5"), "of another device");
+        Assert.That(After("vm1 7:0 7:1 8 4 layer 7:3 data 7:2"), Is.EqualTo("vm1 7:0 7:1 8 4 layer 7:3 data 7:2"));
+        table = Make();
+        Assert.That(After("vm1 7:0 7:1 8 2 no_controller error"), Is.EqualTo("vm1 7:0 7:1 8 2 no_controller error"));
+        Assert.That(After("vm1 7:0 7:1 8"), Is.EqualTo("vm1 7:0 7:1 8"));
+
+        string After(string live)
+        {
+            table.Follow([new(new Sectors(0), new Sectors(128), "cow", live)]);
+            return table.ToKernel(cow)[0].Parameters;
+        }
+    }
+
     [Test]
     public void ALineOfAnotherKindIsNeitherOursNorServedByUs()
     {
@@ -60,4 +73,16 @@ internal sealed class DeviceTableTests
         Assert.That(Table.FromKernel(lines), Is.Null);
         Assert.That(Table.IsOthers(lines), Is.False);
     }
+
+    private static DeviceTable Make(string? layer = null, string? data = null) => new(
+        DeviceState.Of(new CreateSpec("vm1", "/b", "/c", null, null, null, [], null, null, NoSpacePolicy.Wait, false, false, true)) with
+        {
+            Sectors = 128,
+            ChunkSectors = 8,
+            BaseDevice = "/b",
+            CowDevice = "/c",
+            LayerDevices = layer is null ? [] : [layer],
+            DataDevices = data is null ? [] : [data],
+        },
+        path => Numbers[path]);
 }

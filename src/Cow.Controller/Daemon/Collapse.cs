@@ -110,6 +110,7 @@ internal sealed class Collapse(DmControl dm, DmUuid uuid, DeviceTable table, Chu
 
     private double Swap(FaultLoop loop, List<PlannedLine> next)
     {
+        table.Follow(dm.Table(uuid));
         dm.Load(uuid, table.ToKernel(next), readOnly);
         try
         {

@@ -7,9 +7,13 @@ namespace Cow.Controller.Daemon;
 /// <summary>Table lines of one device, as the kernel takes and prints them. Devices are named by number: no path of ours need exist for the kernel.</summary>
 internal sealed class DeviceTable
 {
-    private readonly string _cowParameters;
+    // Ident, base, CoW device and chunk of a cow line; then what else it is over.
+    private readonly string _cow;
+    private readonly string[] _features;
     // The format's writable devices: what linear lines lead to.
     private readonly string[] _places;
+    // Words that somebody added by hand to what a line does.
+    private string[] _conduct = [];
 
     /// <summary>The table of a device in a state.</summary>
     public DeviceTable(DeviceState state)
@@ -22,20 +26,38 @@ internal sealed class DeviceTable
     {
         string baseNumber = numberOf(state.BaseDevice!);
         _places = [numberOf(state.CowDevice), .. state.DataDevices.Select(numberOf)];
-        string[] features =
+        _features =
         [
-            .. state.LayerDevices.Select(layer => $" layer {numberOf(layer)}"),
-            .. _places.Skip(1).Select(data => $" data {data}"),
+            .. state.LayerDevices.SelectMany(layer => (string[])["layer", numberOf(layer)]),
+            .. _places.Skip(1).SelectMany(data => (string[])["data", data]),
         ];
-        string count = features.Length == 0 ? "" : " " + (features.Length * 2).ToString(CultureInfo.InvariantCulture);
-        _cowParameters = $"{state.Spec.Name} {baseNumber} {_places[0]} {state.ChunkSectors}{count}{string.Concat(features)}";
+        _cow = $"{state.Spec.Name} {baseNumber} {_places[0]} {state.ChunkSectors}";
+    }
+
+    private string CowParameters
+    {
+        get
+        {
+            string[] words = [.. _features, .. _conduct];
+            return words.Length == 0 ? _cow : $"{_cow} {words.Length} {string.Join(' ', words)}";
+        }
+    }
+
+    /// <summary>What somebody added by hand to the conduct of our lines is in those that come after them, too.</summary>
+    /// <param name="live">A table that the kernel printed. Where it has no line to add to, nothing changes.</param>
+    public void Follow(IReadOnlyList<TargetLine> live)
+    {
+        if (live.FirstOrDefault(IsOurCow) is { Type: not null } line)
+        {
+            _conduct = [.. WordsOf(line.Parameters).Skip(5).SkipWhile(IsOfDevices)];
+        }
     }
 
     public List<TargetLine> ToKernel(IEnumerable<PlannedLine> lines) => [.. lines.Select(line => new TargetLine(
         new Sectors(line.Start),
         new Sectors(line.Length),
         line.Linear ? "linear" : "cow",
-        line.Linear ? $"{_places[line.Device]} {line.Sector}" : _cowParameters))];
+        line.Linear ? $"{_places[line.Device]} {line.Sector}" : CowParameters))];
 
     /// <summary>A table that the kernel printed; null when a line of it is not ours.</summary>
     public List<PlannedLine>? FromKernel(IReadOnlyList<TargetLine> lines)
@@ -44,7 +66,7 @@ internal sealed class DeviceTable
         foreach (TargetLine line in lines)
         {
             ulong sector = 0;
-            string[] words = line.Parameters.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            string[] words = WordsOf(line.Parameters);
             int device = line.Type == "linear" && words.Length == 2 ? Array.IndexOf(_places, words[0]) : -1;
             bool linear = device >= 0 && ulong.TryParse(words[1], CultureInfo.InvariantCulture, out sector);
             if (!linear && !IsOurCow(line))
@@ -61,12 +83,17 @@ internal sealed class DeviceTable
     /// <summary>Whether a table has a line of the kind that we serve, over other devices than ours.</summary>
     public bool IsOthers(IReadOnlyList<TargetLine> lines) => lines.Any(line => line.Type == "cow" && !IsOurCow(line));
 
-    private bool IsOurCow(TargetLine line) => line.Type == "cow" && DevicesOf(line.Parameters) == DevicesOf(_cowParameters);
+    private bool IsOurCow(TargetLine line) => line.Type == "cow" && DevicesOf(line.Parameters) == DevicesOf(CowParameters);
 
     /// <summary>Ident, devices and chunk of a line: without what somebody may have added of its conduct, and the count of words that this changes.</summary>
     private static string DevicesOf(string parameters)
     {
-        string[] words = parameters.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        return string.Join(' ', [.. words.Take(4), .. words.Skip(5).TakeWhile(word => word != "no_controller")]);
+        string[] words = WordsOf(parameters);
+        return string.Join(' ', [.. words.Take(4), .. words.Skip(5).TakeWhile(IsOfDevices)]);
     }
+
+    private static string[] WordsOf(string parameters) => parameters.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+
+    /// <summary>The kernel prints devices first.</summary>
+    private static bool IsOfDevices(string feature) => feature != "no_controller";
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # What somebody does with dmsetup behind the daemon's back: a device is served whatever it is called, what has its old name is left alone, and a table
-# that was loaded in place of ours stays.
+# that was loaded in place of ours stays, as does what was added to ours.
 require_module
 random_base
 blank "$COW_DISK"
@@ -65,3 +65,14 @@ cmp -n 33554432 "/dev/mapper/$name" /payload/random || fail "what was written is
 cowctl remove "$name"
 expect_fail cowctl create "${name}1" "$BASE_DISK" "$COW_DISK" --size 64M
 [[ $OUTPUT == *"1 to 121 letters"* ]] || fail "$OUTPUT"
+
+# What it was told to do without a controller it does after a swap, too.
+blank "$COW_DISK"
+cowctl create x "$BASE_DISK" "$COW_DISK" 128 --size 64M
+dmsetup reload x --table "$(dmsetup table x) 3 no_controller error 30"
+dmsetup resume x
+dd if=/payload/random of=/dev/mapper/x bs=1M count=8 oflag=direct status=none
+cowctl compact x
+dmsetup table x | grep -q ' linear ' || fail "nothing was collapsed: $(dmsetup table x)"
+dmsetup table x | grep -q ' cow .* 3 no_controller error 30$' || fail "the swap undid what was loaded by hand: $(dmsetup table x)"
+cowctl remove x
