@@ -238,7 +238,8 @@ internal sealed class CowDaemon : IDisposable
         else
         {
             _ = _pending.TryRemove(pending.Name, out _);
-            if (_states.ReadConfiguration(pending.Name) is { } spec && spec.Name == pending.Name)
+            // Of one that was to be removed a configuration is left only where it cannot be deleted.
+            if (pending.State?.Phase != DevicePhase.Removing && _states.ReadConfiguration(pending.Name) is { } spec && spec.Name == pending.Name)
             {
                 _pending[spec.Name] = new Pending(spec, state: null);
             }
@@ -260,8 +261,9 @@ internal sealed class CowDaemon : IDisposable
             {
                 Drop(pending, force);
             }
-            else if (!pended || _devices.ContainsKey(name))
+            else if (_devices.ContainsKey(name) || (!pended && !_states.ReadConfigurations().Exists(spec => spec.Name == name)))
             {
+                // Of one that is no more its configuration may be left, where /etc was read-only.
                 Find(name).Remove(force);
                 _ = _devices.TryRemove(name, out _);
             }

@@ -24,7 +24,8 @@ internal sealed class StateStore(DaemonPaths paths, ILogger? log = null, Action<
 
     public void Delete(string name) => _ = DeleteFile(paths.StateOf(name));
 
-    /// <summary>The device is no more. One that was being removed is not to be created at boot again; that of one whose daemon died meanwhile, too.</summary>
+    /// <summary>The device is no more. One that was being removed is not to be created at boot again, also where its daemon died meanwhile. Where its
+    /// configuration cannot be deleted (/etc is read-only), it is forgotten all the same: else its name would be taken for ever.</summary>
     public void Forget(DeviceState state)
     {
         try
@@ -34,11 +35,12 @@ internal sealed class StateStore(DaemonPaths paths, ILogger? log = null, Action<
                 DeleteConfiguration(state.Spec.Name);
             }
         }
-        finally
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Also where /etc is read-only: its name would be taken for ever.
-            Delete(state.Spec.Name);
+            DaemonLog.Trouble(_log, state.Spec.Name, $"is removed, and will be created at boot: {e.Message}");
         }
+
+        Delete(state.Spec.Name);
     }
 
     /// <summary>States of all devices, by name.</summary>

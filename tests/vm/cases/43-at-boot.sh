@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Devices that are created at boot: after a reboot each has its own store, with its data, or is not there and waits, with a reason. Nothing is made or
-# written in place of a store that is missing, and a force of the day that it was created means nothing any more.
+# written in place of a store that is missing, and a force of the day that it was created means nothing any more. Where /etc cannot be written, a name
+# is free all the same when its device is removed.
 require_module
 random_base
 blank "$COW_DISK"
@@ -24,6 +25,10 @@ reboot() {
 }
 head_of() { dd if="$1" bs=1M count=16 iflag=direct status=none; }
 write() { dd if=/payload/random of="/dev/mapper/$1" bs=1M count=4 seek=8 oflag=direct conv=fsync status=none; }
+configured_for_good() {
+    mount --bind /etc/dm-cow /etc/dm-cow
+    mount -o remount,bind,ro /etc/dm-cow
+}
 has_data() {
     cmp -n $((4 << 20)) <(dd if="/dev/mapper/$1" bs=1M skip=8 count=4 iflag=direct status=none) /payload/random || fail "$1 does not have its data"
 }
@@ -41,8 +46,7 @@ for name in x f file image; do write $name; done
 
 # Nothing is written where nothing is new: neither the configuration nor a fingerprint, of which the one under /var is not there yet.
 rm -rf /var/lib/dm-cow
-mount --bind /etc/dm-cow /etc/dm-cow
-mount -o remount,bind,ro /etc/dm-cow
+configured_for_good
 reboot
 for name in x f file image; do has_data $name; done
 [ ! -e /var/lib/dm-cow ] || fail "written: $(ls /var/lib/dm-cow)"
@@ -90,4 +94,16 @@ for name in x f file image; do has_data $name; done
 for name in x f file image; do cowctl remove $name; done
 [ -z "$(ls /etc/dm-cow)" ] || fail "left: $(ls /etc/dm-cow)"
 cowctl check "$COW_DISK"
+
+cowctl create x "$BASE_DISK" "$COW_DISK" 128 --size 64M --at-boot
+configured_for_good
+for turn in first next; do
+    expect_fail cowctl remove x
+    [[ $OUTPUT == *"Read-only file system"* ]] || fail "$OUTPUT"
+    ! dmsetup info x >/dev/null 2>&1 || fail "x is there"
+    [ $turn = next ] || cowctl create x "$BASE_DISK" "$COW_DISK" 128 --size 64M
+done
+umount /etc/dm-cow
+cowctl remove x
+[ -z "$(ls /etc/dm-cow)" ] || fail "left: $(ls /etc/dm-cow)"
 umount /tmp/host
