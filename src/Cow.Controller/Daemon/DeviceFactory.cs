@@ -38,7 +38,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         LoadCow(uuid, parts.State);
         // Attached, adopted and loaded before the first request can come in: nothing ever reads base where the store has a place.
         var runtime = new DeviceRuntime(parts.State, store, locks, CommitInterval, () => onGone(spec.Name), log);
-        undo.Add("attach", runtime.Dispose);
+        undo.Add("attach", runtime.Loop.Dispose);
         // Before resume, which waits for udev: from then on there are users, and what they write is not undone.
         parts.Set(parts.State with { Phase = DevicePhase.Active });
         states.Configure(parts.State.Spec, undo);
@@ -70,7 +70,7 @@ internal sealed class DeviceFactory(DmControl dm, StateStore states, Fingerprint
         ServedStore store = state.Spec.Image is null ? Reopen(state, locks) : ReopenImage(state, locks);
         undo.Add("open the store", store.Dispose);
         var runtime = new DeviceRuntime(state, store, locks, CommitInterval, () => onGone(state.Spec.Name), log);
-        undo.Add("attach", runtime.Dispose);
+        undo.Add("attach", runtime.Loop.Dispose);
         if (unborn)
         {
             if (states.ReadConfiguration(state.Spec.Name) is null)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Devices that are created at boot: after a reboot each has its own store, with its data, or is not there and waits, with a reason. Nothing is made or
 # written in place of a store that is missing, and a force of the day that it was created means nothing any more. Where /etc cannot be written, a name
-# is free all the same when its device is removed.
+# is free all the same when its device is removed, and an image whose device is not made is left closed.
 require_module
 random_base
 blank "$COW_DISK"
@@ -96,6 +96,7 @@ for name in x f file image; do cowctl remove $name; done
 cowctl check "$COW_DISK"
 
 cowctl create x "$BASE_DISK" "$COW_DISK" 128 --size 64M --at-boot
+qemu-img create -q -f qcow2 /tmp/host/late.qcow2 64M
 configured_for_good
 for turn in first next; do
     expect_fail cowctl remove x
@@ -103,6 +104,11 @@ for turn in first next; do
     ! dmsetup info x >/dev/null 2>&1 || fail "x is there"
     [ $turn = next ] || cowctl create x "$BASE_DISK" "$COW_DISK" 128 --size 64M
 done
+expect_fail cowctl open late /tmp/host/late.qcow2 --at-boot
+[[ $OUTPUT == *"Read-only file system"* ]] || fail "$OUTPUT"
+! dmsetup info late >/dev/null 2>&1 || fail "a device is left"
+[ -z "$(losetup -n -O NAME)" ] || fail "a loop device is left"
+qemu-img check -q /tmp/host/late.qcow2 || fail "an image was not closed"
 umount /etc/dm-cow
 cowctl remove x
 [ -z "$(ls /etc/dm-cow)" ] || fail "left: $(ls /etc/dm-cow)"
