@@ -38,14 +38,20 @@ internal sealed class KernelChannel : IFaultChannel
     public static void Abandon(string ident)
     {
         using KernelChannel channel = Attach(ident, takeover: true);
+        Abandon(channel, ident, channel.Info.Generation);
+    }
+
+    /// <summary>The same, of a channel that was just attached.</summary>
+    internal static void Abandon(IFaultChannel channel, string ident, uint generation)
+    {
         var events = new CowEvent[64];
         int count;
         do
         {
             count = channel.Exchange([], events, PictureMilliseconds).Events;
         }
-        while (count > 0 && events[count - 1].Type != CowEventType.PictureEnd);
-        if (channel.Exchange([CowReply.Abandon(channel.Info.Generation)], [], 0).Refused is not Errno.None and var error)
+        while (count > 0 && !Array.Exists(events[..count], static e => e.Type == CowEventType.PictureEnd));
+        if (channel.Exchange([CowReply.Abandon(generation)], [], 0).Refused is not Errno.None and var error)
         {
             throw new LinuxException(error, "ABANDON", ident);
         }
