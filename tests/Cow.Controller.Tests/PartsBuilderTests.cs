@@ -2,6 +2,8 @@
 using System.Diagnostics;
 using Cow.Controller.Daemon;
 using Cow.Controller.Ipc;
+using Cow.DmIoctl;
+using Microsoft.Extensions.Logging.Abstractions;
 using NUnit.Framework;
 
 namespace Cow.Controller.Tests;
@@ -51,6 +53,39 @@ internal sealed class PartsBuilderTests
         File.CreateSymbolicLink(In("link"), In("gone"));
         Assert.That(Refusal("link", Exists), Is.EqualTo((ExitCode.NotFound, $"is a link to {In("gone")}, which does not exist")));
     }
+
+    /// <summary>As if the process were killed before its state is written: nobody would know of the device.</summary>
+    [Test]
+    [Category("Root")]
+    public void ALoopDeviceStaysWhenItIsOnRecord()
+    {
+        File.WriteAllBytes(In("file"), new byte[4096]);
+        using var undo = new Unwinder(NullLogger.Instance);
+        PartsBuilder parts = Parts(In("run"), undo);
+        try
+        {
+            parts.Cow(In("file"), readOnly: false);
+        }
+        catch (IOException e)
+        {
+            Assert.Ignore($"no loop devices here: {e.Message}");
+        }
+
+        using (LoopDevice? kept = LoopDevice.FindByBackingFile(In("file")))
+        {
+            Assert.That(kept?.Path, Is.EqualTo(parts.State.CowDevice));
+        }
+
+        PartsBuilder.Release(parts.State);
+        File.WriteAllText(In("none"), "");
+        PartsBuilder unwritten = Parts(In("none"), undo);
+        Assert.That(() => unwritten.Cow(In("file"), readOnly: false), Throws.InstanceOf<IOException>());
+        Assert.That(() => LoopDevice.FindByBackingFile(In("file")), Is.Null.After(5000, 50));
+    }
+
+    private static PartsBuilder Parts(string run, Unwinder undo) => new(
+        new StateStore(new DaemonPaths(run, "", "")), undo,
+        DeviceState.Of(new CreateSpec("vm1", "/b", "/c", null, null, null, [], null, null, NoSpacePolicy.Wait, false, false, false)));
 
     private static void Exists(string path) => _ = PartsBuilder.Exists(path);
 

@@ -48,6 +48,29 @@ internal sealed class LoopDeviceTests
         Assert.That(LoopDevice.FindByBackingFile(_file.Path), Is.Null);
     }
 
+    [TestCase(false)]
+    [TestCase(true)]
+    public void AFileOnTrialGoesWithWhoAttachedIt(bool readOnly)
+    {
+        LoopDevice.Attach(_file.Path, readOnly, onTrial: true).Dispose();
+        Assert.That(() => LoopDevice.FindByBackingFile(_file.Path), Is.Null.After(5000, 50));
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public void AFileThatIsKeptStays(bool readOnly)
+    {
+        var loop = LoopDevice.Attach(_file.Path, readOnly, onTrial: true);
+        bool direct = loop.IsDirectIo;
+        loop.Keep();
+        loop.Dispose();
+        using var found = LoopDevice.FindByBackingFile(_file.Path);
+        Assert.That(found?.Index, Is.EqualTo(loop.Index));
+        Assert.That((found!.IsDirectIo, found.BackingFile), Is.EqualTo((direct, _file.Path)));
+        Assert.That(LoopDevice.Find(loop.Index)!.IsReadOnly, Is.EqualTo(readOnly));
+        found.Detach();
+    }
+
     [Test]
     public void AReadOnlyDeviceRefusesWriters()
     {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 namespace Cow.Controller.Daemon;
 
-/// <summary>How far a device has come. Written before each step that changes the machine, so that a new daemon knows what to undo.</summary>
+/// <summary>How far a device has come. Written before each step that changes the machine for good, so that a new daemon knows what to undo.</summary>
 internal enum DevicePhase
 {
     /// <summary>Being built: a daemon that finds this undoes what exists.</summary>

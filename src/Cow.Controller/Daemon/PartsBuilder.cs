@@ -5,7 +5,7 @@ namespace Cow.Controller.Daemon;
 
 /// <summary>
 /// Turns the paths of a specification into block devices, files through loop devices with direct I/O. Writes the state before each step, and leaves
-/// word how to undo it.
+/// word how to undo it. A loop device has its number only when it is there: until that is on record, it goes with this process.
 /// </summary>
 internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState state)
 {
@@ -175,12 +175,13 @@ internal sealed class PartsBuilder(StateStore store, Unwinder undo, DeviceState 
 
     private string Loop(string path, bool readOnly)
     {
-        using LoopDevice loop = LoopDevice.Attach(path, readOnly);
+        using LoopDevice loop = LoopDevice.Attach(path, readOnly, onTrial: true);
         OwnLoops.Add(loop, path, readOnly);
         string node = loop.Path;
         PartIdentity? attached = PartIdentity.Find(node);
         undo.Add($"attach {node}", () => DetachLoop(node, attached));
         Set(State with { Loops = [.. State.Loops, node], Parts = WithParts(path, node) });
+        loop.Keep();
         return node;
     }
 

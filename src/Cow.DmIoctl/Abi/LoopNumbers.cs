@@ -7,6 +7,8 @@ internal static class LoopNumbers
 {
     [CName("LOOP_CLR_FD")]
     public const uint ClearFd = 0x4c01;
+    [CName("LOOP_SET_STATUS64")]
+    public const uint SetStatus = 0x4c04;
     [CName("LOOP_GET_STATUS64")]
     public const uint GetStatus = 0x4c05;
     public const uint SetCapacity = 0x4c07;

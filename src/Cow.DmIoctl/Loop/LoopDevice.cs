@@ -6,8 +6,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Cow.DmIoctl;
 
 /// <summary>
-/// A file as a block device, /dev/loopN. It stays attached until <see cref="Detach"/>, also when this object is
-/// disposed or the process ends: a mapped device may still use it. Any thread, one at a time. linux/loop.h.
+/// A file as a block device, /dev/loopN. Unless it is on trial, it stays attached until <see cref="Detach"/>, also when this
+/// object is disposed or the process ends: a mapped device may still use it. Any thread, one at a time. linux/loop.h.
 /// </summary>
 public sealed class LoopDevice : IDisposable
 {
@@ -42,12 +42,13 @@ public sealed class LoopDevice : IDisposable
     /// <param name="readOnly">Open it for reading only.</param>
     /// <param name="directIo">Pass its page cache by, where the file system can; see <see cref="IsDirectIo"/>.</param>
     /// <param name="sectorSize">Logical block size in bytes: a power of two from 512 to 4096.</param>
-    public static LoopDevice Attach(string path, bool readOnly, bool directIo = true, uint sectorSize = 512)
+    /// <param name="onTrial">The file is taken away when the last one closes the device, be it killed, until <see cref="Keep"/>.</param>
+    public static LoopDevice Attach(string path, bool readOnly, bool directIo = true, uint sectorSize = 512, bool onTrial = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         using var file = FileOpen.Open(path, readOnly ? FileNumbers.ReadOnly : FileNumbers.ReadWrite);
         using var control = FileOpen.Open(ControlPath, FileNumbers.ReadWrite, Advice);
-        var flags = readOnly ? LoopFlags.ReadOnly : LoopFlags.None;
+        var flags = (readOnly ? LoopFlags.ReadOnly : LoopFlags.None) | (onTrial ? LoopFlags.AutoClear : LoopFlags.None);
         for (int attempt = 0; attempt < Tries; attempt++)
         {
             int index = (int)Syscall.Check(
@@ -134,7 +135,16 @@ public sealed class LoopDevice : IDisposable
     /// </summary>
     public void Detach() => Syscall.Check(LibC.Ioctl(_handle, LoopNumbers.ClearFd, 0), "LOOP_CLR_FD", Path);
 
-    /// <summary>Closes our descriptor; the file stays attached.</summary>
+    /// <summary>Ends the trial: the file stays attached.</summary>
+    public unsafe void Keep()
+    {
+        var info = Status();
+        // Of all flags this one alone can be cleared; the rest stays as it is, whatever is said of it.
+        info.Flags &= ~LoopFlags.AutoClear;
+        Syscall.Check(LibC.Ioctl(_handle, LoopNumbers.SetStatus, &info), "LOOP_SET_STATUS64", Path);
+    }
+
+    /// <summary>Closes our descriptor; the file stays attached, unless it is on trial.</summary>
     public void Dispose() => _handle.Dispose();
 
     private static LoopDevice OpenNode(int index, bool write)
@@ -149,7 +159,14 @@ public sealed class LoopDevice : IDisposable
             index, FileOpen.Open(path, write ? FileNumbers.ReadWrite : FileNumbers.ReadOnly, Advice));
     }
 
-    private static unsafe LoopDeviceInfo? Describe(int index)
+    private unsafe LoopInfo64 Status()
+    {
+        LoopInfo64 info;
+        Syscall.Check(LibC.Ioctl(_handle, LoopNumbers.GetStatus, &info), "LOOP_GET_STATUS64", Path);
+        return info;
+    }
+
+    private static LoopDeviceInfo? Describe(int index)
     {
         if (LoopSysfs.BackingFile(index) is not { } file)
         {
@@ -159,8 +176,7 @@ public sealed class LoopDevice : IDisposable
         try
         {
             using var device = Open(index);
-            LoopInfo64 info;
-            Syscall.Check(LibC.Ioctl(device._handle, LoopNumbers.GetStatus, &info), "LOOP_GET_STATUS64", device.Path);
+            var info = device.Status();
             return new LoopDeviceInfo(
                 index, file, DeviceNumber.Decode(info.Device), info.Inode, info.Offset, info.SizeLimit,
                 info.Flags.HasFlag(LoopFlags.ReadOnly));
