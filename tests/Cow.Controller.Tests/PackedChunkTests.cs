@@ -109,6 +109,18 @@ internal sealed class PackedChunkTests
         Assert.That(_store.Calls, Is.Empty);
     }
 
+    /// <summary>The kernel keeps it uncommitted: a step down would be the end of that.</summary>
+    [Test]
+    public void WhatTheEngineHasNoMemoryForIsLeftToTheNextOne()
+    {
+        _store.MemoryIsUsedUp = true;
+        CowEngine engine = Engine();
+        var placed = new CowEvent { Type = CowEventType.Placed, Flags = CowEventFlags.Picture, Chunk = 7, Count = 1, Number = 1, Device = CowProtocol.CowDevice };
+        Assert.That(() => engine.Handle([placed], _replies), Throws.InstanceOf<OutOfMemoryException>());
+        Assert.That((engine.Mode, _replies.Count), Is.EqualTo((EngineMode.ReadWrite, 0)));
+        Assert.That(RefusedException.Of(new InsufficientMemoryException(), "vm1").Code, Is.EqualTo(ExitCode.NoSpace));
+    }
+
     [Test]
     public void ACommitThatFailsTurnsTheDeviceReadOnly()
     {

@@ -64,7 +64,7 @@ internal sealed class CowDevice : IDisposable
         KernelCounters kernel = info is null ? KernelCounters.Parse([]) : KernelCounters.Parse(_dm.Status(_uuid));
         bool lost = _runtime.Loop.Ended.IsCompleted;
         string? problem = info is null ? "the mapped device was removed by hand"
-            : lost ? "no controller serves it (it was taken over, or the channel failed)"
+            : lost ? "no controller serves it (it was taken over, the channel failed, or memory is used up: see the daemon's log)"
             : info.IsSuspended && StaysSuspended() ? $"it is suspended: all reads and writes wait until \"dmsetup resume {info.Name}\""
             : engine.Gone && !_collapse.AllLinear ? "its table was replaced by hand"
             : engine.Problem ?? (kernel.Mode == "rw" ? null : KernelProblem(kernel.Mode));

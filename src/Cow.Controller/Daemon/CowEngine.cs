@@ -93,6 +93,8 @@ internal sealed class CowEngine
 #pragma warning disable CA1031 // A defect of a format is the error of one request, never the end of the daemon.
 
     /// <summary>Adds the replies that events ask for, which were read at once.</summary>
+    /// <exception cref="OutOfMemoryException">What the kernel told is not known now, so nothing may be said of it any more: the kernel keeps it for the next
+    /// controller.</exception>
     public void Handle(ReadOnlySpan<CowEvent> events, ReplyBuffer replies)
     {
         _asked.Clear();
@@ -122,7 +124,7 @@ internal sealed class CowEngine
         {
             Dispatch(e, replies);
         }
-        catch (Exception x)
+        catch (Exception x) when (x is not OutOfMemoryException || e.Type is CowEventType.WriteFault or CowEventType.ReadFault)
         {
             replies.Truncate(mark);
             AnswerFailure(e, x, replies);
@@ -137,7 +139,7 @@ internal sealed class CowEngine
         {
             return TakePlain(events);
         }
-        catch (Exception x)
+        catch (Exception x) when (x is not OutOfMemoryException)
         {
             Disagree(x);
             return PlainFirst(events);

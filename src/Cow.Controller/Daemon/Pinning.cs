@@ -10,8 +10,11 @@ internal static class Pinning
     private const string Mark = "COWCTL_PINNED";
     private const int NeverKilled = -1000;
 
-    /// <summary>128 MiB, in the hexadecimal that the runtime reads. Bounded, since all of it is locked into memory.</summary>
-    private const string HeapLimit = "8000000";
+    /// <summary>Bounded, since all of it is locked into memory.</summary>
+    private const string HeapLimit = "DOTNET_GCHeapHardLimit";
+
+    /// <summary>128 MiB, in the hexadecimal that the runtime reads.</summary>
+    private const string DefaultHeap = "8000000";
 
     /// <summary>Of a thread that asks for no other. The limit of the shell, 8 MiB as a rule, would be locked for each of the runtime's threads.</summary>
     private const ulong StackBytes = 512 << 10;
@@ -19,7 +22,7 @@ internal static class Pinning
     private static readonly Dictionary<string, string?> Settings = new()
     {
         [Mark] = "1",
-        ["DOTNET_GCHeapHardLimit"] = HeapLimit,
+        [HeapLimit] = Environment.GetEnvironmentVariable(HeapLimit) ?? DefaultHeap,
         ["DOTNET_GCConserveMemory"] = "5",
         ["DOTNET_DbgEnableMiniDump"] = "0",
     };

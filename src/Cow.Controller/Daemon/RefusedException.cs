@@ -25,6 +25,8 @@ internal sealed class RefusedException : Exception
         ArgumentException => new(ExitCode.Usage, about, e.Message, "see \"cowctl create --help\""),
         IOException { HResult: (int)Errno.ENOSPC or (int)Errno.EDQUOT or (int)Errno.EFBIG } => new(ExitCode.NoSpace, about, e.Message, "make room"),
         IOException => new(ExitCode.Kernel, about, e.Message, "see \"dmesg\" for errors of the device"),
+        OutOfMemoryException => new(
+            ExitCode.NoSpace, about, "the daemon's memory is used up", "start it with a larger DOTNET_GCHeapHardLimit: see \"man cowctl\""),
         OperationCanceledException => new(ExitCode.NoDaemon, about, "is not served by this daemon any more", "see \"cowctl status\" and the daemon's log"),
         _ => new(ExitCode.Internal, about, $"{e.GetType().Name}: {e.Message}", "report it, with the daemon's log"),
     };

@@ -14,6 +14,8 @@ internal sealed class PackedStore : ICowFormat
 
     public bool Garbage { get; set; }
 
+    public bool MemoryIsUsedUp { get; set; }
+
     /// <summary>What was asked of it, in order.</summary>
     public List<string> Calls { get; } = [];
 
@@ -43,6 +45,10 @@ internal sealed class PackedStore : ICowFormat
 
     public void Adopt(PlacedRun run)
     {
+        if (MemoryIsUsedUp)
+        {
+            throw new InsufficientMemoryException();
+        }
     }
 
     public void Abandon(ChunkRun run)
