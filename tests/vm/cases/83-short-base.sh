@@ -14,6 +14,14 @@ spots=($((end - 1)) $((end + 9)) $((56 << 11)))
 same() { cmp -n $((64 << 20)) "$1" /dev/mapper/x || fail "$2"; }
 # put DEVICE SECTOR SECTORS
 put() { dd if=/tmp/data of="$1" bs=512 seek="$2" count="$3" conv=notrunc status=none "${@:4}"; }
+# reads_and_copies SECTOR: x over the base, before and after a write there.
+reads_and_copies() {
+    same /tmp/base "what nobody wrote does not read as the base with zeros behind it"
+    cp /tmp/base /tmp/expected
+    put /tmp/expected "$1" 2
+    put /dev/mapper/x "$1" 2 oflag=direct,sync
+    same /tmp/expected "sector $1: not what was copied around the end of the base"
+}
 
 # In the kernel alone: a controller that says no more than where the base begins, and has all copied from there.
 cat >/tmp/controller.py <<'P'
@@ -42,11 +50,7 @@ for at in "${spots[@]}"; do
     dmsetup create x --table "0 $SECTORS cow x /dev/mapper/base $COW_DISK 128"
     python3 /tmp/controller.py &
     controller=$!
-    same /tmp/base "the base does not read with zeros behind it"
-    cp /tmp/base /tmp/expected
-    put /tmp/expected "$at" 2
-    put /dev/mapper/x "$at" 2 oflag=direct,sync
-    same /tmp/expected "sector $at: not what was copied around the end of the base"
+    reads_and_copies "$at"
     dmsetup remove x
     wait $controller || fail "the controller failed"
 done
@@ -56,11 +60,7 @@ for at in "${spots[@]}"; do
     dd if=/payload/random of="$COW_DISK" bs=1M oflag=direct status=none
     qemu-img create -q -f qcow2 -F raw -b /dev/mapper/base "$COW_DISK" 64M
     cowctl open x "$COW_DISK" --backing-dir /dev --force
-    same /tmp/base "an empty image does not read as its base with zeros behind it"
-    cp /tmp/base /tmp/expected
-    put /tmp/expected "$at" 2
-    put /dev/mapper/x "$at" 2 oflag=direct,sync
-    same /tmp/expected "sector $at: not what was written around the end of the base"
+    reads_and_copies "$at"
     cowctl remove x
     qemu-img check -q -f qcow2 "$COW_DISK"
     qemu-img compare -q -f raw -F qcow2 /tmp/expected "$COW_DISK" || fail "sector $at: QEMU reads the image otherwise"
